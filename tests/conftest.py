@@ -1,4 +1,4 @@
-"""No test touches the profiles and presets of the user; one that needs torch is skipped where there is none."""
+"""Tests never touch the user's profiles and presets; without torch, those that need it are skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small stand-ins that tests share: fixed music parameters, and a reader and mapper that follow a script."""
+"""Stand-ins that tests share: fixed music parameters, and a reader and mapper that follow a script."""
 
 from __future__ import annotations
 

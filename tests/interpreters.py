@@ -1,4 +1,4 @@
-"""Run all tests that need no torch on each other Python found: `python -m tests.interpreters [VERSION …]`.
+"""Run the tests that need no torch on each other Python: `python -m tests.interpreters [VERSION …]`.
 
 Torch stays out because an index may have it for them with CUDA alone, which is gigabytes. Each interpreter has its
 environment in `.venv/VERSION`. One that is not on PATH is looked for among those of pyenv.

@@ -96,7 +96,7 @@ def select_part(path: Path, name: str, system: Checkpoint) -> Checkpoint:
 
 
 def require_small(config: object, depth: int = 0) -> None:
-    """Refuse numbers, lists and depths larger than those of our nets, before they are used. Raises ValueError."""
+    """Refuse numbers, lists and depths larger than our nets have, before use. Raises ValueError."""
     if depth > _DEEPEST:
         raise ValueError(f"over {_DEEPEST} levels")
     if isinstance(config, dict):

@@ -1,4 +1,4 @@
-"""Imports one module in a process of its own, to see whether that ends well: `-m kelly_live.core.plugin_probe MODULE`.
+"""Import one module in a process of its own: `-m kelly_live.core.plugin_probe MODULE`.
 
 It prints SURVIVED, and after it what the import raises to end the process (`sys.exit`, KeyboardInterrupt), in one line.
 Without SURVIVED the import has ended it. What the module prints is dropped. The process ends with its parent, which

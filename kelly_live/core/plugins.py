@@ -94,7 +94,7 @@ def select_plugin(name: str, plugins: Mapping[str, Plugin], kind: str) -> Plugin
 
 @contextlib.contextmanager
 def guard_call() -> Iterator[None]:
-    """Guard a call of another package's code: it can neither end the process nor change the working directory.
+    """Keep a call of another package's code from ending the process or changing the working directory.
 
     What is raised to end the process or thread (`sys.exit`, KeyboardInterrupt) becomes a PluginError; an Exception
     passes. So does a Ctrl-C of the user where Python's own handler is installed; the command line has another.

@@ -426,7 +426,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class SongPosition:
-    """A place of an external source's song: `beat`, which may lie between two, fell at `seconds` (monotonic)."""
+    """A position in an external source's song: `beat`, maybe fractional, fell at `seconds` (monotonic)."""
 
     seconds: float
     beat: float

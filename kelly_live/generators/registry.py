@@ -85,7 +85,7 @@ def _describe(plugin: Plugin) -> GeneratorInfo:
 
 
 def _read_aside(plugin: Plugin, made_by: object) -> GeneratorInfo:
-    """Read another package's class, whose attributes may be code, in a thread that is not waited for without end."""
+    """Read another package's class, whose attributes may be code, in a thread with a deadline."""
     return run_with_deadline(lambda: _read_descriptor(plugin, made_by), LOAD_SECONDS)
 
 

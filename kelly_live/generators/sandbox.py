@@ -53,14 +53,14 @@ class _Call:
 
 
 class _Inside:
-    """What the sandbox's thread works with. It outlives the SandboxedGenerator until that thread has let go of it."""
+    """What the sandbox's thread works with. It lives until that thread has dropped it."""
 
     def __init__(self, generator: Generator) -> None:
         self.generators = [generator]  # the only reference
         self.calls: SimpleQueue[_Call | None] = SimpleQueue()  # holds one call at most, and the None that ends it
 
     def drop(self) -> None:
-        """End the thread, and let go of the generator in another that nothing waits for: its `__del__` may hang."""
+        """End the thread, and drop the generator in a thread nothing waits for: its `__del__` may hang."""
         self.calls.put(None)
         with contextlib.suppress(RuntimeError):  # the interpreter ends, and starts no more threads
             threading.Thread(target=self.generators.clear, name="plug-in end", daemon=True).start()

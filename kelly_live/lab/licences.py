@@ -102,7 +102,7 @@ def read_licence(installed: Distribution) -> str:
 
 
 def find_faults(table: str, packages: Sequence[Package]) -> list[str]:
-    """Find what is installed and not in the table, licensed otherwise, or not permissive in the plain installation."""
+    """Find packages not in the table, licensed otherwise, or not permissive in the plain installation."""
     rows = dict(re.findall(r"^\| (\S+) \| (.+) \| \S+ \|$", table, re.MULTILINE))
     faults = []
     for package in packages:

@@ -312,7 +312,7 @@ def _is_plausible(line: Line) -> bool:
 
 
 class _Change(NamedTuple):
-    """A change of tempo before the last `length` ticks: `rest` is the sum of the squared errors that remain.
+    """A change of tempo before the last `length` ticks: `rest` sums the squared errors that remain.
 
     It lies `place` (0 to 1) of the way from the tick before; from there on the errors grow by `slope` a tick.
     """

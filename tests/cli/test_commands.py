@@ -69,7 +69,7 @@ def test_compose_is_deterministic_and_the_seed_matters(tmp_path: Path) -> None:
 
 
 def test_compose_morphs_from_here_to_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Sad to excited in 8 of 16 bars: the tempo rises on the way, is there by bar 10, and stays; sad alone does not."""
+    """From sad to excited in 8 of 16 bars the tempo rises, arrives by bar 10 and stays."""
     tempos = {}
     for name, more in (("still", ()), ("morph", ("--morph-to", "excited", "--morph-bars", 8))):
         assert run("compose", "--emotion", "sad", *more, "--bars", 16, "--midi", tmp_path / f"{name}.mid") == 0

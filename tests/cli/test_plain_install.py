@@ -1,4 +1,4 @@
-"""A plain installation, without the extra `lab`: everything that plays runs, and `kelly-live lab` says what to install.
+"""A plain installation plays without the extra `lab`, and `kelly-live lab` says what to install.
 
 A `sitecustomize` module on PYTHONPATH makes the libraries of the laboratory impossible to import, in the command and in
 every process that it starts.

@@ -1,4 +1,4 @@
-"""The options that connect a session to a studio: what is refused in one line, and what reaches a file."""
+"""The options that connect a session to a studio: what is refused, and what reaches a file."""
 
 from __future__ import annotations
 

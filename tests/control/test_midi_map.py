@@ -1,4 +1,4 @@
-"""MIDI controls become actions: buttons once, knobs from where the axis stands, and nothing that floods."""
+"""MIDI controls become actions: buttons once, knobs from the axis's position, floods not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a performer can do: actions change the override, and a value that an action does not take is refused."""
+"""Actions change the override, and a value that an action does not take is refused."""
 
 from __future__ import annotations
 

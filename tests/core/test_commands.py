@@ -1,4 +1,4 @@
-"""The commands' schema: every command comes back from msgpack as it was sent, and what is out of range is refused."""
+"""The commands' schema: each command survives msgpack, and what is out of range is refused."""
 
 from __future__ import annotations
 

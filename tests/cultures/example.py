@@ -1,4 +1,4 @@
-"""A small preset as a stranger might write it, and a corpus of tunes whose statistics are known by hand."""
+"""A small preset, and a corpus of tunes whose statistics are known by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which preset a name means: the user's own before the shipped, never outside their folders, near misses suggested."""
+"""Preset names: the user's own before the shipped, never outside the folders, with suggestions."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_plain_default_changes_nothing() -> None:
 
 
 def test_the_shipped_numbers_agree_with_what_the_literature_says() -> None:
-    """Signell (1977) on makam and usul, Friberg & Sundström (2002) on swing, Surjodiningrat (1972) on slendro."""
+    """Signell (1977) on makam, Friberg & Sundström (2002) on swing, Surjodiningrat (1972) on slendro."""
     shipped_folders = library.list_folders()[1:]
     makam = library.load_culture("turkish-makam", shipped_folders)
     assert makam.groupings is not None

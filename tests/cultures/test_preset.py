@@ -28,7 +28,7 @@ def refusal(text: str) -> str:
 
 
 def outcome(read: Callable[[], CulturePreset]) -> str:
-    """The file of a preset that was read, or what was said in refusing it; anything but a KellyError goes through."""
+    """Return the preset that was read, or the message of its refusal; only a KellyError is caught."""
     try:
         return f"{read().name}.yaml"
     except KellyError as error:

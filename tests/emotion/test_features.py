@@ -19,16 +19,16 @@ SOUND = (RNG.standard_normal(30_000) * np.linspace(0.0, 0.2, 30_000)).astype(np.
 
 def test_mel_512_is_what_musicnn_computes_with_librosa() -> None:
     mel = librosa.feature.melspectrogram(y=SOUND, sr=SAMPLE_RATE, n_fft=512, hop_length=256, n_mels=96)
-    theirs = np.log10(10_000 * mel + 1)
-    ours = log_mels(SOUND)["mel_512"].numpy()
-    assert ours.shape[1] == len(SOUND) // 256
-    np.testing.assert_allclose(ours, theirs[:, : ours.shape[1]], atol=1e-5)
+    librosa_mel = np.log10(10_000 * mel + 1)
+    our_mel = log_mels(SOUND)["mel_512"].numpy()
+    assert our_mel.shape[1] == len(SOUND) // 256
+    np.testing.assert_allclose(our_mel, librosa_mel[:, : our_mel.shape[1]], atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [s for s in SCALES if s.per_octave is None], ids=lambda s: s.name)
 def test_slaney_filters_are_librosa_s(scale) -> None:
-    theirs = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=scale.fft, n_mels=scale.bands)
-    np.testing.assert_allclose(filter_bank(scale), theirs, atol=1e-6)
+    librosa_filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=scale.fft, n_mels=scale.bands)
+    np.testing.assert_allclose(filter_bank(scale), librosa_filters, atol=1e-6)
 
 
 def test_log_spaced_bands_find_a_pitch_and_move_with_it() -> None:
@@ -50,8 +50,8 @@ def test_streaming_equals_batch_for_any_chunks(sizes: list[int]) -> None:
         for name, mel in stream.push(SOUND[position : position + size]).mels.items():
             parts[name].append(mel)
         position = min(len(SOUND), position + size)
-    whole = log_mels(SOUND[:position])
-    for name, mel in whole.items():
+    batch = log_mels(SOUND[:position])
+    for name, mel in batch.items():
         torch.testing.assert_close(torch.cat(parts[name], dim=1), mel, atol=1e-5, rtol=0.0)
 
 

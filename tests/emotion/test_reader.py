@@ -84,8 +84,8 @@ def test_the_states_are_those_of_the_two_nets_in_batch() -> None:
         rise = float(out.presence[0]) - trust
         trust += rise * -math.expm1(-0.25 / (0.25 if rise >= 0 else 2.0))
     neutral = torch.eye(8)[EMOTIONS.index("neutral")]
-    expected = neutral + (answer.evolved_emotions[0, -1] - neutral) * trust
-    assert state.probabilities == pytest.approx(expected.tolist(), abs=1e-4)
+    reference = neutral + (answer.evolved_emotions[0, -1] - neutral) * trust
+    assert state.probabilities == pytest.approx(reference.tolist(), abs=1e-4)
     assert state.valence == pytest.approx(float(answer.evolved_affect[0, -1, 0]) * trust, abs=1e-4)
 
 
@@ -153,8 +153,8 @@ def test_checkpoints_rebuild_the_reader(tmp_path) -> None:
     for kind, part in (("emotion", net), ("temporal", temporal)):
         save_checkpoint(tmp_path / f"{kind}.safetensors", Checkpoint(kind, dict(part.config), {}, part.state_dict()))
     samples = sound(1.0)
-    loaded = read_all(load_live_reader(tmp_path, "cpu"), samples)
-    assert loaded == read_all(LiveEmotionReader(net, temporal, torch.device("cpu")), samples)
+    states = read_all(load_live_reader(tmp_path, "cpu"), samples)
+    assert states == read_all(LiveEmotionReader(net, temporal, torch.device("cpu")), samples)
 
 
 def test_a_missing_checkpoint_is_one_line(tmp_path) -> None:
@@ -163,10 +163,14 @@ def test_a_missing_checkpoint_is_one_line(tmp_path) -> None:
 
 
 def test_one_file_of_all_nets_reads_as_the_folder_does(tmp_path: Path) -> None:
-    folder, whole = find_resources("models"), tmp_path / "kelly.safetensors"
-    save_system(whole, load_system(folder), {})
+    folder, system_file = find_resources("models"), tmp_path / "kelly.safetensors"
+    save_system(system_file, load_system(folder), {})
     sound = (0.1 * np.random.default_rng(2).standard_normal(8 * HOP_SAMPLES)).astype(np.float32)
-    heard = [load_live_reader(models, "cpu").push(AudioWindow(sound, SAMPLE_RATE, 2.0)) for models in (folder, whole)]
-    for ours, theirs in zip(*heard, strict=True):
-        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
-        assert (ours.valence, ours.confidence) == pytest.approx((theirs.valence, theirs.confidence), abs=1e-4)
+    readings = [
+        load_live_reader(models, "cpu").push(AudioWindow(sound, SAMPLE_RATE, 2.0)) for models in (folder, system_file)
+    ]
+    for folder_state, file_state in zip(*readings, strict=True):
+        assert folder_state.probabilities == pytest.approx(file_state.probabilities, abs=1e-4)
+        assert (folder_state.valence, folder_state.confidence) == pytest.approx(
+            (file_state.valence, file_state.confidence), abs=1e-4
+        )

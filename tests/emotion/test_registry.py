@@ -122,8 +122,8 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     ],
 )
 def test_one_that_does_not_load_says_why(name: str, problem: str) -> None:
-    loaded = registry.load_reader(name)
-    assert (loaded.name, loaded.reader, loaded.problem) == (name, None, problem)
+    result = registry.load_reader(name)
+    assert (result.name, result.reader, result.problem) == (name, None, problem)
     with pytest.raises(ModelError, match=r"cannot be used: .*; choose another with --reader") as raised:
         registry.require_reader(name)
     assert problem in str(raised.value)
@@ -138,5 +138,5 @@ def test_finding_readers_imports_none() -> None:
         "import sys; from kelly_live.emotion import registry; registry.find_readers(); "
         "print([m for m in sys.modules if m in ('kelly_live.emotion.reader', 'torch')])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -38,7 +38,7 @@ class ScriptedReader:
 
 
 def create(device: str, reader_name: str) -> AnalysisWorker:
-    """Make a worker; the device is a file in which each try is noted, and which fails the tries that it names."""
+    """Create a worker; the device is a file that notes each try, and names the tries that fail."""
     tries = Path(device)
     number = len(tries.read_text()) if tries.exists() else 0
     tries.write_text("x" * (number + 1))

@@ -1,4 +1,4 @@
-"""The log: what is lost stands in a private, bounded file; no thread that logs waits; --debug shows all of it."""
+"""The log: a private, bounded file that no logging thread waits for; --debug shows all of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read is calibrated, frozen, overridden and morphed, in this order; and mapped only when it changes."""
+"""Readings are calibrated, frozen, overridden and morphed, in this order, and mapped when they change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_frozen_from_the_start_is_neutral(mapper: CountingMapper) -> None:
 
 
 def test_freeze_then_override_then_morph(stage: OverrideStage) -> None:
-    """Frozen at .2; the override makes it -.4; the morph leads from there to 1 in four bars; each can be taken back."""
+    """Frozen at .2, overridden to -.4, morphed from there to 1 in four bars; each can be taken back."""
 
     def valence(bar: float) -> float:
         return stage.map(rising(9), bar).state.valence

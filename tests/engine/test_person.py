@@ -93,7 +93,7 @@ def test_the_next_person_brings_their_keys_and_their_input(person: Person, stage
 
 
 def test_a_reaction_waits_for_no_learning(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status thread serves panic: it must come back while the learner is still busy, however long it takes."""
+    """The status thread serves panic, so it must come back while the learner is still busy."""
     busy, may_end = threading.Event(), threading.Event()
 
     def learn_slowly(*arguments: object) -> object:

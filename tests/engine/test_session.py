@@ -1,4 +1,4 @@
-"""The live path with a scripted reader: the same parts, offline by a manual clock, live by the real one."""
+"""The live path with a scripted reader: offline by a manual clock, live by the real one."""
 
 import subprocess
 import sys
@@ -107,7 +107,7 @@ def test_composing_follows_the_feeling_from_beat_to_beat() -> None:
 
 
 def test_a_morph_counts_the_bars_of_the_music() -> None:
-    """10 s at 120 BPM are 5 bars: from bar 1 on, a morph of two bars leads to full valence, and stays there."""
+    """10 s at 120 BPM are 5 bars: from bar 1 on, a morph of two bars leads to full valence and stays."""
     scheduler = OfflineScheduler()
     source = ScriptedSource(np.zeros(10 * RATE, np.float32), ManualClock())
     override = EmotionOverride(morph=Morph(EmotionOverride(valence=1.0), start_bar=1.0, bars=2.0))

@@ -1,4 +1,6 @@
-"""A MIDI clock master whose tempo jumps, and how far the band's next beats are off. Run it for the table.
+"""A MIDI clock master whose tempo jumps, and how far the band's next beats are off.
+
+Run it for the table:
 
 python -m tests.field.simulated_master
 """
@@ -26,7 +28,7 @@ SEEDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How a master's ticks arrive: each by `noise` (s) off, then at the next point of a grid of `grain` (s).
+    """How ticks arrive: each by `noise` (s) off, then at the next point of a grid of `grain` (s).
 
     The input knows of the grid if `is_known`, as it does of JACK's period.
     """
@@ -80,7 +82,7 @@ def create_script(truth: TempoMap, beats: int, jitter: Jitter, seed: int) -> lis
 
 
 def measure_jump(before: float, after: float, jitter: Jitter, seed: int, *, beat: float = JUMP_BEAT) -> list[float]:
-    """Return how late (s; early: negative) the band plays each of the six beats that follow a jump of tempo."""
+    """Return how late (s; early: negative) the band plays the six beats that follow a jump of tempo."""
     truth = TempoMap(1.0, before)
     truth.add(TempoPoint(beat, after))
     first = math.floor(beat) + 1
@@ -90,7 +92,7 @@ def measure_jump(before: float, after: float, jitter: Jitter, seed: int, *, beat
 
 
 def measure_steadiness(bpm: float, jitter: Jitter, seed: int) -> tuple[float, float]:
-    """Return the largest error of a beat (s) and of the tempo (share) where a master's tempo never changes."""
+    """Return the largest error of a beat (s) and of the tempo (share) at a steady master's tempo."""
     truth = TempoMap(1.0, bpm)
     band = FollowingBand(create_script(truth, 64, jitter, seed), grain=jitter.grain * jitter.is_known)
     tempi: list[float] = []

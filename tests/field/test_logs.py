@@ -1,4 +1,4 @@
-"""A log from anywhere is played or refused with its line, in a moment; what it says of the options reads as typed."""
+"""A log from anywhere is quickly played or refused with its line; its options read as typed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def stamp_ticks(
     stall_seconds: float = 0.0,
     stand_still: bool = False,
 ) -> list[float]:
-    """Return by how much the stamp of each tick is early (s), where the driver keeps messages at `kept` to itself.
+    """Return by how much each tick's stamp is early (s), for a driver that keeps messages at `kept`.
 
     It is polled every POLL_SECONDS, and for `stall_seconds` of each second not at all.
     """

@@ -1,4 +1,4 @@
-"""Plug-ins that end the process, hang, print or answer nonsense: none ends a command or the show, and each is named."""
+"""Plug-ins that exit, hang, print or answer nonsense end neither a command nor the show."""
 
 from __future__ import annotations
 

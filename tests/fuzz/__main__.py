@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz --seconds 60` tries each target and prints a table.
+"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz --seconds 60` prints a table.
 
 An input that breaks a target is kept in the folder that is named, and the exit code is 1.
 """

@@ -1,4 +1,4 @@
-"""What a fuzzer may feed: every parser of ours that strangers' bytes reach. Each may raise KellyError, nothing else."""
+"""The fuzzing targets: every parser that strangers' bytes reach. Each may raise only KellyError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Target:
     seeds: Callable[[], Iterator[bytes]]
 
     def feed(self, data: bytes) -> bool:
-        """Whether it was accepted. What is raised, KellyError apart, is a finding; so is an error that is no line."""
+        """Return whether it was accepted. Any other exception, and an error of several lines, is a finding."""
         try:
             self.parse(data)
         except KellyError as error:

@@ -1,4 +1,4 @@
-"""Each fuzzing target takes its own seeds, and nothing but KellyError comes of a seed that was damaged a little."""
+"""Each fuzzing target takes its own seeds, and a damaged seed raises nothing but KellyError."""
 
 from __future__ import annotations
 

@@ -103,8 +103,11 @@ class _Listener:
 
 @pytest.mark.parametrize("mode", ["ionian", "aeolian", "dorian", "phrygian"])
 def test_the_melody_sings(mode: str) -> None:
-    """Chord tones on three strong beats of four, as people have them (POP909 .74); steps and thirds, few leaps; a
-    breath at the end of each phrase."""
+    """The melody has chord tones on strong beats, small intervals and breaths.
+
+    Chord tones on three strong beats of four, as people have them (POP909 .74); steps and thirds, few leaps; a breath
+    at the end of each phrase.
+    """
     strong: list[bool] = []
     intervals: list[int] = []
     breaths: list[float] = []

@@ -198,7 +198,7 @@ def test_a_set_list_goes_on_and_back_at_bar_lines_without_a_gap() -> None:
 
 
 def test_a_channel_that_was_told_a_program_is_told_again_by_the_next_preset() -> None:
-    """Channel 1 was strings: back in the band, its player's own program is sent, where the band alone sends none."""
+    """Back in the band after strings, channel 1 is sent its program, which the band alone never sends."""
     strings = HostPreset("strings", "x", (PresetPlayer("chords", channel=1, program=48),))
     host = PresetBand([strings, load_preset("band")], live=True)
     conductor = Conductor(sink := RecordingSink(), host, seed=3)

@@ -1,4 +1,4 @@
-"""Pad and arpeggio, played like scores: common tones sound on, figures turn, density and the feeling are followed."""
+"""Pad and arpeggio: common tones sound on, figures turn, density and feeling are followed."""
 
 import itertools
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_short_slices_and_long_ones_give_the_same_notes(
 
 
 def test_the_pad_holds_the_chords_without_a_gap_and_strikes_only_what_changes() -> None:
-    """At every change of chord all that sounds belongs to it, and a tone of both chords is not struck again."""
+    """At a change of chord only its tones sound, and a tone of both chords is not struck again."""
     context, parameters = moment(index=1), make_parameters(density=1.2)
     notes = phrase_of(PadGenerator(), parameters, context)
     spans = context.phrase.spans

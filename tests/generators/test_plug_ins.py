@@ -1,4 +1,4 @@
-"""Generators from elsewhere: the example package, installed and found as any other, and the isobar adapter."""
+"""Generators from elsewhere: the installed example package, and the isobar adapter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def alone(generator: str, *settings: str, live: bool = False) -> PresetBand:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The example, installed by pip into a folder that is then on the path; nothing is asked of the network."""
+    """Install the example by pip into a folder that is then on the path, without the network."""
     pytest.importorskip("hatchling", reason="the example is built with hatchling: pip install -e '.[test]'")
     folder = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]

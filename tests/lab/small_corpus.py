@@ -1,4 +1,4 @@
-"""A tiny data set of tones: "angry" is high, fast and loud, "sad" low, slow and soft, "neutral" between."""
+"""A tiny data set of tones: "angry" high, fast and loud, "sad" low, slow and soft, "neutral" between."""
 
 from __future__ import annotations
 

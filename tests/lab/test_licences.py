@@ -1,4 +1,4 @@
-"""The table of licences is held against what is installed; the bill of materials has the plain installation whole."""
+"""The table of licences covers what is installed; the bill of materials covers the plain install."""
 
 from __future__ import annotations
 

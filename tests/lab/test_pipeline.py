@@ -35,7 +35,7 @@ from tests.lab.small_corpus import make_corpus
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data`, `cache` and `models`, written by the commands in a few seconds."""
     folder = tmp_path_factory.mktemp("training")
     make_corpus(folder / "data", speakers=5, takes=2)
@@ -58,43 +58,43 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patch.undo()
 
 
-def test_training_prints_the_diversity_report_first_and_keeps_it(trained: Path) -> None:
-    log = (trained / "emotion.log").read_text(encoding="utf-8")
+def test_training_prints_the_diversity_report_first_and_keeps_it(trained_folder: Path) -> None:
+    log = (trained_folder / "emotion.log").read_text(encoding="utf-8")
     assert log.index("cultural entropy") < log.index("epoch")
     assert "collect next" in log
-    card = load_checkpoint(trained / "models" / "emotion.safetensors", "emotion").card
+    card = load_checkpoint(trained_folder / "models" / "emotion.safetensors", "emotion").card
     assert any("cultural entropy" in line for line in card["diversity"])
 
 
-def test_the_net_learns_the_tiny_data_set(trained: Path) -> None:
-    card = load_checkpoint(trained / "models" / "emotion.safetensors", "emotion").card
+def test_the_net_learns_the_tiny_data_set(trained_folder: Path) -> None:
+    card = load_checkpoint(trained_folder / "models" / "emotion.safetensors", "emotion").card
     scores = {(s["dataset"], s["measure"]): s for s in card["scores"]}
     accuracy = scores["tiny", "accuracy, open 8"]
     assert accuracy["n"] == 6
     assert accuracy["value"] >= 0.66  # three emotions: chance is a third
 
 
-def test_the_cards_state_the_licence_and_the_command(trained: Path) -> None:
+def test_the_cards_state_the_licence_and_the_command(trained_folder: Path) -> None:
     for name in ("emotion", "temporal"):
-        card = (trained / "models" / f"{name}.md").read_text(encoding="utf-8")
+        card = (trained_folder / "models" / f"{name}.md").read_text(encoding="utf-8")
         assert "Non-commercial research only" in card
         assert f"kelly-live lab train {name}" in card
         assert "95 % interval" in card
 
 
-def test_the_trained_nets_load_as_a_reader(trained: Path) -> None:
-    reader = load_live_reader(trained / "models", "cpu")
+def test_the_trained_nets_load_as_a_reader(trained_folder: Path) -> None:
+    reader = load_live_reader(trained_folder / "models", "cpu")
     assert reader.hop_seconds == 0.25
 
 
-def test_evaluate_measures_the_shipped_nets(trained: Path) -> None:
+def test_evaluate_measures_the_shipped_nets(trained_folder: Path) -> None:
     arguments = [
         "--data",
-        str(trained / "data"),
+        str(trained_folder / "data"),
         "--cache",
-        str(trained / "cache"),
+        str(trained_folder / "cache"),
         "--models",
-        str(trained / "models"),
+        str(trained_folder / "models"),
     ]
     result = CliRunner().invoke(evaluate_command, arguments, catch_exceptions=False)
     assert "accuracy, open 8" in result.output
@@ -108,14 +108,14 @@ def test_evaluate_measures_the_shipped_nets(trained: Path) -> None:
     assert any(row["goal"] == 0.08 and row["measured"]["dataset"] == "tiny" for row in report["table"])
 
 
-def test_resume_continues_where_it_stopped(trained: Path, tmp_path: Path) -> None:
+def test_resume_continues_where_it_stopped(trained_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "emotion.safetensors"
-    arguments = ["emotion", "--data", str(trained / "data"), "--cache", str(trained / "cache"), "--out", str(out),
-                 "--front-end", str(trained / "front_end.safetensors"), "--resume", "--epochs", "6",
-                 "--cross", "2"]  # fmt: skip
+    arguments = ["emotion", "--data", str(trained_folder / "data"), "--cache", str(trained_folder / "cache"),
+                 "--out", str(out), "--front-end", str(trained_folder / "front_end.safetensors"),
+                 "--resume", "--epochs", "6", "--cross", "2"]  # fmt: skip
     result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
     assert "resuming after epoch 6" in result.output
-    first = load_emotion_net(trained / "models" / "emotion.safetensors").state_dict()
+    first = load_emotion_net(trained_folder / "models" / "emotion.safetensors").state_dict()
     for name, weight in load_emotion_net(out).state_dict().items():
         torch.testing.assert_close(weight, first[name])
 
@@ -150,9 +150,9 @@ def test_early_stopping_updates_its_best() -> None:
 def test_losses_are_masked() -> None:
     net, batch = make_net(), windows(2)
 
-    def loss(**changed: np.ndarray) -> float:
+    def loss(**changes: np.ndarray) -> float:
         t = create_empty_targets(2)
-        values = {n: torch.from_numpy(changed.get(n, getattr(t, n))) for n in Targets.__slots__}
+        values = {n: torch.from_numpy(changes.get(n, getattr(t, n))) for n in Targets.__slots__}
         with torch.inference_mode():
             return float(compute_loss(net(batch), values))
 

@@ -29,8 +29,8 @@ def test_the_pieces_use_every_emotion_preset_and_culture() -> None:
 def test_notation_does_not_count(tmp_path: Path) -> None:
     plain = write_midi(tmp_path / "plain.mid", note(time=120))
     signature = mido.MetaMessage("time_signature", numerator=3, denominator=4, time=20)
-    notated = write_midi(tmp_path / "notated.mid", signature, note(time=100))
-    assert digest_events(notated) == digest_events(plain)
+    notated_file = write_midi(tmp_path / "notated.mid", signature, note(time=100))
+    assert digest_events(notated_file) == digest_events(plain)
 
 
 @pytest.mark.parametrize("other", [note(velocity=65, time=120), note(time=121)], ids=["velocity", "tick"])

@@ -1,4 +1,4 @@
-"""Our own capture in a process of its own, so that a hang in PortAudio can be seen from outside, and ended.
+"""Our capture in a process of its own, so that a hang in PortAudio can be seen and ended.
 
 `capture.py DEVICE SECONDS OUT.npz`: prints `capturing` with the first sound; saves samples, the end time and length of
 each window, and the health. An AudioError is printed on stderr as the CLI does, exit 1.

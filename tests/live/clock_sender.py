@@ -1,4 +1,4 @@
-"""Somebody else's MIDI clock, in a process of its own: a JACK client whose every tick lies at its frame.
+"""An independent MIDI clock in a process of its own: a JACK client with every tick at its frame.
 
 `clock_sender.py NAME BPM`; it ticks from the first command on. Lines in: `start`, `stop`, `continue`, `position
 SIXTEENTHS`, `tempo BPM`, `send HEX` (any message). Lines out: `ok` for each, and `beat NUMBER SECONDS`, on JACK's

@@ -1,4 +1,4 @@
-"""Real servers for the live tests: a private jackd with its dummy driver, and fluidsynth, whose sound can be heard.
+"""Real servers for the live tests: a private jackd with its dummy driver, and fluidsynth.
 
 Where a program is missing the tests are skipped, with the reason; with KELLY_LIVE_REQUIRE_LIVE=1 (CI) they fail.
 """
@@ -129,8 +129,11 @@ def jack_server() -> Iterator[JackServer]:
 
 @contextmanager
 def _server_to_harm(monkeypatch: pytest.MonkeyPatch, name: str, **options: Any) -> Iterator[JackServer]:
-    """A second jackd, for one test, that does not wait for its clients: one that does is held up for seconds by a
-    killed one."""
+    """Start a second jackd, for one test, that does not wait for its clients.
+
+    A second jackd, for one test, that does not wait for its clients: one that does is held up for seconds by a killed
+    one.
+    """
     server = start_jackd(f"kelly-{name}-{os.getpid()}", waits_for_clients=False, **options)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     yield server
@@ -146,8 +149,11 @@ def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture
 def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """One with real-time clients where they are granted: no load makes a witness deaf, or tears the clock that frames
-    are counted by."""
+    """Start a jackd with real-time clients where they are granted.
+
+    One with real-time clients where they are granted: no load makes a witness deaf, or tears the clock that frames are
+    counted by.
+    """
     with _server_to_harm(monkeypatch, "prompt", realtime=realtime_is_granted()) as server:
         yield server
 
@@ -160,7 +166,7 @@ def patient_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Witness:
-    """What the independent listener (witness.py) heard: `events`, each MIDI message with its time on JACK's clock."""
+    """The messages that the independent listener received: `events`, each with its time on JACK's clock."""
 
     def __init__(self, name: str = "kelly-witness") -> None:
         self.port_name = f"{name}:in"
@@ -197,7 +203,7 @@ class Witness:
         return float(self._ask("peak")[1])
 
     def listen_to(self, part_of_name: str, kind: str = "midi") -> None:
-        """Connect the output port (kind midi or audio) whose name has this in it, as a player would in a patch bay."""
+        """Connect the output port (kind midi or audio) whose name has this in it, as in a patch bay."""
         question = f"connect {part_of_name.replace(' ', '')} {kind}"
         wait_for(lambda: self._ask(question) == ["ok"], f"a port {part_of_name!r}", 20.0)
         # JACK says yes at once, and switches to the new graph some periods later.
@@ -279,8 +285,11 @@ def fluidsynth(witness: Witness) -> Iterator[str]:
 
 @pytest.fixture
 def organ(witness: Witness, tmp_path: Path) -> Iterator[str]:
-    """A fluidsynth set by hand to an organ on channel 3, without reverb, which runs notes together, and chorus, which
-    moves their pitch."""
+    """Start a fluidsynth that plays an organ on channel 3, without reverb and chorus.
+
+    A fluidsynth set by hand to an organ on channel 3, without reverb, which runs notes together, and chorus, which
+    moves their pitch.
+    """
     by_hand = tmp_path / "by-hand"
     by_hand.write_text("prog 2 16\n")
     with running_fluidsynth(witness, "-R", "0", "-C", "0", "-f", str(by_hand)) as name:

@@ -1,4 +1,4 @@
-"""How evenly messages reach a receiver through a real JACK server: python-rtmidi's way beside the frame-accurate one.
+"""Compare how evenly python-rtmidi and the frame-accurate output reach a receiver through JACK.
 
 `python -m tests.live.frames [--seconds N] [--no-realtime]` prints the table of docs/frame-accurate.md: the scheduler
 process plays a grid and a clock into a listener, a process of its own with real-time priority, that keeps the frame of
@@ -32,8 +32,11 @@ LISTENER = "kelly-listener"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One performance, at the receiver. `gaps`, `ticks`: seconds by which an interval between onsets, and between
-    clocks, was off; `delays`: from due time to the frame where it was found; `xruns` that the server told of."""
+    """One performance as its receiver recorded it.
+
+    One performance, at the receiver. `gaps`, `ticks`: seconds by which an interval between onsets, and between clocks,
+    was off; `delays`: from due time to the frame where it was found; `xruns` that the server told of.
+    """
 
     gaps: np.ndarray
     ticks: np.ndarray

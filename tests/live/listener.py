@@ -1,4 +1,4 @@
-"""Who listens to a MIDI input and does not let it go, in a process of its own: `listener.py LIBRARY [INPUT]`.
+"""A process that keeps a MIDI input open: `listener.py LIBRARY [INPUT]`.
 
 Without INPUT it makes a virtual one. It tries every 20 ms, so that what a try leaves behind would be seen soon. Lines
 out: `open FILES`, `heard CONNECTION HEX`, `gone FILES`, `try NUMBER`, `back FILES`, `closed FILES` (how many files it

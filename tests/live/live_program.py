@@ -81,8 +81,11 @@ class MusicObserver:
         return self.hanging_seconds(now, now + 1.0) > 0.0
 
     def hanging_seconds(self, fault: float, until: float | None = None) -> float:
-        """How long after the fault notes that had begun before it were still sounding; to `until` [default: now] if
-        never ended."""
+        """Return for how long after a fault earlier notes kept sounding.
+
+        How long after the fault notes that had begun before it were still sounding; to `until` [default: now] if never
+        ended.
+        """
         until = self.witness.now() if until is None else until
         sounding: dict[tuple[int, int], float] = {}
         last = fault

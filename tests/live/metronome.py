@@ -1,4 +1,4 @@
-"""A band of one that plays each beat, led by a MIDI clock, in a process of its own: `metronome.py INPUT OUTPUT`.
+"""A process that plays each beat of a MIDI clock: `metronome.py INPUT OUTPUT`.
 
 Key 60 and the beat's number in its bar: 60 is a bar's first. Prints `ready`; ends with stdin.
 """

@@ -1,4 +1,4 @@
-"""An independent JACK client in a process of its own that plays a sound file over and over: `player.py NAME FILE`.
+"""An independent JACK client that plays a sound file over and over: `player.py NAME FILE`.
 
 Lines in: `sound` (from its start), `nan`, `inf`: from then on that is what it plays. `ok` for each, once it does, and
 one at the start.

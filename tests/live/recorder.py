@@ -1,5 +1,8 @@
-"""A tape on JACK's graph, in a process of its own: `recorder.py PORT SECONDS OUT.npy` connects to the output port whose
-name has PORT in it, prints `recording`, and saves float32 `[n]` at the server's rate."""
+"""A recorder on JACK's graph, in a process of its own.
+
+A tape on JACK's graph, in a process of its own: `recorder.py PORT SECONDS OUT.npy` connects to the output port whose
+name has PORT in it, prints `recording`, and saves float32 `[n]` at the server's rate.
+"""
 
 from __future__ import annotations
 

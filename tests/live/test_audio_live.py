@@ -1,5 +1,8 @@
-"""Capture from a real sound server: what an independent JACK client plays is what we hear, and a server that dies is an
-error in bounded time."""
+"""Capture from a real sound server.
+
+Capture from a real sound server: what an independent JACK client plays is what we hear, and a server that dies is an
+error in bounded time.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +66,11 @@ def captured(device: str, server: JackServer, out: Path) -> np.lib.npyio.NpzFile
 
 
 def stray_dbfs(samples: np.ndarray, hz: float) -> float:
-    """What is left when the best-fitting sine of `hz` is taken away: one lost or doubled sample leaves a phase jump,
-    and much more than -50 dB."""
+    """Measure what is left without the best-fitting sine of `hz`.
+
+    What is left when the best-fitting sine of `hz` is taken away: one lost or doubled sample leaves a phase jump, and
+    much more than -50 dB.
+    """
     phase = 2.0 * np.pi * hz * np.arange(len(samples)) / RATE
     basis = np.stack([np.sin(phase), np.cos(phase)], axis=1)
     fit, *_ = np.linalg.lstsq(basis, samples, rcond=None)

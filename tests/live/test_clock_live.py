@@ -1,4 +1,4 @@
-"""A band that joins a real MIDI clock through a real JACK server; an independent listener times its notes."""
+"""A band that joins a real MIDI clock through JACK, timed by an independent listener."""
 
 from __future__ import annotations
 
@@ -95,8 +95,11 @@ def onsets(witness: Witness, after: float = 0.0) -> list[tuple[int, float]]:
 
 
 def in_turn(heard: list[tuple[int, float]], first: int) -> list[int]:
-    """The numbers of the beats heard: one by one from `first`, which alone may be missing (a note that would be over
-    50 ms late is not sent)."""
+    """Number the beats heard, one by one.
+
+    The numbers of the beats heard: one by one from `first`, which alone may be missing (a note that would be over 50 ms
+    late is not sent).
+    """
     begin = first + (heard[0][0] != first % 4)
     numbers = list(range(begin, begin + len(heard)))
     assert [place for place, _ in heard] == [number % 4 for number in numbers]
@@ -107,9 +110,12 @@ def in_turn(heard: list[tuple[int, float]], first: int) -> list[int]:
 def test_start_stop_position_continue_and_a_new_tempo(
     witness: Witness, sender: Sender, band: subprocess.Popen[str]
 ) -> None:
-    """Which beats are heard must be right at once; how punctual they are, in the best of three starts. On a starved
+    """The right beats are heard at once, and punctually in the best of three starts.
+
+    Which beats are heard must be right at once; how punctual they are, in the best of three starts. On a starved
     machine JACK itself falls behind, and takes what is stamped by it along: what was not joined at all would be an
-    eighth of a beat off in the median, 60 ms."""
+    eighth of a beat off in the median, 60 ms.
+    """
     tries: list[float] = []
     while len(tries) < 3 and min(tries, default=1.0) > 0.04:
         sender.does("start")

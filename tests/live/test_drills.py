@@ -1,5 +1,8 @@
-"""Fault drills: what breaks, how long the notes of then still sound, how soon there are new ones; counted by another
-JACK client. With KELLY_LIVE_DRILLS=FILE each drill adds its row to a table (`make drills`)."""
+"""Fault drills: what breaks, how long old notes sound, and how soon new ones do.
+
+Fault drills: what breaks, how long the notes of then still sound, how soon there are new ones; counted by another JACK
+client. With KELLY_LIVE_DRILLS=FILE each drill adds its row to a table (`make drills`).
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,10 @@ def program(start: Start, witness: Witness) -> LiveProgram:
 
 @pytest.fixture
 def patient_program(patient_server: JackServer, start: Start) -> Iterator[LiveProgram]:
-    """On a server that waits for nobody: one that is stopped or killed would hold the other up, and its clock too."""
+    """Start the program on a server that waits for nobody.
+
+    On a server that waits for nobody: one that is stopped or killed would hold the other up, and its clock too.
+    """
     pytest.importorskip("jack")
     with closing(Witness("kelly-patient")) as witness:
         program = LiveProgram(witness, start("--midi-out", "kelly-patient:in", *DENSE))
@@ -113,8 +119,11 @@ def test_the_host_is_killed(patient_program: LiveProgram) -> None:
 
 
 def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -> None:
-    """Half a second of it may be JACK's: it opens no port while it waits for the killed client. What a starved machine
-    adds is not ours, so one take within the limits will do. Short periods: a port takes some of them to open."""
+    """One of several tries must be within the limits.
+
+    Half a second of it may be JACK's: it opens no port while it waits for the killed client. What a starved machine
+    adds is not ours, so one take within the limits will do. Short periods: a port takes some of them to open.
+    """
     pytest.importorskip("jack")
     with closing(Witness("kelly-orphan")) as witness:
         program = LiveProgram(witness, start("--midi-out", "kelly-orphan:in", *DENSE))
@@ -454,8 +463,11 @@ ctypes.CDLL(None).sem_timedwait(lock, struct.pack("ll", int(time.time()) + 3600,
 
 
 def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_path: Path) -> None:
-    """Nobody may set a machine's clock for a test, and libfaketime 0.9.10 lets time.sleep fail and timed waits come
-    late. So the wall clock that Python tells is moved, and the kernel is asked by which clock every thread waits."""
+    """The wall clock moves, and no thread waits by it.
+
+    Nobody may set a machine's clock for a test, and libfaketime 0.9.10 lets time.sleep fail and timed waits come late.
+    So the wall clock that Python tells is moved, and the kernel is asked by which clock every thread waits.
+    """
     offset = tmp_path / "offset"
     offset.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(WALL_CLOCK)

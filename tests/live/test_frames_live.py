@@ -1,4 +1,4 @@
-"""Frame-accurate output through a real JACK server: at its sample, nothing lost, ends as the other back end does."""
+"""Frame-accurate output through a real JACK server: at its sample, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -58,8 +58,11 @@ def prompt_server(prompt_server: JackServer) -> JackServer:
 
 
 def test_notes_and_clock_fall_on_their_sample(prompt_server: JackServer) -> None:
-    """A period is 128 frames: what waits for the next one is a third of that off, in the median. The better of two
-    performances decides: this machine may have been put aside as a whole."""
+    """The better of two performances is accurate to a small part of a period.
+
+    A period is 128 frames: what waits for the next one is a third of that off, in the median. The better of two
+    performances decides: this machine may have been put aside as a whole.
+    """
     listener = Listener()
     try:
         tries: list[float] = []
@@ -160,8 +163,11 @@ def held_up(seed: int) -> Callable[[backend_jack.JackOut, int, float], None]:
 
 
 def test_a_late_thread_loses_no_note_off(own_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a server that does not wait: it reads what was written a period ago again, or never. Without saying ends
-    again, 2 to 11 of 400 notes hang here."""
+    """A late thread sends note-offs again.
+
+    On a server that does not wait: it reads what was written a period ago again, or never. Without saying ends again, 2
+    to 11 of 400 notes hang here.
+    """
     monkeypatch.setattr(backend_jack.JackOut, "_place", held_up(1))
     witness = Witness("kelly-own-witness")
     try:

@@ -1,4 +1,4 @@
-"""`kelly-live` in a terminal of its own, with a hand at its keys, and an independent listener at its port."""
+"""`kelly-live` in a terminal of its own, with keys pressed, and an independent listener at its port."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from tests.ui.on_terminal import OnTerminal
 
 @pytest.mark.timeout(200)
 def test_keys_control_the_session(prompt_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Freeze, nudge, morph, let go, stop and go on, end: the status says each, and what sounds follows. On a server
-    that does not wait for a stopped client."""
+    """Each key changes the status and what sounds.
+
+    Freeze, nudge, morph, let go, stop and go on, end: the status says each, and what sounds follows. On a server that
+    does not wait for a stopped client.
+    """
     pytest.importorskip("jack")
     monkeypatch.setenv("TERM", "xterm")
     witness = Witness("kelly-own-witness")

@@ -1,5 +1,8 @@
-"""A MIDI input that is lost comes back by itself: a sender that leaves and returns, a server that dies and returns, and
-a whole kelly-live that follows such a sender's clock."""
+"""A MIDI input that is lost comes back by itself.
+
+A MIDI input that is lost comes back by itself: a sender that leaves and returns, a server that dies and returns, and a
+whole kelly-live that follows such a sender's clock.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class Listener:
         return found()[times - 1]
 
     def hears(self, sender: Sender, connection: int, message: str) -> None:
-        """It is sent until it is heard: JACK connects at once, and switches to the new graph some periods later."""
+        """Send until it is received: JACK switches to the new graph some periods after it connects."""
 
         def heard() -> bool:
             sender.does(f"send {message}")
@@ -80,7 +83,7 @@ def sending(name: str, bpm: float = 120.0) -> Iterator[Sender]:
 
 
 def connections() -> dict[str, list[str]]:
-    """Every port of the server, with those that it is connected to; none where jack_lsp hangs, as it does at times."""
+    """Return every port of the server with its connections; none where jack_lsp hangs."""
     try:
         listed = subprocess.run(["jack_lsp", "-c"], capture_output=True, text=True, check=False, timeout=5.0).stdout
     except subprocess.TimeoutExpired:
@@ -150,7 +153,7 @@ def performance(witness: Witness, *options: str) -> Iterator[LiveProgram]:
 
 
 def test_a_band_synchronises_again_to_a_returning_clock(witness: Witness) -> None:
-    """A stop and a start tell that it is: dense as its music is, it rests with the clock, and goes on with it."""
+    """A stop and a start show it: dense music rests with the clock, and goes on with it."""
     with sending("kelly-clock") as sender:
         sender.does("start")  # and it ticks
         follow = ("--clock", "follow", "--midi-in", "kelly-clock", "--midi-out", witness.port_name)

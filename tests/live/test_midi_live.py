@@ -1,4 +1,4 @@
-"""The scheduler process through a real JACK server, heard by an independent JACK client that keeps frame times."""
+"""The scheduler process through a real JACK server, timed by an independent JACK client."""
 
 from __future__ import annotations
 
@@ -57,9 +57,12 @@ def melody(count: int, beats_apart: float = 0.25) -> list[NoteEvent]:
 
 
 def spacing_error(times: list[float], expected_seconds: float) -> float:
-    """The median of how far the gaps are from `expected_seconds`, as a share of what is allowed: a fifth of the gap,
-    and the JACK period by which a delivery may be off. A wrong schedule is further off than that; how punctual a right
-    one is, `kelly-live lab bench` measures."""
+    """Return the median error of the gaps, as a share of what is allowed.
+
+    The median of how far the gaps are from `expected_seconds`, as a share of what is allowed: a fifth of the gap, and
+    the JACK period by which a delivery may be off. A wrong schedule is further off than that; how punctual a right one
+    is, `kelly-live lab bench` measures.
+    """
     errors = sorted(abs(b - a - expected_seconds) for a, b in itertools.pairwise(times))
     median = errors[len(errors) // 2]
     print(f"  gap error: median {median * 1e3:.2f} ms, worst {errors[-1] * 1e3:.2f} ms")
@@ -67,8 +70,11 @@ def spacing_error(times: list[float], expected_seconds: float) -> float:
 
 
 def in_three_tries(performance: Callable[[], float]) -> None:
-    """A starved machine tears the gaps that jackd (without real-time rights) delivers; a wrong schedule is wrong each
-    time. So the best of three performances decides; what is sent, and in which order, must be right in all."""
+    """Repeat a check up to three times.
+
+    A starved machine tears the gaps that jackd (without real-time rights) delivers; a wrong schedule is wrong each
+    time. So the best of three performances decides; what is sent, and in which order, must be right in all.
+    """
     tries: list[float] = []
     while len(tries) < 3 and min(tries, default=2.0) > 1.0:
         tries.append(performance())

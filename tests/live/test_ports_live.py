@@ -1,4 +1,4 @@
-"""Two real MIDI ports at once, each with an independent listener, and a host preset that changes while it plays."""
+"""Two real MIDI ports, each with an independent listener, and a preset that changes while playing."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_two_ports_play_their_own_parts_and_a_preset_follows(witness: Witness, f
 def test_one_port_dies_and_the_other_plays_on(
     prompt_server: JackServer, witness: Witness, far_witness: Witness
 ) -> None:
-    """On a server that does not wait for its clients: one that does is held up for seconds by the killed one."""
+    """Use a server that does not wait for its clients: the killed one would hold it up for seconds."""
     duo = Duo([load_preset("two-synths")])
     try:
         duo.begin(witness, far_witness)

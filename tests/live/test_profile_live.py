@@ -1,4 +1,4 @@
-"""A profile that is taught while it plays, on a real server, and played in the next session; two people take turns."""
+"""A profile taught while it plays on a real server, and played in the next session."""
 
 from __future__ import annotations
 

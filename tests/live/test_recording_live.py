@@ -1,5 +1,8 @@
-"""A set through JACK, recorded: what an independent listener heard is in the file, and the log gives the file again. A
-controller at the MIDI input steers it."""
+"""A set through JACK is recorded as an independent listener received it.
+
+A set through JACK, recorded: what an independent listener heard is in the file, and the log gives the file again. A
+controller at the MIDI input steers it.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +119,7 @@ def test_the_recording_holds_what_sounded_and_a_controller_overrides(
 
 
 def keys(notes: list[tuple[float, int, int]]) -> Counter[int]:
-    """What was played, however often. Not when: JACK's clock runs slow on a busy machine, by a seventh as seen here."""
+    """Return what was played, not when: JACK's clock runs slow on a busy machine, by a seventh."""
     return Counter(key for _, _, key in notes)
 
 

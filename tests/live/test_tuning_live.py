@@ -1,4 +1,4 @@
-"""Tuned notes the whole live way out: scheduler process, JACK, a running fluidsynth; and what is left behind."""
+"""Tuned notes through scheduler process, JACK and a running fluidsynth; and what is left behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ time.sleep(60)
 
 
 def notes_on(tape: np.ndarray) -> list[np.ndarray]:
-    """The middle of each note. Found by loudness, as a busy machine's JACK takes longer over a second than a clock."""
+    """Return the middle of each note, found by loudness: a busy machine's JACK runs slow."""
     block = SAMPLE_RATE // 50
     level = np.sqrt(np.mean(tape[: len(tape) // block * block].reshape(-1, block) ** 2, axis=1))
     loud = np.concatenate([[False], level > 0.2 * np.quantile(level, 0.8), [False]])

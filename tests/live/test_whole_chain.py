@@ -1,5 +1,8 @@
-"""The main job on real servers: a recording through JACK into `kelly-live`, notes out of its port into an independent
-JACK client and into fluidsynth, whose sound is heard."""
+"""The whole chain on real servers, from a recording to sound.
+
+The main job on real servers: a recording through JACK into `kelly-live`, notes out of its port into an independent JACK
+client and into fluidsynth, whose sound is heard.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-l
 
 
 class Player:
-    """An independent JACK client that plays samples, over and over, into every PortAudio input that appears."""
+    """An independent JACK client that plays samples over and over into every PortAudio input."""
 
     def __init__(self, samples: np.ndarray) -> None:
         import jack

@@ -1,5 +1,8 @@
-"""By which clock the threads of a process wait, as the kernel tells it (/proc): a wait that is timed by the wall clock
-ends early or late when somebody sets that clock."""
+"""By which clock the threads of a process wait.
+
+By which clock the threads of a process wait, as the kernel tells it (/proc): a wait that is timed by the wall clock
+ends early or late when somebody sets that clock.
+"""
 
 from __future__ import annotations
 

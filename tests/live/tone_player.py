@@ -1,4 +1,4 @@
-"""An independent JACK client in a process of its own that plays one endless sine: `tone_player.py NAME HZ AMPLITUDE`.
+"""An independent JACK client that plays one endless sine: `tone_player.py NAME HZ AMPLITUDE`.
 
 Prints `playing` when it does; ends when stdin closes. PortAudio lists every JACK client with outputs as an input.
 """

@@ -1,4 +1,4 @@
-"""An independent listener, in a process of its own: a JACK client that prints what it hears with JACK's times.
+"""An independent listener: a JACK client that prints what it receives with JACK's times.
 
 Its own process, so that no thread of ours can hold it up: JACK waits for its clients, and a Python callback for its
 interpreter's lock. Lines out: `midi SECONDS HEX`, `now SECONDS`, `peak LEVEL` (full scale 1, since the last question;

@@ -1,4 +1,4 @@
-"""A culture at a strength colours the music; at strength 0, or where it knows nothing, the music stays as it was."""
+"""A culture changes the music by its strength; at 0, or where it knows nothing, nothing changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning while it plays: what is said comes into the file and into the music, and nobody waits for it."""
+"""Learning while playing: reactions reach the file and the music, and nobody waits for it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def cleo(store: ProfileStore, mapper: LearnedMapper) -> Made:
 
 @pytest.mark.parametrize(("word", "emotion"), [("too-dark", "sad"), ("too-bright", "happy")])
 def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapper, word: str, emotion: str) -> None:
-    """Sad is nearly all minor, and happy major, for nobody in particular; five words take that back half-way."""
+    """The base plays sad nearly all minor and happy major; five words take that back half-way."""
     state = create_state(emotion=emotion)
     far = bright(mapper(state)) if emotion == "happy" else 1.0 - bright(mapper(state))
     assert far > 0.95

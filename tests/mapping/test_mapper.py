@@ -1,4 +1,4 @@
-"""The mapper that ships: sensible music for each feeling, calm when unsure, quick, and the same every time."""
+"""The shipped mapper: sensible music for each feeling, calm when unsure, quick, deterministic."""
 
 from __future__ import annotations
 

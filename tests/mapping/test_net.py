@@ -1,4 +1,4 @@
-"""What is played on numpy is what was trained with torch: within 1e-5 in any state, for any taste and culture."""
+"""The numpy mapper plays what the torch one was trained to play: within 1e-5 in any state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATES = 200
 
 
 def draw_states(seed: int) -> tuple[Floats, Floats, Floats]:
-    """Probabilities, from certain to torn, places all over the space, and tastes up to twice what is common."""
+    """Draw probabilities from certain to torn, places in all of the space, and tastes up to twice usual."""
     rng = np.random.default_rng(seed)
     concentration = 10.0 ** rng.uniform(-1.5, 1.0)
     return (

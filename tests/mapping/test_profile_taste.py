@@ -1,4 +1,4 @@
-"""What a profile teaches the mapper: what was said comes true, little is learned of little, and nothing runs away."""
+"""What a profile teaches the mapper: preferences come true, and nothing runs away."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def preferences(draw: st.DrawFn) -> PreferenceTarget:
 @settings(max_examples=20, deadline=None)
 @given(st.lists(preferences(), max_size=4), st.one_of(st.none(), st.integers(0, 1000)))
 def test_no_targets_run_away(some: list[PreferenceTarget], seed: int | None) -> None:
-    """However many and however contrary, on the shipped net and on nonsense: bounded, playable, and no worse."""
+    """Any targets, on the shipped net and on a random one, give a bounded taste that is no worse."""
     net = NET if seed is None else convert_mapper_to_numpy(random_net(seed))
     embedding = fit_taste(net, some)
     assert bool(np.isfinite(embedding).all())
@@ -164,8 +164,11 @@ def test_a_target_is_about_a_parameter_within_its_range() -> None:
 def test_what_a_taste_moves_is_derived_as_torch_derives_it(
     some: list[PreferenceTarget], seed: int, is_shipped: bool
 ) -> None:
-    """Values within 1e-4 and derivatives within 1e-3 (torch computes in single precision) of the autograd through the
-    mapper that is trained; Gauss-Newton is built of nothing else."""
+    """Values agree with torch within 1e-4, and derivatives within 1e-3.
+
+    Values within 1e-4 and derivatives within 1e-3 (torch computes in single precision) of the autograd through the
+    mapper that is trained; Gauss-Newton is built of nothing else.
+    """
     torch_net = load_net(find_resources("models") / "mapper.safetensors") if is_shipped else random_net(seed, 0.3)
     net = convert_mapper_to_numpy(torch_net)
     taste = np.random.default_rng(seed).normal(0.0, 1.0, 64)

@@ -79,7 +79,7 @@ def band(*others: Generator) -> GeneratorBand:
 def assert_cut_anywhere_the_same(
     player: Generator, parameters: MusicParameters, context: MusicContext, cuts: list[float]
 ) -> None:
-    """A phrase in one piece is what it is in pieces, cut at these shares of it; each piece keeps to its span."""
+    """Assert that a phrase cut at these shares gives the same notes, each piece within its span."""
     start, end = context.phrase.start_beat, context.phrase.end_beat
     edges = [start, *sorted(start + share * (end - start) for share in cuts), end]
     notes_at_once = list(player.generate(parameters, context, start, end))

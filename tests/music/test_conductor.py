@@ -75,8 +75,11 @@ def test_every_note_is_sent_at_least_the_look_ahead_early() -> None:
 
 @pytest.mark.parametrize("rhythm", ["straight", "dotted", "sustained"])
 def test_what_is_asked_for_reaches_the_notes_within_150_ms(rhythm: str) -> None:
-    """The notes that were already made sound at most 150 ms after a change (95 of 100 changes); whatever sounds later
-    has heard of it. At a beat's pace of 130 a minute, with the timing feel."""
+    """Old notes sound at most 150 ms after a change, in 95 of 100 changes.
+
+    The notes that were already made sound at most 150 ms after a change (95 of 100 changes); whatever sounds later has
+    heard of it. At a beat's pace of 130 a minute, with the timing feel.
+    """
     sink, clock, changes = RecordingSink(), ManualClock(0.0), []
     conductor = Conductor(sink, band(), seed=3, tonic=0, slice_beats=LIVE_SLICE_BEATS)
     parameters = make_parameters(bpm=130.0, density=1.2, rhythm=rhythm, behind=0.3)
@@ -91,7 +94,7 @@ def test_what_is_asked_for_reaches_the_notes_within_150_ms(rhythm: str) -> None:
 
 
 def test_the_status_shows_the_chords_to_come() -> None:
-    """What the plan says of the next bar is what is then played, in every bar of a piece, its close included."""
+    """What the plan says of the next bar is then played, in every bar of a piece, its close included."""
     sink, plans = RecordingSink(), {}
     conductor = Conductor(sink, band(), seed=5, tonic=0, length_bars=9)
 
@@ -156,7 +159,7 @@ def mixture(**weights: float) -> MusicParameters:
 
 
 def test_the_mode_changes_at_a_phrase_and_only_if_it_outweighs() -> None:
-    """Asked for in bar 1, heard in bar 4; a trace of major at bar 8 changes nothing, the most of it at bar 12 does."""
+    """Minor asked for in bar 1 is heard in bar 4; a little major changes nothing, most of it does."""
     major, minor = mixture(ionian=1.0), mixture(aeolian=1.0)
     a_little_major, rather_major = mixture(ionian=0.1, aeolian=0.9), mixture(ionian=0.9, aeolian=0.1)
     sink = RecordingSink()
@@ -190,8 +193,11 @@ def test_a_mixture_of_modes_is_heard_as_one() -> None:
 
 
 def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -> None:
-    """Minor is asked for from beat 1 on: bars 0 and 1 are played out in major, bars 2 and 3 of the phrase are minor,
-    and its chords still change where they would have."""
+    """Minor that is asked for from beat 1 is heard from bar 2 on.
+
+    Minor is asked for from beat 1 on: bars 0 and 1 are played out in major, bars 2 and 3 of the phrase are minor, and
+    its chords still change where they would have.
+    """
     sink, at_beat = RecordingSink(), lambda beat: make_parameters(mode="aeolian", density=2.0)
     Conductor(sink, band(), seed=3, tonic=0, length_bars=9).play_through(make_parameters(density=2.0), at_beat)
     pitched_notes = [n for n in sink.notes if n.part != "percussion"]

@@ -1,4 +1,4 @@
-"""What the form does: it rests, rises, builds and lets go; and two minutes are never the same bars again."""
+"""The form rests, rises, builds and lets go, and two minutes never repeat the same bars."""
 
 import itertools
 import statistics
@@ -76,7 +76,7 @@ def test_there_is_silence_where_it_is_calm() -> None:
 
 
 def test_two_minutes_are_never_the_same_bars_again() -> None:
-    """The longest run of bars that comes twice, note for note, pitched parts together: none longer than two."""
+    """No run of more than two bars comes twice, note for note, in the pitched parts together."""
     for seed, density in itertools.product(range(3), (0.7, 1.3)):
         sink = play_piece(make_parameters(density=density), seed=seed, bars=56)
         bars = [

@@ -71,7 +71,7 @@ def test_every_phrase_lets_the_mode_be_heard(seed: int, mode: str) -> None:
 
 @given(SEEDS, st.integers(0, 11), st.integers(0, 20))
 def test_minor_closes_on_a_leading_tone(seed: int, tonic: int, index: int) -> None:
-    """The dominant of minor is major; every other chord stays in the natural scale, as do all modes but minor."""
+    """The dominant of minor is major; all other chords, and all other modes, stay in the natural scale."""
     key = Key(tonic, build_mode_scale("aeolian"))
     for span in plan_phrase(seed, index, key, start_bar=0).spans:
         leading = (tonic + 11) % 12 in span.chord.pitch_classes
@@ -96,8 +96,11 @@ def test_harmony_moves(seed: int, mode: str, index: int) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_theme_returns_and_changes_after_two_forms(mode: str) -> None:
-    """A, A', A'' and the next form's A open alike (but where an ending needs the mode's colour); the next theme's A
-    is another one for many seeds."""
+    """A form's phrases open alike, and the next theme differs.
+
+    A, A', A'' and the next form's A open alike (but where an ending needs the mode's colour); the next theme's A is
+    another one for many seeds.
+    """
     seeds = range(60)
     openings = [{index: tuple(roots(seed, index, mode)[:2]) for index in (0, 1, 3, 4, 8)} for seed in seeds]
     assert sum(o[0] == o[1] == o[3] == o[4] for o in openings) >= 54
@@ -185,8 +188,11 @@ def third(chord_classes: tuple[int, ...]) -> int:
 
 @pytest.mark.parametrize("mode", ["ionian", "aeolian"])
 def test_chords_lean_with_the_weights(mode: str) -> None:
-    """In one and the same mode, more major triads the brighter the weights; the first and last chord of an answer stay
-    home, and minor may close in major."""
+    """Brighter weights give more major triads in the same mode.
+
+    In one and the same mode, more major triads the brighter the weights; the first and last chord of an answer stay
+    home, and minor may close in major.
+    """
 
     def is_diatonic(chord: Chord) -> bool:
         return chord.root != 4 and chord.key.scale.name == mode
@@ -226,7 +232,7 @@ def test_borrowed_chords_are_those_that_players_borrow() -> None:
 
 
 def test_the_outer_voices_hardly_ever_run_in_step() -> None:
-    """Fifths and octaves with the bass, parallel or leapt into together: in fewer than 2 % of the changes of chord."""
+    """Parallel or hidden fifths and octaves with the bass: in fewer than 2 % of the changes of chord."""
     bad = []
     for seed, mode, centre in itertools.product(range(6), MODES, (51, 57, 64)):
         previous, before = None, None

@@ -1,4 +1,4 @@
-"""Parameters smoother at musical places: given what is asked for at these beats, this is what is played."""
+"""Parameters are smoothed at musical places: what is played for what is asked for at these beats."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_scale_comes_with_the_phrase_if_it_was_asked_for_a_bar_long() -> None:
 
 
 def test_noise_like_the_live_net_s_is_not_heard() -> None:
-    """Two minutes of a feeling that stays: what is asked for wanders (AR(1), tempo SD 4 %) every 0.6 beats."""
+    """Two minutes of a steady feeling whose parameters wander (AR(1), tempo SD 4 %) every 0.6 beats."""
     rng, wander = random.Random(4), [0.0]
 
     def wandering(beat: float) -> MusicParameters:
@@ -244,7 +244,7 @@ def test_what_stays_asked_for_is_played_and_then_nothing_moves(first: MusicParam
 def test_bar_lines_let_through_the_same_however_fine_the_slices(
     first: MusicParameters, then: MusicParameters, slice_beats: float
 ) -> None:
-    """What is asked for turns right after beat 8: averages, and what bar lines make of them, know no slices."""
+    """The target turns right after beat 8: averages and bar lines do not depend on the slices."""
     fine = dict(smooth(turn(first, then, at=8.01), beats=64))
     coarse = dict(smooth(turn(first, then, at=8.01), beats=64, slice_beats=slice_beats))
     for bar in range(16):
@@ -258,7 +258,7 @@ def test_bar_lines_let_through_the_same_however_fine_the_slices(
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(0, 999))
 def test_the_same_feeling_gives_the_same_notes_however_advance_is_called(steps: list[int], seed: int) -> None:
-    """One caller comes every 10 ms, the other when it likes; the feeling turns between two bars that both have seen."""
+    """One caller advances every 10 ms, the other at random; the feeling turns between two bars."""
 
     def notes(steps: Sequence[int]) -> list[object]:
         sink, centiseconds = RecordingSink(), 0

@@ -109,7 +109,7 @@ def test_chords_stand_on_the_seven_weightiest_degrees() -> None:
 
 
 def test_nine_eighths_are_two_two_two_three() -> None:
-    """Two measures a bar, its groups struck, the downbeat the loudest and the groups louder than what lies between."""
+    """Two measures a bar: groups are struck, the downbeat loudest, the groups louder than the rest."""
     sink = play_in(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"), bars=9, density=2.0)
     strokes: dict[float, list[int]] = {}
     for note in sink.part("percussion"):
@@ -131,7 +131,7 @@ def test_the_metre_makes_the_conductor_s_bar() -> None:
 
 
 def test_a_long_cycle_begins_every_other_bar() -> None:
-    """28 beats in bars of 14: the low drum and the loudest stroke come once a cycle, the melody's own places too."""
+    """28 beats in bars of 14: the low drum, the loudest stroke and the melody's places come once a cycle."""
     profile = (1.0, *(0.0,) * 27, 0.5, *(0.0, 1.0) * 13, 0.0)  # half beats
     cycle = Metre("28/4", 1.0, 1.0, (2,) * 14, profile)
     sink = play_in(CultureStyle("usul", SLENDRO, metres=(cycle,), texture="heterophony"), bars=9, density=0.8)
@@ -231,9 +231,12 @@ UNEVEN = Metre(
 def test_the_line_keeps_both_habits(
     scale: Scale, weights: tuple[float, ...], texture: str, metres: tuple[Metre, ...]
 ) -> None:
-    """A walk whose habits are known is measured, and found again in what is played: each degree for as much of the
-    time, each step as often; rests at the ends of phrases, what leads to them, the chords' pull on downbeats that last
-    and the closing tonic included. No leap is taken that the walk does not take."""
+    """The line keeps the shares of degrees and of intervals.
+
+    A walk whose habits are known is measured, and found again in what is played: each degree for as much of the time,
+    each step as often; rests at the ends of phrases, what leads to them, the chords' pull on downbeats that last and
+    the closing tonic included. No leap is taken that the walk does not take.
+    """
     size = len(weights)
     key = Key(0, scale)
     steps = np.array(key.steps_within(57, 81))

@@ -20,7 +20,7 @@ from tests.music.band import RecordingSink, make_parameters
 
 
 class Beats:
-    """A player with a tempo curve (BPM at a second), whose beats are estimated as they fall, `jitter` seconds off."""
+    """A player with a tempo curve (BPM at a second), whose beats are estimated `jitter` seconds off."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ def test_the_beat_never_jumps(bpm: float, first: float, own_bpm: float, wobble: 
 
 
 def list_keys(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Conductor]:
-    """The tonic and mode at each beat of 16 bars at 120 BPM, when from each span's second on that key is heard."""
+    """List the tonic and mode at each beat of 16 bars at 120 BPM, for keys from these seconds on."""
     conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1, tonic=0)
     parameters = make_parameters(bpm=120.0)
     conductor.start(0.0, parameters)

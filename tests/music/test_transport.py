@@ -20,7 +20,7 @@ STOPPED = Transport(playing=False)
 
 
 class FollowingSession:
-    """The band at 100 BPM by its own tempo, and a transport that it follows; `to(seconds)` steps every 10 ms."""
+    """The band at 100 BPM, and a transport that it follows; `to(seconds)` steps every 10 ms."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()

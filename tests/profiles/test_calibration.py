@@ -1,4 +1,4 @@
-"""An input at rest: a take is drawn in by its doubt, nothing takes more than MOST off, and only a nudge is a hint."""
+"""Calibration: an uncertain take counts less, the offset is within MOST, and only a nudge is a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A profile as a value and as a file: nothing is lost, nothing grows without bound, nothing bad gets in."""
+"""A profile as a value and as a file: nothing is lost, unbounded or unchecked."""
 
 from __future__ import annotations
 

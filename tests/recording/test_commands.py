@@ -31,7 +31,7 @@ def recorded_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Real presets, with a setting; changed to the next and back, one of them on a second port.
     """
     folder = tmp_path_factory.mktemp("set")
-    clock, asked = ManualClock(50.0), parameters(150.0, density=2.0)
+    clock, target = ManualClock(50.0), parameters(150.0, density=2.0)
     host = HostOptions(("band", "two-synths", "solo-piano"), settings=("chords.voicing=open",))
     options = LiveOptions(
         host=host,
@@ -46,14 +46,14 @@ def recorded_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
         options, out, conductor, clock, seed=11, band=players, tuning=options.tuning.build_tuning()
     )
     assert recorder is not None
-    conductor.start(50.3, asked)
-    recorder.record_start(50.0, 50.3, asked)
+    conductor.start(50.3, target)
+    recorder.record_start(50.0, 50.3, target)
     for step in range(1200):
         if step in (250, 500, 502, 800):
             players.request_preset(1 if step < 800 else -1)
         clock.advance(0.01)
-        conductor.advance(clock.now(), asked)
-        recorder.record_step(clock.now(), asked, SyncState(), conductor)
+        conductor.advance(clock.now(), target)
+        recorder.record_step(clock.now(), target, SyncState(), conductor)
     recorder.record_stop(clock.now())
     recorder.close()
     players.close()

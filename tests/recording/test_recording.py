@@ -58,8 +58,8 @@ QUARTER_TONES = Scale("quarter-tones", (0.0, 150.0, 350.0, 500.0, 700.0, 850.0, 
 
 def create_slots(preset: str) -> list[PlayerSlot]:
     """The presets of these tests are named after the players that they have."""
-    found = registry.load_generators(preset.split("+"))
-    return [PlayerSlot.from_generator(one.generator) for one in found if one.generator is not None]
+    loaded_generators = registry.load_generators(preset.split("+"))
+    return [PlayerSlot.from_generator(one.generator) for one in loaded_generators if one.generator is not None]
 
 
 def create_conductor(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
@@ -90,16 +90,16 @@ class Take:
             self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock, lambda: self.preset
         )
 
-    def start(self, asked: MusicParameters) -> None:
+    def start(self, target: MusicParameters) -> None:
         origin = self.clock.now() + 0.3
-        self.conductor.start(origin, asked)
-        self.recorder.record_start(self.clock.now(), origin, asked)
+        self.conductor.start(origin, target)
+        self.recorder.record_start(self.clock.now(), origin, target)
 
-    def play(self, seconds: float, asked: MusicParameters, step: float = 0.01) -> None:
+    def play(self, seconds: float, target: MusicParameters, step: float = 0.01) -> None:
         for _ in range(max(1, round(seconds / step))):
             self.clock.advance(step)
-            self.conductor.advance(self.clock.now(), asked, self.sync)
-            self.recorder.record_step(self.clock.now(), asked, self.sync, self.conductor)
+            self.conductor.advance(self.clock.now(), target, self.sync)
+            self.recorder.record_step(self.clock.now(), target, self.sync, self.conductor)
 
     def change_preset(self) -> None:
         self.preset = TWO if self.preset == FOUR else FOUR
@@ -169,17 +169,21 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     scheduler.send(head.tunings_by_port()[""])
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
     source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
-    made = accompany(
+    performance = accompany(
         source, ScriptedReader(), scripted_stage([(0.0, parameters(150.0))]), conductor, scheduler,
         journal=recorder,
     )  # fmt: skip
     recorder.close()
     names = {part.channel: part.name for part in head.parts}
     programs = {part.channel: part.program for part in head.parts}
-    rendered = encode_midi(
-        made.messages, made.tempo_map, track_names=names, programs=programs, signatures=made.signatures
+    midi = encode_midi(
+        performance.messages,
+        performance.tempo_map,
+        track_names=names,
+        programs=programs,
+        signatures=performance.signatures,
     )
-    assert (tmp_path / "a.mid").read_bytes() == rendered == replay_log(tmp_path / "a.jsonl").midi
+    assert (tmp_path / "a.mid").read_bytes() == midi == replay_log(tmp_path / "a.jsonl").midi
 
 
 asked_parameters = st.builds(
@@ -207,25 +211,25 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
 ) -> None:
     take = Take(tmp_path_factory.mktemp("take"), seed, Tuning(mode))
     take.start(events_to_play[0][2])
-    for what, seconds, asked in events_to_play:
-        if what == "lag":  # the machine was asleep: bars are skipped
+    for event, seconds, target in events_to_play:
+        if event == "lag":  # the machine was asleep: bars are skipped
             take.clock.advance(seconds)
-        elif what == "panic":
+        elif event == "panic":
             take.panic()
-        elif what == "preset":
+        elif event == "preset":
             take.change_preset()
-        elif what == "lead":
+        elif event == "lead":
             beat = take.clock.now() + seconds
-            take.sync = SyncState(BeatEstimate(beat, asked.tempo.suggested, 0.9), KeyEstimate(5, asked.mode, 0.9))
-        elif what == "control":
+            take.sync = SyncState(BeatEstimate(beat, target.tempo.suggested, 0.9), KeyEstimate(5, target.mode, 0.9))
+        elif event == "control":
             take.tee.send(Controls((ControlChange(3, 20, 64),)))
-        take.play(seconds if what == "play" else 0.05, asked)
+        take.play(seconds if event == "play" else 0.05, target)
     if finishes:
         take.finish()
         take.clock.advance(4.0)
-    recorded = take.end()
+    recording = take.end()
     again = replay_log(take.paths.log)
-    assert again.midi == recorded or not again.notes
+    assert again.midi == recording or not again.notes
     assert again.differs_at is None
     assert (again.checked, again.torn) == (again.notes, False)
 
@@ -234,14 +238,14 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
 def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path: Path, stops_transport: bool) -> None:
     """120 BPM, a bar is 2 s; panic at beat 5: nothing from there to beat 8."""
     take = Take(tmp_path)
-    asked = parameters(120.0, density=2.0)
-    take.start(asked)
-    take.play(0.3 + 2.5, asked)
+    target = parameters(120.0, density=2.0)
+    take.start(target)
+    take.play(0.3 + 2.5, target)
     take.panic(stops_transport=stops_transport)
-    take.play(4.0, asked)
-    recorded = take.end()
+    take.play(4.0, target)
+    recording = take.end()
     again = replay_log(take.paths.log)
-    assert again.midi == recorded
+    assert again.midi == recording
     origin = 1000.3
     ons = [m.seconds - origin for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
     assert any(second < 2.5 for second in ons)
@@ -251,11 +255,11 @@ def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path:
 
 def test_a_note_that_is_handed_over_too_late_is_not_in_the_file(tmp_path: Path) -> None:
     """The play thread stood still for half a bar: what was due by then is left out, as it is live."""
-    take, asked = Take(tmp_path), parameters(120.0, density=3.0)
-    take.start(asked)
-    take.play(2.0, asked)
+    take, target = Take(tmp_path), parameters(120.0, density=3.0)
+    take.start(target)
+    take.play(2.0, target)
     take.clock.advance(0.9)
-    take.play(2.0, asked)
+    take.play(2.0, target)
     take.end()
     again = replay_log(take.paths.log)
     ons = [m.seconds for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
@@ -287,24 +291,24 @@ class UnrepeatablePlayer:
 
 def test_the_notes_of_a_plug_in_are_logged_so_that_it_need_not_be_there(tmp_path: Path) -> None:
     """It comes in with a change of preset, and goes with the next."""
-    take, asked = Take(tmp_path), parameters(160.0, density=3.0)
-    take.start(asked)
-    take.play(2.0, asked)
+    take, target = Take(tmp_path), parameters(160.0, density=3.0)
+    take.start(target)
+    take.play(2.0, target)
     take.preset, plug_in = TWO, PlayerSlot.from_generator(UnrepeatablePlayer())
     take.band.change([*create_slots("bass"), plug_in])
-    take.play(4.0, asked)
+    take.play(4.0, target)
     take.change_preset()
-    take.play(2.0, asked)
+    take.play(2.0, target)
     take.finish()
     take.clock.advance(4.0)
-    recorded = take.end()
+    recording = take.end()
 
     def seat_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
-        own = {part.name for part in parts if not part.is_plug_in}
-        return [slot for slot in create_slots(preset) if slot.part in own]
+        built_in_names = {part.name for part in parts if not part.is_plug_in}
+        return [slot for slot in create_slots(preset) if slot.part in built_in_names]
 
     again = replay(LogReader(take.paths.log), seat_players)
-    assert again.midi == recorded
+    assert again.midi == recording
     assert (again.differs_at, again.checked) == (None, again.notes)
     steps = events(take.paths.log, "step")
     assert 0 < len([step for step in steps if "plays" in step]) < len(steps)
@@ -314,17 +318,17 @@ def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
     """Two synths, both on channel 1: the file has tracks for both, and says which is which."""
 
     def two(preset: str) -> list[PlayerSlot]:
-        there = {
+        notes_by_port = {
             "bass": replace(create_slots("bass")[0], channel=1),
             "melody": replace(create_slots("melody")[0], channel=1, port="far"),
         }
-        return [there[name] for name in preset.split("+")]
+        return [notes_by_port[name] for name in preset.split("+")]
 
-    take, asked = Take(tmp_path), parameters(160.0, density=2.0)
-    take.start(asked)
+    take, target = Take(tmp_path), parameters(160.0, density=2.0)
+    take.start(target)
     take.band.change(two("bass+melody"))
     take.preset = "bass+melody"
-    take.play(4.0, asked)
+    take.play(4.0, target)
     take.end()
     again = replay(
         LogReader(take.paths.log), lambda header, preset, parts: two(preset) if preset == TWO else create_slots(preset)
@@ -353,18 +357,18 @@ def test_a_take_never_overwrites_another(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def short_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of a short take, whole."""
-    take, asked = Take(tmp_path_factory.mktemp("short_log")), parameters(120.0)
-    take.start(asked)
-    take.play(3.0, asked)
+    take, target = Take(tmp_path_factory.mktemp("short_log")), parameters(120.0)
+    take.start(target)
+    take.play(3.0, target)
     take.end()
     return take.paths.log
 
 
 def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) -> None:
     """No stop, no close: what is on the disk half a second later."""
-    take, asked = Take(tmp_path), parameters(120.0)
-    take.start(asked)
-    take.play(5.0, asked)
+    take, target = Take(tmp_path), parameters(120.0)
+    take.start(target)
+    take.play(5.0, target)
     wait_until(lambda: not take.recorder._queue and not take.recorder._pending)
     killed = take.paths.log.read_bytes()
     take.end()
@@ -376,14 +380,14 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
 
 
 def sounding_at_the_end(again: ReplayResult) -> set[tuple[int, int]]:
-    sounding: set[tuple[int, int]] = set()
+    open_notes: set[tuple[int, int]] = set()
     for message in again.tape.messages():
         kind, voice = message.data[0] & 0xF0, (message.data[0] & 15, message.data[1])
         if kind == 0x90:
-            sounding.add(voice)
+            open_notes.add(voice)
         elif kind == 0x80:
-            sounding.discard(voice)
-    return sounding
+            open_notes.discard(voice)
+    return open_notes
 
 
 @settings(max_examples=30, deadline=None)
@@ -391,17 +395,17 @@ def sounding_at_the_end(again: ReplayResult) -> set[tuple[int, int]]:
 def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
     short_log: Path, tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
-    whole = short_log.read_bytes()
-    first = whole.index(b"\n", whole.index(b'"event":"start"')) + 1
+    full_log = short_log.read_bytes()
+    first = full_log.index(b"\n", full_log.index(b'"event":"start"')) + 1
     path = tmp_path_factory.mktemp("cut") / "cut.jsonl"
-    path.write_bytes(whole[: max(first, len(whole) - cut)] + b"\0" * (cut % 3))
+    path.write_bytes(full_log[: max(first, len(full_log) - cut)] + b"\0" * (cut % 3))
     again = replay_log(path)
     assert again.differs_at is None
     assert not sounding_at_the_end(again)
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda lines: [lines[0].replace(b'"format":2', b'"format":3'), *lines[1:]], r"line 1: format 3 is newer"),
         (
@@ -444,11 +448,11 @@ def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
     ],
 )
 def test_a_log_that_is_damaged_is_refused_with_its_line(
-    short_log: Path, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], said: str
+    short_log: Path, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], message: str
 ) -> None:
     path = tmp_path / "damaged.jsonl"
     path.write_bytes(b"\n".join(damage(short_log.read_bytes().splitlines())) + b"\n")
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         replay_log(path)
 
 
@@ -458,17 +462,17 @@ def test_no_bytes_break_the_reader(
     short_log: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Bytes changed anywhere in a real log: it plays, or is refused in one line."""
-    whole = bytearray(short_log.read_bytes())
+    full_log = bytearray(short_log.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
-        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        full_log[data.draw(st.integers(0, len(full_log) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.mktemp("fuzz") / "fuzz.jsonl"
-    path.write_bytes(whole)
-    said = ""
+    path.write_bytes(full_log)
+    message = ""
     try:
         list(LogReader(path).records())
     except ConfigError as error:
-        said = str(error)
-    assert "\n" not in said
+        message = str(error)
+    assert "\n" not in message
 
 
 def test_a_player_of_today_that_was_silent_then_is_left_out(short_log: Path, tmp_path: Path) -> None:
@@ -504,19 +508,19 @@ def test_a_full_disk_is_reported_and_nothing_is_lost_once_there_is_space(
 ) -> None:
     disk = FullDisk(1800)
     monkeypatch.setattr(recorder_module.os, "write", disk)
-    take, asked = Take(tmp_path), parameters(120.0)
-    take.start(asked)
-    take.play(5.0, asked)
+    take, target = Take(tmp_path), parameters(120.0)
+    take.start(target)
+    take.play(5.0, target)
     wait_until(lambda: take.recorder.problem)
     assert take.recorder.problem == "not recording: No space left on device"
     full = tmp_path / "full.jsonl"
     full.write_bytes(take.paths.log.read_bytes())
     assert replay_log(full).torn  # what is there is valid, up to the line that did not fit
-    take.play(2.0, asked)
+    take.play(2.0, target)
     disk.room = 1 << 30
     wait_until(lambda: take.recorder.problem is None)
-    recorded = take.end()
-    assert replay_log(take.paths.log).midi == recorded
+    recording = take.end()
+    assert replay_log(take.paths.log).midi == recording
 
 
 def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
@@ -524,11 +528,11 @@ def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
 ) -> None:
     monkeypatch.setattr(recorder_module.os, "write", FullDisk(1800))
     monkeypatch.setattr(recorder_module, "MAX_PENDING_BYTES", 100)
-    take, asked = Take(tmp_path), parameters(120.0)
-    take.start(asked)
-    take.play(5.0, asked)
+    take, target = Take(tmp_path), parameters(120.0)
+    take.start(target)
+    take.play(5.0, target)
     wait_until(lambda: (take.recorder.problem or "").startswith("recording ended"))
-    take.play(5.0, asked)
+    take.play(5.0, target)
     assert not take.recorder._queue
     lines = take.recorder.close()
     assert "is not whole: recording ended: No space left on device" in " ".join(lines)
@@ -539,9 +543,9 @@ def test_a_disk_that_hangs_ends_the_recording_when_its_queue_is_full(
 ) -> None:
     monkeypatch.setattr(recorder_module, "KEEP_SECONDS", 1000.0)  # as if the thread waited for the disk
     monkeypatch.setattr(recorder_module, "MAX_QUEUED", 5)
-    take, asked = Take(tmp_path), parameters(120.0)
-    take.start(asked)
-    take.play(5.0, asked)
+    take, target = Take(tmp_path), parameters(120.0)
+    take.start(target)
+    take.play(5.0, target)
     assert take.recorder.problem == "recording ended: the disk does not answer"
     assert len(take.recorder._queue) == 5
     take.recorder.close()
@@ -555,11 +559,11 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_played(tm
 
 
 def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
-    take, asked = Take(tmp_path), parameters(120.0)
-    take.start(asked)
-    take.play(3.0, asked)
-    take.recorder.record_reading(Reading(state(1001.0, 0.5, -0.25), asked))
-    take.play(3.0, replace(asked, tempo=parameters(160.0).tempo))
+    take, target = Take(tmp_path), parameters(120.0)
+    take.start(target)
+    take.play(3.0, target)
+    take.recorder.record_reading(Reading(state(1001.0, 0.5, -0.25), target))
+    take.play(3.0, replace(target, tempo=parameters(160.0).tempo))
     take.end()
     assert events(take.paths.log, "emotion")[0] | {"probabilities": None} == {
         "event": "emotion", "time": pytest.approx(1003.0), "audio_seconds": 1001.0, "emotion": "neutral",

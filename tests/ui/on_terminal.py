@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 
 class OnTerminal:
-    """Python with these arguments on a pseudo-terminal, 200 columns wide, in a session of its own, as from a shell."""
+    """Python with these arguments on a pseudo-terminal, 200 columns wide, as from a shell."""
 
     def __init__(self, *arguments: str) -> None:
         import fcntl
@@ -48,10 +48,10 @@ class OnTerminal:
         cooked = termios.ICANON | termios.ECHO
         return "cooked" if termios.tcgetattr(self.ours)[3] & cooked == cooked else "raw"
 
-    def wait_until(self, true: Callable[[], bool], what: str) -> None:
+    def wait_until(self, is_true: Callable[[], bool], condition: str) -> None:
         deadline = time.monotonic() + 20.0
-        while not true():
-            assert time.monotonic() < deadline, what
+        while not is_true():
+            assert time.monotonic() < deadline, condition
             time.sleep(0.01)
 
     def close(self) -> None:

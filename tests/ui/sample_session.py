@@ -19,7 +19,7 @@ PARTS = {1: "melody", 2: "chords", 3: "bass"}
 
 
 def states(seconds: float = 60.0, hop: float = 0.5) -> list[EmotionState]:
-    made = []
+    samples = []
     for n in range(1, int(seconds / hop) + 1):
         time, x = n * hop, n * hop / seconds
         peaks = {"sad": 0.1, "fearful": 0.3, "surprised": 0.55, "happy": 0.75, "excited": 0.95}
@@ -30,8 +30,8 @@ def states(seconds: float = 60.0, hop: float = 0.5) -> list[EmotionState]:
         ]  # fmt: skip
         shares = [value / sum(raw) for value in raw]
         v, a, d = (sum(s * EMOTION_VAD[e][k] for s, e in zip(shares, EMOTIONS, strict=True)) for k in range(3))
-        made.append(EmotionState(tuple(shares), v, a, d, 0.55 + 0.3 * math.sin(time / 5) ** 2, time))
-    return made
+        samples.append(EmotionState(tuple(shares), v, a, d, 0.55 + 0.3 * math.sin(time / 5) ** 2, time))
+    return samples
 
 
 def parameters(states: list[EmotionState]) -> list[MusicParameters]:
@@ -53,21 +53,25 @@ def parameters(states: list[EmotionState]) -> list[MusicParameters]:
 
 
 def notes(seconds: float = 60.0, beat: float = 0.55) -> list[SoundingNote]:
-    made, chords = [], ((57, 60, 64), (53, 57, 60), (48, 52, 55), (55, 59, 62))
+    sample_notes, chords = [], ((57, 60, 64), (53, 57, 60), (48, 52, 55), (55, 59, 62))
     for n in range(int(seconds / beat)):
         at, loud = n * beat, 50 + int(60 * n * beat / seconds)
         chord = chords[n // 4 % 4]
         if n % 4 == 0:
-            made += [SoundingNote(at, at + 3.8 * beat, pitch, loud - 10, 2) for pitch in chord]
+            sample_notes += [SoundingNote(at, at + 3.8 * beat, pitch, loud - 10, 2) for pitch in chord]
         if n % 2 == 0:
-            made.append(SoundingNote(at, at + 1.7 * beat, chord[0] - 12 - 12 * (n % 4 == 0), loud, 3))
+            sample_notes.append(SoundingNote(at, at + 1.7 * beat, chord[0] - 12 - 12 * (n % 4 == 0), loud, 3))
         steps = 2 if n * beat > seconds / 2 else 1
         for k in range(steps):
             pitch = chord[(n + k) % 3] + 12 + (0, 2, 0, -1, 5)[(3 * n + k) % 5]
             start = at + k * beat / 2
-            made.append(SoundingNote(start, start + 0.9 * beat / steps, pitch, min(127, loud + 11 * (n % 3)), 1))
-        made.append(SoundingNote(at, at + 0.1, (36, 38)[n % 2], loud, 10))
-        made += [SoundingNote(at + k * beat / 2, at + k * beat / 2 + 0.05, 42, loud - 15 - 20 * k, 10) for k in (0, 1)]
+            sample_notes.append(
+                SoundingNote(start, start + 0.9 * beat / steps, pitch, min(127, loud + 11 * (n % 3)), 1)
+            )
+        sample_notes.append(SoundingNote(at, at + 0.1, (36, 38)[n % 2], loud, 10))
+        sample_notes += [
+            SoundingNote(at + k * beat / 2, at + k * beat / 2 + 0.05, 42, loud - 15 - 20 * k, 10) for k in (0, 1)
+        ]
         if n % 16 == 0:
-            made.append(SoundingNote(at, at + 1.0, 49, loud, 10))
-    return made
+            sample_notes.append(SoundingNote(at, at + 1.0, 49, loud, 10))
+    return sample_notes

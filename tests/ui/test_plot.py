@@ -40,8 +40,8 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 def share_of(colour: str, image: np.ndarray) -> float:
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return float((np.abs(image - wanted).max(axis=-1) <= 2).mean())
+    rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return float((np.abs(image - rgb).max(axis=-1) <= 2).mean())
 
 
 def test_the_same_session_is_the_same_bytes() -> None:
@@ -69,8 +69,8 @@ def test_louder_notes_are_stronger() -> None:
 
 def test_percussion_has_its_own_lane() -> None:
     kick = [SoundingNote(float(second), second + 0.1, 36, 127, 10) for second in range(10)]
-    changed = (pixels(picture(notes=kick)) != pixels(picture(notes=[]))).any(axis=(1, 2))
-    assert changed[int(0.86 * len(changed)) :].any()
+    changed_rows = (pixels(picture(notes=kick)) != pixels(picture(notes=[]))).any(axis=(1, 2))
+    assert changed_rows[int(0.86 * len(changed_rows)) :].any()
 
 
 @pytest.mark.parametrize(

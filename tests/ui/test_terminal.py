@@ -85,8 +85,8 @@ def test_what_is_said_stands_above_the_line_that_is_redrawn() -> None:
         view.show(status())
         view.say("keys: f freezes")
         view.show(status("sad"))  # at once, however soon
-    before, printed, after = terminal.getvalue().partition("\r\x1b[2Kkeys: f freezes\n")
-    assert printed
+    before, message, after = terminal.getvalue().partition("\r\x1b[2Kkeys: f freezes\n")
+    assert message
     assert before.count("happy 72%") == after.count("sad 72%") == 1
 
 
@@ -94,9 +94,9 @@ def test_without_escape_codes_what_is_said_paints_over_the_line() -> None:
     terminal = Terminal()
     view = StatusView(terminal, ManualClock(), {"TERM": "xterm", "NO_COLOR": "1"})
     view.show(status())
-    shown = len(terminal.getvalue().lstrip("\r"))
+    line_length = len(terminal.getvalue().lstrip("\r"))
     view.say("keys")
-    assert terminal.getvalue().endswith("\r" + " " * shown + "\rkeys\n")
+    assert terminal.getvalue().endswith("\r" + " " * line_length + "\rkeys\n")
 
 
 @pytest.mark.parametrize(("stream", "term"), [(io.StringIO(), "xterm"), (Terminal(), "dumb")])
@@ -187,11 +187,11 @@ def test_progress_on_a_terminal_draws_a_bar_with_the_name_as_it_is() -> None:
 def test_a_real_terminal_is_measured() -> None:
     """On a pseudo-terminal 30 columns wide, no line is wider than 29."""
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 30, 0, 0))
-    with open(theirs, "w", encoding="utf-8") as stream:
+    master_fd, terminal_fd = pty.openpty()
+    fcntl.ioctl(terminal_fd, termios.TIOCSWINSZ, struct.pack("4H", 24, 30, 0, 0))
+    with open(terminal_fd, "w", encoding="utf-8") as stream:
         StatusView(stream, ManualClock(), {"TERM": "xterm"}).show(status())
-        line = os.read(ours, 1_000).decode().removeprefix("\r\x1b[2K")
-    os.close(ours)
+        line = os.read(master_fd, 1_000).decode().removeprefix("\r\x1b[2K")
+    os.close(master_fd)
     assert line.startswith("happy 72%")
     assert len(line) <= 29

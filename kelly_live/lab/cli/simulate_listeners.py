@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool) -> None:
-    """Measure how well a taste is learned from simulated listeners: held-out preferences, 95 % intervals; minutes."""
+    """Measure how well tastes of simulated listeners are learned: held-out preferences (minutes)."""
     from kelly_live.core.resources import find_resources
     from kelly_live.engine.build import check_outputs
     from kelly_live.lab.judging import simulated_listeners as simulated

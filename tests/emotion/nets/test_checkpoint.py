@@ -85,17 +85,17 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(
 
 def test_a_config_cannot_allocate_more_than_the_file_holds(tmp_path: Path, good: bytes) -> None:
     tracemalloc.start()
-    made: list[torch.nn.Linear] = []
+    layers: list[torch.nn.Linear] = []
 
     def greedy(hidden_dim: int, **others: int) -> torch.nn.Module:
-        made.append(torch.nn.Linear(hidden_dim * 256, hidden_dim * 256))  # 4 TB at 4096
-        return made[-1]
+        layers.append(torch.nn.Linear(hidden_dim * 256, hidden_dim * 256))  # 4 TB at 4096
+        return layers[-1]
 
     path = tmp_path / "greedy.safetensors"
     path.write_bytes(with_config(good, hidden_dim=4096))
     with pytest.raises(ModelError, match="does not fit"):
         rebuild_net(greedy, load_checkpoint(path, "mapper"), path)
-    assert [layer.weight.device.type for layer in made] == ["meta"]
+    assert [layer.weight.device.type for layer in layers] == ["meta"]
     assert tracemalloc.get_traced_memory()[1] < 20 << 20
     tracemalloc.stop()
 
@@ -147,7 +147,7 @@ def test_any_damage_is_refused_or_harmless(
 ) -> None:
     """Bytes overwritten, cut or doubled anywhere: a ModelError, or a net of the same shapes."""
     at = data.draw(st.integers(0, len(good) - 1))
-    damaged = data.draw(
+    damaged_bytes = data.draw(
         st.one_of(
             st.binary(min_size=1, max_size=12).map(lambda new: good[:at] + new + good[at + len(new) :]),
             st.just(good[:at]),
@@ -155,7 +155,7 @@ def test_any_damage_is_refused_or_harmless(
         )
     )
     path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
-    path.write_bytes(damaged)
+    path.write_bytes(damaged_bytes)
     try:
         net = load_net(path)
     except ModelError:

@@ -38,8 +38,8 @@ def sound(seconds: float, seed: int = 0) -> np.ndarray:
 def window_ending(samples: np.ndarray, stop: int) -> dict[str, torch.Tensor]:
     """The batch net's input for the window that ends at sample `stop`, silence before the first sample."""
     mels = log_mels(samples[:stop])
-    padded = {s.name: torch.nn.functional.pad(mels[s.name], (s.frames, 0))[:, -s.frames :] for s in SCALES}
-    return {name: mel.unsqueeze(0) for name, mel in padded.items()}
+    padded_mels = {s.name: torch.nn.functional.pad(mels[s.name], (s.frames, 0))[:, -s.frames :] for s in SCALES}
+    return {name: mel.unsqueeze(0) for name, mel in padded_mels.items()}
 
 
 def windows(count: int) -> dict[str, torch.Tensor]:
@@ -71,15 +71,15 @@ def test_the_stream_gives_the_batch_s_answer_at_every_hop() -> None:
     net, samples = make_net(), sound(5.0)
     features, stream = FeatureStream(), EmotionStream(net)
     silent = stream.read()
-    heard: list[EmotionOutput] = []
+    answers: list[EmotionOutput] = []
     for hop in range(20):
         stop = (hop + 1) * HOP_SAMPLES
         stream.push(features.push(samples[stop - HOP_SAMPLES : stop]).mels)
-        heard.append(stream.read())
-        for live, batch in zip(heard[-1], net(window_ending(samples, stop)), strict=True):
+        answers.append(stream.read())
+        for live, batch in zip(answers[-1], net(window_ending(samples, stop)), strict=True):
             torch.testing.assert_close(live, batch, atol=1e-4, rtol=0.0)
-    assert (heard[-1].emotion_logits - silent.emotion_logits).abs().max() > 0.01
-    assert (heard[-1].emotion_logits - heard[8].emotion_logits).abs().max() > 1e-3
+    assert (answers[-1].emotion_logits - silent.emotion_logits).abs().max() > 0.01
+    assert (answers[-1].emotion_logits - answers[8].emotion_logits).abs().max() > 1e-3
 
 
 @torch.inference_mode()
@@ -134,13 +134,17 @@ def test_the_trunk_does_not_learn() -> None:
 @torch.inference_mode()
 def test_the_answer_is_the_weighted_mean_of_the_members() -> None:
     net = make_net()
-    seen = net.describe(windows(2))
-    _, raw = net.members(net.standardise(seen))
+    description = net.describe(windows(2))
+    _, raw = net.members(net.standardise(description))
     assert raw.shape[:2] == (2, 2)
     assert (raw[0] - raw[1]).abs().max() > 0.1  # they differ
-    torch.testing.assert_close(net.predict(seen), net.decode((raw[0] + raw[1]) / 2))  # initially all weights are equal
+    torch.testing.assert_close(
+        net.predict(description), net.decode((raw[0] + raw[1]) / 2)
+    )  # initially all weights are equal
     net.mix[:, 0], net.mix[:, 1] = 0.25, 0.75
-    torch.testing.assert_close(net.predict(seen), net.decode(0.25 * raw[0] + 0.75 * raw[1]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        net.predict(description), net.decode(0.25 * raw[0] + 0.75 * raw[1]), atol=1e-5, rtol=1e-4
+    )
 
 
 @torch.inference_mode()

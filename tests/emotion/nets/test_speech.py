@@ -46,9 +46,9 @@ def test_a_window_is_its_passes_side_by_side() -> None:
     assert window.loudness.shape == (2, SPEECH_PASSES * SPEECH_KEPT)
     start = 3 * SPEECH_HOP
     fourth = encoder.encode(x[1:, :, start : start + SPEECH_CONTEXT])
-    own = slice(3 * SPEECH_KEPT, 4 * SPEECH_KEPT)
-    torch.testing.assert_close(window.tokens[1:, own], fourth.tokens, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(window.loudness[1:, own], fourth.loudness)
+    new_tokens = slice(3 * SPEECH_KEPT, 4 * SPEECH_KEPT)
+    torch.testing.assert_close(window.tokens[1:, new_tokens], fourth.tokens, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(window.loudness[1:, new_tokens], fourth.loudness)
 
 
 def test_the_level_does_not_change_the_input() -> None:
@@ -65,8 +65,8 @@ def test_silence_is_finite() -> None:
 
 
 def test_silent_tokens_do_not_count() -> None:
-    sounding, silent = torch.full((1, 10, BLOCKS * WIDTH), 1.0), torch.full((1, 30, BLOCKS * WIDTH), -5.0)
+    loud_tokens, silent_tokens = torch.full((1, 10, BLOCKS * WIDTH), 1.0), torch.full((1, 30, BLOCKS * WIDTH), -5.0)
     loudness = torch.cat((torch.full((1, 10), 2.0), torch.zeros(1, 30)), dim=1)
-    statistics = compute_speech_statistics(SpeechTokens(torch.cat((sounding, silent), dim=1), loudness))
+    statistics = compute_speech_statistics(SpeechTokens(torch.cat((loud_tokens, silent_tokens), dim=1), loudness))
     assert statistics.shape == (1, SPEECH_STATISTICS)
     assert (statistics[:, : BLOCKS * WIDTH] > 0.95).all()

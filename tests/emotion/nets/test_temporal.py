@@ -72,8 +72,8 @@ def test_timestamps_are_used() -> None:
 
 @torch.inference_mode()
 def test_permuting_the_batch_permutes_the_answer() -> None:
-    model, given_, order = make_model(), history(), torch.tensor([2, 0, 1])
-    straight, permuted = model(*given_), model(*(part[order] for part in given_))
+    model, inputs, order = make_model(), history(), torch.tensor([2, 0, 1])
+    straight, permuted = model(*inputs), model(*(part[order] for part in inputs))
     for a, b in zip(straight, permuted, strict=True):
         torch.testing.assert_close(a[order], b)
 
@@ -144,7 +144,7 @@ def test_the_newest_step_alone_equals_the_last_of_all_steps() -> None:
         parameter.add_(0.3 * torch.randn_like(parameter))
     emotions, times = torch.softmax(torch.randn(2, 9, 8), dim=2), torch.rand(2, 9).cumsum(dim=1)
     extra = torch.rand(2, 9, 5)
-    whole = model(emotions, times, extra)
+    all_steps = model(emotions, times, extra)
     newest, affect = model.evolve_newest(emotions, times, extra)
-    torch.testing.assert_close(newest, whole.evolved_emotions[:, -1])
-    torch.testing.assert_close(affect, whole.evolved_affect[:, -1])
+    torch.testing.assert_close(newest, all_steps.evolved_emotions[:, -1])
+    torch.testing.assert_close(affect, all_steps.evolved_affect[:, -1])

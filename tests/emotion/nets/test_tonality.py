@@ -30,9 +30,9 @@ def play(chords: tuple[tuple[int, ...], ...], root: int = 60, beat: float = 0.5,
 
 def describe(samples: np.ndarray) -> torch.Tensor:
     mel = log_mels(samples)["mel_4096"]
-    padded = torch.nn.functional.pad(mel, (TONAL_FRAMES + 1, 0))[:, -(TONAL_FRAMES + 1) :]
+    padded_mel = torch.nn.functional.pad(mel, (TONAL_FRAMES + 1, 0))[:, -(TONAL_FRAMES + 1) :]
     with torch.inference_mode():
-        out: torch.Tensor = Tonality()(compute_tonal_frames(padded.unsqueeze(0)))[0]
+        out: torch.Tensor = Tonality()(compute_tonal_frames(padded_mel.unsqueeze(0)))[0]
     return out
 
 
@@ -43,17 +43,17 @@ def test_a_major_loop_is_major_and_a_minor_loop_minor() -> None:
 
 
 def test_a_transposed_loop_is_described_alike() -> None:
-    here, there = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, root=65))
-    assert abs(float(here[MARGIN] - there[MARGIN])) < 0.08
-    torch.testing.assert_close(here[ROTATED], there[ROTATED], atol=0.06, rtol=0.0)
-    assert (here[ROTATED] - describe(play(MINOR_LOOP))[ROTATED]).abs().max() > 0.06
+    original, transposed = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, root=65))
+    assert abs(float(original[MARGIN] - transposed[MARGIN])) < 0.08
+    torch.testing.assert_close(original[ROTATED], transposed[ROTATED], atol=0.06, rtol=0.0)
+    assert (original[ROTATED] - describe(play(MINOR_LOOP))[ROTATED]).abs().max() > 0.06
 
 
 def test_faster_chords_begin_more_often_and_change_more() -> None:
     slow, fast = describe(play(MAJOR_LOOP, beat=2.0)), describe(play(MAJOR_LOOP, beat=0.5))
-    kept, risen = 63, 84  # harmony a quarter of a second later; how much the semitones rise
-    assert fast[kept] < slow[kept]
-    assert fast[risen] > 1.1 * slow[risen]
+    lag_column, rise_column = 63, 84  # harmony a quarter of a second later; how much the semitones rise
+    assert fast[lag_column] < slow[lag_column]
+    assert fast[rise_column] > 1.1 * slow[rise_column]
 
 
 def test_higher_is_higher() -> None:
@@ -64,11 +64,11 @@ def test_higher_is_higher() -> None:
 def test_silence_and_noise_are_finite() -> None:
     noise = np.random.default_rng(0).standard_normal(13 * 16_000).astype(np.float32)
     for samples in (np.zeros(16_000, np.float32), noise, np.ones(1000, np.float32)):
-        described = describe(samples)
-        assert described.shape == (TONALITY_STATISTICS,)
-        assert torch.isfinite(described).all()
+        statistics = describe(samples)
+        assert statistics.shape == (TONALITY_STATISTICS,)
+        assert torch.isfinite(statistics).all()
 
 
 def test_silence_before_the_first_sound_does_not_count() -> None:
-    whole, half = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, seconds=6.0))
-    torch.testing.assert_close(whole[: ROTATED.stop], half[: ROTATED.stop], atol=0.08, rtol=0.0)
+    full_window, half_window = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, seconds=6.0))
+    torch.testing.assert_close(full_window[: ROTATED.stop], half_window[: ROTATED.stop], atol=0.08, rtol=0.0)

@@ -48,8 +48,8 @@ def test_frames_in_any_blocks_give_the_window_s_features(sizes: list[int]) -> No
             stream.push(frames[:, position : position + size])
         position += size
         streamed = stream.frames()
-        expected = window_after(TRUNK, frames[:, :position])
-        torch.testing.assert_close(streamed, expected, atol=1e-4 * float(expected.abs().max()), rtol=0.0)
+        reference = window_after(TRUNK, frames[:, :position])
+        torch.testing.assert_close(streamed, reference, atol=1e-4 * float(reference.abs().max()), rtol=0.0)
 
 
 def test_reset_is_silence_again() -> None:
@@ -69,8 +69,8 @@ def test_the_shipped_trunk_has_negative_scales_and_streams_alike() -> None:
     with torch.inference_mode():
         for part in mel.split(16, dim=1):
             stream.push(part)
-    expected = window_after(trunk, mel)
-    torch.testing.assert_close(stream.frames(), expected, atol=1e-4, rtol=1e-4)
+    reference = window_after(trunk, mel)
+    torch.testing.assert_close(stream.frames(), reference, atol=1e-4, rtol=1e-4)
 
 
 def test_a_packed_layer_follows_its_weights() -> None:

@@ -46,18 +46,18 @@ def test_a_full_trace_stops_and_harms_nothing(tmp_path: Path, monkeypatch: pytes
 
 def test_lateness_is_measured_from_the_grid_note_by_note() -> None:
     origin = 100.0
-    due = origin + 3 * BEAT_SECONDS + 5.37 * NOTE_SECONDS
+    due_time = origin + 3 * BEAT_SECONDS + 5.37 * NOTE_SECONDS
     trace = [
-        TracedMessage(due + 0.002, note_on(4, 45, 64)),
-        TracedMessage(due + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
+        TracedMessage(due_time + 0.002, note_on(4, 45, 64)),
+        TracedMessage(due_time + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
         *(TracedMessage(origin + k * TICK + (0.003 if k == 2 else 0.0), CLOCK) for k in range(4)),
     ]
-    measured = analyze_trace(trace, origin, dropped=1)
-    assert measured.late_seconds == pytest.approx([0.002, -0.001])
-    assert measured.tick_seconds == pytest.approx([TICK, TICK + 0.003, TICK - 0.003])
-    assert measured.jitter_seconds == pytest.approx(0.003 * (2 / 3) ** 0.5)
-    assert measured.drift_seconds == pytest.approx(0.0)
-    assert measured.dropped == 1
+    punctuality = analyze_trace(trace, origin, dropped=1)
+    assert punctuality.late_seconds == pytest.approx([0.002, -0.001])
+    assert punctuality.tick_seconds == pytest.approx([TICK, TICK + 0.003, TICK - 0.003])
+    assert punctuality.jitter_seconds == pytest.approx(0.003 * (2 / 3) ** 0.5)
+    assert punctuality.drift_seconds == pytest.approx(0.0)
+    assert punctuality.dropped == 1
 
 
 def test_a_clock_that_runs_away_drifts() -> None:
@@ -67,10 +67,10 @@ def test_a_clock_that_runs_away_drifts() -> None:
 
 
 def test_the_real_process_plays_the_whole_grid() -> None:
-    measured = measure_punctuality(1.0)
-    assert len(measured.late_seconds) == 2 * 24  # on and off of 12 notes a beat, for two beats
-    assert min(measured.late_seconds) > -0.001  # never early, but for the stamp's own grain
-    assert len(measured.tick_seconds) > 2 * 24
+    punctuality = measure_punctuality(1.0)
+    assert len(punctuality.late_seconds) == 2 * 24  # on and off of 12 notes a beat, for two beats
+    assert min(punctuality.late_seconds) > -0.001  # never early, but for the stamp's own grain
+    assert len(punctuality.tick_seconds) > 2 * 24
 
 
 def test_the_grid_of_a_peer_lies_where_it_favours_the_peer() -> None:
@@ -127,9 +127,9 @@ def test_every_stage_of_a_hop_is_timed() -> None:
     from kelly_live.core.resources import find_resources
 
     with hops.repeat_recording(find_resources("presets") / "demo" / "recording.ogg", 11.0) as recording:
-        measured = hops.measure_hops(recording, "cpu")
+        hop_times = hops.measure_hops(recording, "cpu")
         assert hops.measure_render(recording, "cpu") > 0.0
-    assert set(measured.stages) == set(hops.STAGES)
-    assert all(max(times) > 0.0 for times in measured.stages.values())
-    parts = np.sum([measured.stages[stage] for stage in hops.STAGES[1:6]], axis=0)
-    assert measured.hop == pytest.approx(parts)
+    assert set(hop_times.stages) == set(hops.STAGES)
+    assert all(max(times) > 0.0 for times in hop_times.stages.values())
+    parts = np.sum([hop_times.stages[stage] for stage in hops.STAGES[1:6]], axis=0)
+    assert hop_times.hop == pytest.approx(parts)

@@ -30,10 +30,10 @@ def test_one_channels_note_off_ends_no_other_channels_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "expected"), [([100.0] * 40, 0.0), ([100.0] * 20 + [102.0] * 20, 0.02), ([1.0], 0.0)]
+    ("samples", "growth"), [([100.0] * 40, 0.0), ([100.0] * 20 + [102.0] * 20, 0.02), ([1.0], 0.0)]
 )
-def test_growth_is_the_end_over_the_beginning(samples: list[float], expected: float) -> None:
-    assert compute_growth(samples) == pytest.approx(expected)
+def test_growth_is_the_end_over_the_beginning(samples: list[float], growth: float) -> None:
+    assert compute_growth(samples) == pytest.approx(growth)
 
 
 def test_loading_at_the_start_is_no_growth() -> None:
@@ -49,7 +49,7 @@ def test_each_broken_limit_is_named() -> None:
 def test_a_short_sound_is_repeated_to_a_long_one() -> None:
     source = RepeatingSource(np.arange(3) / 4.0, ManualClock(), seconds=1.0, sample_rate=8, block_seconds=0.5)
     source.start()
-    heard = []
+    lengths = []
     while (block := source.read(0.0)) is not None:
-        heard += [4.0 * sample for sample in block.samples]
-    assert heard == [0, 1, 2, 0, 1, 2, 0, 1]
+        lengths += [4.0 * sample for sample in block.samples]
+    assert lengths == [0, 1, 2, 0, 1, 2, 0, 1]

@@ -10,8 +10,8 @@ from kelly_live.lab.cli.ablate import command
 
 
 def test_the_shipped_chain_is_live() -> None:
-    done = CliRunner().invoke(command, ["--json"], catch_exceptions=False, standalone_mode=False)
-    found = {row["what"]: row for row in json.loads(done.output)}
-    assert set(found) == {"history", "culture", "user"}
-    assert all(row["holds"] for row in found.values())
-    assert found["user"]["tempo_before"] < found["user"]["tempo_after"] - 20.0
+    result = CliRunner().invoke(command, ["--json"], catch_exceptions=False, standalone_mode=False)
+    rows = {row["what"]: row for row in json.loads(result.output)}
+    assert set(rows) == {"history", "culture", "user"}
+    assert all(row["holds"] for row in rows.values())
+    assert rows["user"]["tempo_before"] < rows["user"]["tempo_after"] - 20.0

@@ -1,4 +1,4 @@
-"""`kelly-live lab compare`: what it plays and how it fails; the measures have their own tests (tests/lab/training/)."""
+"""`kelly-live lab compare`: what it plays and how it fails; its statistics are tested elsewhere."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_a_piece_is_long_enough_for_its_form_and_two_seeds_differ() -> None:
 
 
 def test_parameters_reach_a_note_within_the_look_ahead() -> None:
-    """Played live, what sounds 200 ms after a change was made after it: the look-ahead, a slice's reach and no more."""
+    """Played live, what sounds 200 ms after a change was generated after it: look-ahead and one slice."""
     moments = [1.0 + 0.037 * i for i in range(50)]
-    found = measure_reach(SteppedConductor("solo", 1), parameters(bpm=120.0), 4.0, moments)
-    assert max(one.stale_seconds for one in found) < 0.2
-    assert min(one.seconds for one in found) > 0.0
+    responses = measure_reach(SteppedConductor("solo", 1), parameters(bpm=120.0), 4.0, moments)
+    assert max(one.stale_seconds for one in responses) < 0.2
+    assert min(one.seconds for one in responses) > 0.0

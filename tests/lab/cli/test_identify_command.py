@@ -12,11 +12,11 @@ from kelly_live.engine.build import create_mapper
 from kelly_live.engine.options.culture import CultureOptions
 
 
-@pytest.mark.parametrize("wish", [CultureOptions("turkish-makam:hicaz", 0.0), CultureOptions("western", 1.0)])
-def test_no_strength_and_the_plain_default_are_no_culture(wish: CultureOptions) -> None:
-    plain, coloured = create_mapper(None), create_mapper(wish)
+@pytest.mark.parametrize("options", [CultureOptions("turkish-makam:hicaz", 0.0), CultureOptions("western", 1.0)])
+def test_no_strength_and_the_plain_default_are_no_culture(options: CultureOptions) -> None:
+    plain, with_options = create_mapper(None), create_mapper(options)
     for emotion in EMOTIONS:
-        assert coloured(create_state(emotion=emotion)) == plain(create_state(emotion=emotion))
+        assert with_options(create_state(emotion=emotion)) == plain(create_state(emotion=emotion))
 
 
 def test_a_typed_mode_is_what_is_played() -> None:
@@ -28,8 +28,8 @@ def test_a_typed_mode_is_what_is_played() -> None:
 
 def test_the_feeling_picks_the_mode() -> None:
     mapper = create_mapper(CultureOptions("klezmer", 1.0))
-    chosen = [mapper(create_state(emotion=emotion)).style for emotion in ("happy", "sad")]
-    assert [style.name for style in chosen if style] == ["klezmer:major", "klezmer:minor"]
+    styles = [mapper(create_state(emotion=emotion)).style for emotion in ("happy", "sad")]
+    assert [style.name for style in styles if style] == ["klezmer:major", "klezmer:minor"]
 
 
 def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,12 +47,12 @@ def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str
         "--json",
     ]
     assert exit_code(arguments) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["pieces"] == 4
-    assert found["right"] >= 3
-    low, high = found["interval"]
-    assert low <= found["right"] / 4 <= high
-    jingju, gamelan = found["cultures"]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["pieces"] == 4
+    assert answer["right"] >= 3
+    low, high = answer["interval"]
+    assert low <= answer["right"] / 4 <= high
+    jingju, gamelan = answer["cultures"]
     assert jingju["knows"] == ["degrees", "intervals", "onsets", "rhythms", "ornaments"]
     assert gamelan["knows"] == ["degrees"]
     assert jingju["likeness"]["degrees"]["halves"] is None  # no corpora were given

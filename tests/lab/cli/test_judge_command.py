@@ -34,7 +34,7 @@ def soundfonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return font
 
 
-def sounding(midi: bytes) -> list[tuple[int, int, int]]:
+def list_notes(midi: bytes) -> list[tuple[int, int, int]]:
     """(channel 1-16, pitch, velocity) of each note."""
     return [
         (m.channel + 1, m.note, m.velocity)
@@ -45,7 +45,7 @@ def sounding(midi: bytes) -> list[tuple[int, int, int]]:
 
 def test_both_readings_are_the_same_notes_and_the_piano_has_no_drums() -> None:
     midi = create_midi_composer(create_mapper())(0.5, 0.5, 3)
-    band, piano = (sounding(midi[name]) for name in ("band", "piano"))
+    band, piano = (list_notes(midi[name]) for name in ("band", "piano"))
     assert 10 in {channel for channel, _, _ in band}
     assert [note for note in band if note[0] != 10] == piano
     programs = {m.program for m in mido.MidiFile(file=io.BytesIO(midi["piano"])) if m.type == "program_change"}
@@ -60,23 +60,23 @@ def test_pieces_last_about_half_a_minute_at_any_tempo(arousal: float) -> None:
 
 def test_seeds_play_in_several_keys() -> None:
     compose = create_midi_composer(create_mapper())
-    endings = {sounding(compose(0.5, -0.5, seed)["piano"])[-1][1] % 12 for seed in range(1, 9)}
+    endings = {list_notes(compose(0.5, -0.5, seed)["piano"])[-1][1] % 12 for seed in range(1, 9)}
     assert len(endings) >= 3
 
 
 def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: dict[str, object] = {}
+    arguments: dict[str, object] = {}
 
     def close(*args: object, **options: object) -> closed_loop.ClosedLoopResult:
-        asked.update(options)
+        arguments.update(options)
         return LOOP
 
     monkeypatch.setattr(closed_loop, "evaluate_closed_loop", close)
     assert run("lab", "judge", "--symbolic", "x", "--pieces", 3, "--workers", 1) == 0
-    printed = capsys.readouterr().out
-    assert "| human | 4 quadrants, notes judge | 0.600 | 0.500 – 0.700 | 198 |" in printed
-    assert "| Q4 intended | 1 | 2 | 3 | 4 |" in printed
-    assert (asked["pieces"], asked["workers"]) == (3, 1)
+    text = capsys.readouterr().out
+    assert "| human | 4 quadrants, notes judge | 0.600 | 0.500 – 0.700 | 198 |" in text
+    assert "| Q4 intended | 1 | 2 | 3 | 4 |" in text
+    assert (arguments["pieces"], arguments["workers"]) == (3, 1)
     assert run("lab", "judge", "--symbolic", "x", "--json") == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["n"] == 198
 
@@ -84,15 +84,19 @@ def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_cultures_are_judged_beside_the_plain_music(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: dict[str, object] = {}
+    arguments: dict[str, object] = {}
 
     def judge(*args: object, **options: object) -> across_cultures.CultureComparison:
-        asked.update(options, cultures=list(args[4]))  # type: ignore[call-overload]
+        arguments.update(options, cultures=list(args[4]))  # type: ignore[call-overload]
         return across_cultures.CultureComparison(())
 
     monkeypatch.setattr(across_cultures, "judge_cultures", judge)
     assert run("lab", "judge", "--symbolic", "x", "--cultures", "klezmer,irish, klezmer", "--culture-pieces", 3) == 0
-    assert (asked["cultures"], asked["pieces"], asked["plain_pieces"]) == (["klezmer", "irish-traditional"], 3, 40)
+    assert (arguments["cultures"], arguments["pieces"], arguments["plain_pieces"]) == (
+        ["klezmer", "irish-traditional"],
+        3,
+        40,
+    )
     assert run("lab", "judge", "--symbolic", "x", "--cultures", "klezmre") == 1
     assert run("lab", "judge", "--symbolic", "x", "--cultures", "all", "--mapper", "m.safetensors") == 1
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kelly-live:")]

@@ -32,9 +32,9 @@ def test_tables_and_a_picture_of_the_shipped_mapper(tmp_path: Path, capsys: pyte
 def test_json_holds_the_same_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["lab", "map", "--symbolic", str(tmp_path), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    held, total = answer["directions_that_hold"]
+    holding, total = answer["directions_that_hold"]
     assert total == len(answer["directions"])
-    assert held == sum(line["holds"] for line in answer["directions"])
+    assert holding == sum(line["holds"] for line in answer["directions"])
     assert answer["played"]["happy"]["tempo"] > answer["played"]["sad"]["tempo"]
 
 

@@ -82,8 +82,8 @@ def test_room_responses_have_plausible_levels_and_lengths(seed: int) -> None:
     assert -3.01 <= to_decibels(1.0 / np.sum(response[1:] ** 2)) <= 12.01
     assert 0.15 * 16_000 - 1 <= len(response) <= 0.8 * 16_000
     # Schroeder's backward integral of the late part: it falls, and is all but gone at the end.
-    left = np.cumsum(response[::-1] ** 2)[::-1]
-    assert to_decibels(left[len(left) * 9 // 10] / left[1]) < -30.0
+    remaining_energy = np.cumsum(response[::-1] ** 2)[::-1]
+    assert to_decibels(remaining_energy[len(remaining_energy) * 9 // 10] / remaining_energy[1]) < -30.0
 
 
 def test_treble_decays_before_bass() -> None:
@@ -137,12 +137,13 @@ def test_silence_gets_a_little_noise_and_stays_far_below_a_voice() -> None:
 def test_each_background_goes_through_the_microphone_too(kind: str) -> None:
     telephone = draw_microphone(rng_for(3))
     response = np.abs(sosfreqz(telephone, np.arange(8001), fs=16_000)[1])
-    bare, filtered = (draw_noise(kind, 16_000, rng_for(5), s) for s in (None, telephone))
-    assert np.isfinite(filtered).all()
+    plain_noise, filtered_noise = (draw_noise(kind, 16_000, rng_for(5), s) for s in (None, telephone))
+    assert np.isfinite(filtered_noise).all()
     deep = response[:40].max()
     assert deep < 0.5 * response[1000]
     bare_share, share = (
-        (np.abs(np.fft.rfft(x)) ** 2)[1:40].sum() / (np.abs(np.fft.rfft(x)) ** 2).sum() for x in (bare, filtered)
+        (np.abs(np.fft.rfft(x)) ** 2)[1:40].sum() / (np.abs(np.fft.rfft(x)) ** 2).sum()
+        for x in (plain_noise, filtered_noise)
     )
     assert share < bare_share
 

@@ -55,7 +55,7 @@ def test_train_scores_are_rendered_with_every_soundfont_and_val_with_the_first(s
         scores,
         tmp_path,
         soundfonts=make_soundfonts(tmp_path, "one", "two"),
-        progress=lambda done, total: progress.append((done, total)),
+        progress=lambda count, total: progress.append((count, total)),
     )
     assert [(c.split, c.region) for c in clips] == [
         *[("train", "one")] * 8,
@@ -81,10 +81,10 @@ def test_limiting_keeps_every_score_before_any_second_rendering(scores: Path, tm
         for c in gather_clips(None, scores, tmp_path, soundfonts=make_soundfonts(tmp_path, "one", "two"))
         if c.split == "train"
     ]
-    kept = limit_clips(clips, 10)
-    assert len({clip.key for clip in kept}) == 8
-    assert [clip.region for clip in kept] == ["one"] * 8 + ["two"] * 2
-    assert limit_clips(clips, 8) == kept[:8]
+    selection = limit_clips(clips, 10)
+    assert len({clip.key for clip in selection}) == 8
+    assert [clip.region for clip in selection] == ["one"] * 8 + ["two"] * 2
+    assert limit_clips(clips, 8) == selection[:8]
 
 
 def test_a_missing_soundfont_is_logged_once_and_left_out(

@@ -68,15 +68,17 @@ def test_weights_are_positive_with_mean_one(kinds: list) -> None:
 
 
 @given(st.integers(1, 300), st.integers(0, 300))
-def test_the_recommended_genuine_clips_reach_the_goal(acted: int, genuine: int) -> None:
-    manager = DatasetDiversityManager(make_clips(*[("A", HAPPY, False)] * acted, *[("A", HAPPY, True)] * genuine))
+def test_the_recommended_genuine_clips_reach_the_goal(acted_count: int, genuine_count: int) -> None:
+    manager = DatasetDiversityManager(
+        make_clips(*[("A", HAPPY, False)] * acted_count, *[("A", HAPPY, True)] * genuine_count)
+    )
     advice = [r for r in manager.recommend_data_collection() if r.type == "genuine"]
-    if genuine / (acted + genuine) >= 0.3:
+    if genuine_count / (acted_count + genuine_count) >= 0.3:
         assert not advice
     else:
         x = advice[0].needed_samples
-        assert (genuine + x) / (acted + genuine + x) >= 0.3 - 1e-9
-        assert (genuine + x - 1) / (acted + genuine + x - 1) < 0.3
+        assert (genuine_count + x) / (acted_count + genuine_count + x) >= 0.3 - 1e-9
+        assert (genuine_count + x - 1) / (acted_count + genuine_count + x - 1) < 0.3
 
 
 def test_rare_cultures_and_emotions_are_recommended() -> None:

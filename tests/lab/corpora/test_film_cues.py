@@ -72,12 +72,12 @@ def test_only_the_correlations_in_the_data_are_found(cues: CueCorrelations) -> N
 
 
 def test_a_badly_predicted_cue_weighs_less_and_evidence_becomes_pseudo_observations(cues: CueCorrelations) -> None:
-    found = {line.parameter: line for line in select_evidence(cues)}
-    assert found["level"].pieces == 110
+    evidence = {line.parameter: line for line in select_evidence(cues)}
+    assert evidence["level"].pieces == 110
     prediction_r = cues.find("Energy", "density").prediction_r
     assert prediction_r is not None
-    assert found["rate"].pieces == pytest.approx(110 * prediction_r**2)
-    lines = convert_evidence(list(found.values()))
+    assert evidence["rate"].pieces == pytest.approx(110 * prediction_r**2)
+    lines = convert_evidence(list(evidence.values()))
     assert sum(prior.pieces for _, prior in lines if prior.parameter == "level") == pytest.approx(110)
     for (valence, arousal), prior in lines:
         assert valence == 0.0

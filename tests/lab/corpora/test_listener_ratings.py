@@ -76,7 +76,7 @@ def test_ratings_are_read_or_rejected(tmp_path: Path) -> None:
 
 
 def make_annotations(shift: float, per_excerpt: int = 6) -> Annotations:
-    """60 excerpts, each rated by six of 40 listeners; the second language rates each emotion higher by `shift`."""
+    """Create 60 excerpts, each rated by six of 40 listeners; the second language rates higher by `shift`."""
     rng = np.random.default_rng(2)
     excerpt = np.repeat(np.arange(60), per_excerpt)
     listener = np.concatenate([rng.permutation(40)[:per_excerpt] for _ in range(60)])

@@ -18,7 +18,7 @@ BEAT = 0.5  # seconds; the first downbeat is the second beat
 
 
 def make_song_midi(bars: int = 8) -> bytes:
-    """A melody note a beat and a chord of C major a bar, at 60 BPM for four beats, then 120: 1 s, then .5 s a beat."""
+    """Create a melody note a beat and a chord of C major a bar, at 60 BPM for four beats, then 120."""
     tracks = [mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000), mido.MetaMessage("set_tempo",
               tempo=500_000, time=4 * 480)])]  # fmt: skip
     for name, notes in (("MELODY", [(b, (72, 74, 76, 77)[b % 4], 90) for b in range(4 * bars)]),

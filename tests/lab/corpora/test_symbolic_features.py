@@ -64,8 +64,8 @@ def make_melody(mode: str, tonic: int = 60, velocity: int = 80, bars: int = 8, d
 
 def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
     score = read_score(write_midi(tmp_path / "c.mid", make_melody("ionian"), bpm=120))
-    for notated in (True, False):  # by the file's tempo map, and by ear
-        features = extract_features(score, is_notated=notated)
+    for is_notated in (True, False):  # by the file's tempo map, and by ear
+        features = extract_features(score, is_notated=is_notated)
         assert features.tempo == pytest.approx(120.0, rel=0.03)
         assert MODES[int(np.argmax(features.modes))] == "ionian"
         assert max(features.modes) > 0.7
@@ -96,8 +96,8 @@ def test_the_mode_of_a_melody_over_a_drone_is_estimated_in_any_key(tmp_path: Pat
 def test_a_modal_profile_gives_its_own_notes_the_seven_largest_weights() -> None:
     for name in ("ionian", "dorian", "phrygian", "lydian", "mixolydian"):
         profile = modal_profiles()[MODES.index(name)]
-        expected = STEPS.get(name, (0, 2, 3, 5, 7, 9, 10))
-        assert set(np.argsort(profile)[-7:]) == set(expected), name
+        steps = STEPS.get(name, (0, 2, 3, 5, 7, 9, 10))
+        assert set(np.argsort(profile)[-7:]) == set(steps), name
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_each_rhythm_has_the_largest_weight(gaps: list[float], pattern: str) -> 
 
 
 def test_the_skyline_is_the_melody_and_not_the_notes_below(tmp_path: Path) -> None:
-    held = [(0.0, 4.0, 79, 80), (4.0, 4.0, 77, 80)]
+    long_notes = [(0.0, 4.0, 79, 80), (4.0, 4.0, 77, 80)]
     below = [(float(beat), 0.9, 60 + beat % 3, 80) for beat in range(8)]
-    score = read_score(write_midi(tmp_path / "s.mid", held + below))
+    score = read_score(write_midi(tmp_path / "s.mid", long_notes + below))
     assert score.pitches[find_skyline(score)].tolist() == [79, 77]
 
 

@@ -15,7 +15,7 @@ def load_shipped(name: str) -> CulturePreset:
 
 
 def melakarta(number: int) -> set[int]:
-    """Semitones of one of the 72 melas: in each half of 36 the pairs ri-ga change every six, dha-ni each time."""
+    """Return the semitones of one of the 72 melas: ri-ga changes every six, dha-ni each time."""
     pairs = ((1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4))
     half, place = divmod(number - 1, 36)
     low, high = pairs[place // 6], pairs[place % 6]
@@ -31,10 +31,10 @@ def test_the_scheme_of_melas_is_the_one_that_is_taught() -> None:
 
 @pytest.mark.parametrize("mode", load_shipped("carnatic").modes, ids=lambda mode: mode.name)
 def test_a_carnatic_scale_is_its_mela_or_taken_from_it(mode: object) -> None:
-    title, known = mode.title, mode.scale_cents  # type: ignore[attr-defined]
+    title, scale = mode.title, mode.scale_cents  # type: ignore[attr-defined]
     number = re.search(r"\((from )?(\d+)", title)
     assert number is not None
-    semitones = {round(cents / 100.0) for cents in known.value}
+    semitones = {round(cents / 100.0) for cents in scale.value}
     assert semitones <= melakarta(int(number[2]))
     assert (semitones == melakarta(int(number[2]))) == (len(semitones) == 7)
 
@@ -43,10 +43,10 @@ def test_a_carnatic_scale_is_its_mela_or_taken_from_it(mode: object) -> None:
 def test_every_citation_says_how_far_it_was_checked(name: str) -> None:
     preset = load_shipped(name)
     things = [preset, *preset.modes]
-    cited = [
-        known
+    citations = [
+        value
         for thing in things
         for field in thing.__dataclass_fields__
-        if isinstance(known := getattr(thing, field), Known) and known.source == "cited"
+        if isinstance(value := getattr(thing, field), Known) and value.source == "cited"
     ]
-    assert all("(checked: " in known.reference for known in cited)
+    assert all("(checked: " in value.reference for value in citations)

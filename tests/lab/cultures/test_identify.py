@@ -42,19 +42,19 @@ def draw_melody(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[
     assert of.scale_cents is not None
     scale = of.scale_cents.value
     weights = of.degree_weights.value if of.degree_weights else (1 / len(scale),) * len(scale)
-    made = []
+    melody = []
     for beat, cents in enumerate(np.random.default_rng(seed).choice(scale, notes, p=weights)):
         pitch = round(tonic + cents / 100.0)
-        made.append(note(float(beat), 0.9, pitch, 100.0 * (tonic - pitch) + float(cents)))
-    return made
+        melody.append(note(float(beat), 0.9, pitch, 100.0 * (tonic - pitch) + float(cents)))
+    return melody
 
 
 @settings(max_examples=10, deadline=None)
 @given(tonic=st.integers(48, 72))
 def test_the_key_does_not_matter(tonic: int) -> None:
-    at_c, moved = (compute_statistics(draw_melody("turkish-makam", t), t) for t in (60, tonic))
-    np.testing.assert_allclose(at_c.degrees, moved.degrees, atol=1e-6)
-    np.testing.assert_allclose(at_c.intervals, moved.intervals, atol=1e-6)
+    at_c, in_other_key = (compute_statistics(draw_melody("turkish-makam", t), t) for t in (60, tonic))
+    np.testing.assert_allclose(at_c.degrees, in_other_key.degrees, atol=1e-6)
+    np.testing.assert_allclose(at_c.intervals, in_other_key.intervals, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [n for n in CULTURES if "degrees" in SIGNATURES[n].knows])
@@ -65,8 +65,10 @@ def test_tones_drawn_from_a_tradition_are_near_it(name: str) -> None:
 
 def test_slendro_is_not_mistaken_for_a_tempered_pentatonic() -> None:
     melody = compute_statistics(draw_melody("javanese-gamelan", 62), 62)
-    own, han = (compute_distances(melody, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk"))
-    assert own < 0.5 * han
+    gamelan, han = (
+        compute_distances(melody, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk")
+    )
+    assert gamelan < 0.5 * han
 
 
 def test_an_ornament_is_counted_and_is_no_note() -> None:
@@ -116,11 +118,11 @@ def test_a_perfect_sampler_is_as_far_as_computed() -> None:
     """Notes drawn from the corpus's own shares are as far as chance takes them; a wrong scale is farther."""
     preset = load_culture("jingju")
     of = next(mode for mode in preset.modes if mode.scale_cents)
-    drawn = [ComposedPiece(of.name, compute_statistics(draw_melody("jingju", 60, seed), 60)) for seed in range(8)]
-    found = measure_likeness(drawn, preset, ((), ()), "degrees")
-    assert found is not None
-    assert 0.5 * found.perfect < found.ours < 2.0 * found.perfect
-    assert (found.halves, found.modes, found.notes) == (None, 1, 2400)
+    pieces = [ComposedPiece(of.name, compute_statistics(draw_melody("jingju", 60, seed), 60)) for seed in range(8)]
+    likeness = measure_likeness(pieces, preset, ((), ()), "degrees")
+    assert likeness is not None
+    assert 0.5 * likeness.perfect < likeness.ours < 2.0 * likeness.perfect
+    assert (likeness.halves, likeness.modes, likeness.notes) == (None, 1, 2400)
     flat = [NoteEvent(float(beat), 0.9, 60 + 2 * (beat % 6), 80, 3, "melody") for beat in range(2400)]
     wrong = measure_likeness([ComposedPiece(of.name, compute_statistics(flat, 60))], preset, ((), ()), "degrees")
     assert wrong is not None
@@ -131,26 +133,26 @@ def test_enough_pieces_are_composed_to_rule_chance_out() -> None:
     """With the needed pieces a sampler stays SAFETY times below the bound; with fewer it does not."""
     preset = load_culture("jingju")
     of = next(mode for mode in preset.modes if mode.scale_cents)
-    halved = tuple((replace(of, degree_weights=shift_weights(of, more)),) for more in (0.0, 0.01))
+    mode_halves = tuple((replace(of, degree_weights=shift_weights(of, more)),) for more in (0.0, 0.01))
 
     def likeness_of(pieces: int) -> Likeness:
-        drawn = [
+        composed = [
             ComposedPiece(of.name, compute_statistics(draw_melody("jingju", 60, seed), 60)) for seed in range(pieces)
         ]
-        found = measure_likeness(drawn, preset, (halved[0], halved[1]), "degrees")
-        assert found is not None
-        assert found.bound is not None
-        return found
+        likeness = measure_likeness(composed, preset, (mode_halves[0], mode_halves[1]), "degrees")
+        assert likeness is not None
+        assert likeness.bound is not None
+        return likeness
 
     few = likeness_of(4)
-    needed = count_needed_pieces([few, None], 4)
-    assert needed > 8
-    enough, less = likeness_of(needed), likeness_of(needed // 2)
+    piece_count = count_needed_pieces([few, None], 4)
+    assert piece_count > 8
+    enough, less = likeness_of(piece_count), likeness_of(piece_count // 2)
     assert enough.bound is not None
     assert less.bound is not None
     assert SAFETY * enough.perfect == pytest.approx(enough.bound, rel=0.1)
     assert SAFETY * less.perfect > 1.2 * less.bound
-    assert count_needed_pieces([enough], needed) <= 1.2 * needed
+    assert count_needed_pieces([enough], piece_count) <= 1.2 * piece_count
     assert count_needed_pieces([replace(few, halves=None), None], 4) == 4  # nothing to be within
 
 
@@ -168,12 +170,12 @@ def test_a_step_counts_as_the_size_that_the_corpus_has_for_it() -> None:
     assert of is not None
     assert of.intervals is not None
     sizes = np.array([float(size) for size, _ in of.intervals.value])
-    drawn = np.random.default_rng(0).choice(sizes, 4000, p=get_shares(of))
-    notes = [note(float(beat), 0.9, 60) for beat in range(len(drawn) + 1)]
-    statistics = replace(compute_statistics(notes, 60), steps=drawn + 9.0)
-    found = measure_likeness([ComposedPiece("hicaz", statistics)], preset, ((), ()), "intervals")
-    assert found is not None
-    assert found.ours < 2.0 * found.perfect
+    steps = np.random.default_rng(0).choice(sizes, 4000, p=get_shares(of))
+    notes = [note(float(beat), 0.9, 60) for beat in range(len(steps) + 1)]
+    statistics = replace(compute_statistics(notes, 60), steps=steps + 9.0)
+    likeness = measure_likeness([ComposedPiece("hicaz", statistics)], preset, ((), ()), "intervals")
+    assert likeness is not None
+    assert likeness.ours < 2.0 * likeness.perfect
 
 
 def get_shares(of: Mode) -> list[float]:

@@ -1,4 +1,4 @@
-"""From corpus to file: the command's whole way, on a tiny corpus, and that the shipped files are what it makes."""
+"""From corpus to file on a tiny corpus, and the shipped files are what the command makes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_a_corpus_becomes_a_preset_that_loads(tmp_path: Path) -> None:
     pack_corpus(tmp_path, "klezmer-beregovski", files)
     (tmp_path / "INDEX.tsv").write_text(INDEX, encoding="utf-8")
     lines: list[str] = []
-    (made,) = measure_all(tmp_path, tmp_path, ("klezmer",), lines.append)
+    (preset,) = measure_all(tmp_path, tmp_path, ("klezmer",), lines.append)
     read = load_preset_file(tmp_path / "klezmer.yaml")
-    assert read == made
+    assert read == preset
     assert "klezmer" in lines[0]
     assert read.modes[0].name == "freygish"
     assert read.modes[0].scale_cents is not None
@@ -62,15 +62,15 @@ def test_there_is_a_recipe_for_every_shipped_preset() -> None:
     assert {recipe.name for recipe in RECIPES} == {*CULTURES, PLAIN}
     for recipe in RECIPES:
         assert {*recipe.cited, *recipe.absent} <= set(PARAMETERS)
-        assert all(known.source == "cited" for known in recipe.cited.values())
+        assert all(value.source == "cited" for value in recipe.cited.values())
 
 
 @pytest.mark.skipif(not (CORPORA / "INDEX.tsv").is_file(), reason="the corpora are not beside the checkout")
 @pytest.mark.parametrize("name", ["klezmer", "arab-maqam", "javanese-gamelan", "cuban-son", "carnatic", "western"])
 def test_the_shipped_file_is_what_the_command_makes(name: str, tmp_path: Path) -> None:
     measure_all(CORPORA, tmp_path, (name,), lambda line: None)
-    shipped = list_folders()[-1] / f"{name}.yaml"
-    assert (tmp_path / f"{name}.yaml").read_text(encoding="utf-8") == shipped.read_text(encoding="utf-8")
+    shipped_file = list_folders()[-1] / f"{name}.yaml"
+    assert (tmp_path / f"{name}.yaml").read_text(encoding="utf-8") == shipped_file.read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not (CORPORA / "INDEX.tsv").is_file(), reason="the corpora are not beside the checkout")

@@ -188,20 +188,22 @@ def test_degrees_on_which_scales_agree() -> None:
 
 
 def histogram(*peaks: float) -> np.ndarray:
-    away = octave_distance_cents(np.arange(120) * 10.0, np.array(peaks)[:, None])
-    return np.exp(-0.5 * (away / 15.0) ** 2).sum(axis=0)
+    distances = octave_distance_cents(np.arange(120) * 10.0, np.array(peaks)[:, None])
+    return np.exp(-0.5 * (distances / 15.0) ** 2).sum(axis=0)
 
 
 def test_a_performed_peak_is_found_between_bins_and_beside_the_notated_degree() -> None:
-    performed = histogram(3.0, 152.0, 498.0)
-    assert find_peak(performed, 180.0) == pytest.approx(152.0, abs=3.0)
-    assert find_peak(performed, 300.0) is None
+    performed_histogram = histogram(3.0, 152.0, 498.0)
+    assert find_peak(performed_histogram, 180.0) == pytest.approx(152.0, abs=3.0)
+    assert find_peak(performed_histogram, 300.0) is None
 
-    def known(value: object) -> Known:  # type: ignore[type-arg]
+    def create_known(value: object) -> Known:  # type: ignore[type-arg]
         return Known(value, "measured", 9, "notes", "x")
 
-    notated = Mode("ussak", "Uşşak", None, known((0.0, 181.1, 300.0, 498.1)), known((0.4, 0.2, 0.2, 0.2)), None, None)
-    tuned = retune_mode(notated, performed, 50, "performed").scale_cents
-    assert tuned is not None
-    assert tuned.value == pytest.approx((0.0, 149.0, 300.0, 495.0), abs=4.0)
-    assert (tuned.n, tuned.reference) == (50, "performed")
+    notated_mode = Mode(
+        "ussak", "Uşşak", None, create_known((0.0, 181.1, 300.0, 498.1)), create_known((0.4, 0.2, 0.2, 0.2)), None, None
+    )
+    tuned_scale = retune_mode(notated_mode, performed_histogram, 50, "performed").scale_cents
+    assert tuned_scale is not None
+    assert tuned_scale.value == pytest.approx((0.0, 149.0, 300.0, 495.0), abs=4.0)
+    assert (tuned_scale.n, tuned_scale.reference) == (50, "performed")

@@ -50,11 +50,14 @@ def test_steps_are_signed() -> None:
 
 
 def test_a_mode_s_steps_are_those_between_its_degrees() -> None:
-    """A passing tone that is no degree, now and then, gives the mode no steps: its two semitones are a whole tone's
-    way, and no player who has but five tones can take them."""
-    passing = tune([0, 2, 3, 4, 7, 9, 12, 9, 7, 4, 2, 0], mode="five")
+    """A passing tone that is no degree gives the mode no steps.
+
+    A passing tone that is no degree, now and then, gives the mode no steps: its two semitones are a whole tone's way,
+    and no player who has but five tones can take them.
+    """
+    with_passing_tone = tune([0, 2, 3, 4, 7, 9, 12, 9, 7, 4, 2, 0], mode="five")
     plain = [tune(PENTATONIC * 4, mode="five")] * 5
-    (mode,) = statistics.measure_modes([*plain, passing], "x")
+    (mode,) = statistics.measure_modes([*plain, with_passing_tone], "x")
     assert mode.scale_cents is not None
     assert mode.intervals is not None
     assert mode.scale_cents.value == (0.0, 200.0, 400.0, 700.0, 900.0)
@@ -66,17 +69,17 @@ def test_a_mode_s_steps_are_those_between_its_degrees() -> None:
 
 def test_a_degree_sung_a_comma_off_is_that_degree() -> None:
     comma = 1200.0 / 53.0
-    sung = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
+    performed = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
     scale = (0.0, 8 * comma, 17 * comma, 31 * comma)
-    found = statistics.move_to_degrees(sung, scale, divisions=53, min_gap=2).cents / comma
-    assert found[:-2] == pytest.approx([0, 8, 17, 17, -22, 61, 61])
-    assert np.isnan(found[-2:]).all()
+    commas = statistics.move_to_degrees(performed, scale, divisions=53, min_gap=2).cents / comma
+    assert commas[:-2] == pytest.approx([0, 8, 17, 17, -22, 61, 61])
+    assert np.isnan(commas[-2:]).all()
 
 
 def test_steps_are_as_wide_as_the_degrees_sound() -> None:
-    """Notated as a limma and an apotome, sung as two steps alike: the mode has steps of one size between them."""
+    """A limma and an apotome that are sung alike give the mode steps of one size."""
     comma = 1200.0 / 53.0
-    notated = [Tune(cents=np.array([0, 9, 13, 22, 13, 9, 0, -4] * 3) * comma, mode="x") for _ in range(6)]
+    notated_tunes = [Tune(cents=np.array([0, 9, 13, 22, 13, 9, 0, -4] * 3) * comma, mode="x") for _ in range(6)]
     as_sung = np.array([0.0, 9 * comma, 13.5 * comma, 22 * comma, 48.5 * comma])
 
     def tuning(modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
@@ -84,7 +87,7 @@ def test_steps_are_as_wide_as_the_degrees_sound() -> None:
         assert mode.scale_cents is not None
         return (replace(mode, scale_cents=replace(mode.scale_cents, value=tuple(as_sung))),)
 
-    (mode,) = statistics.measure_modes(notated, "x", divisions=53, min_gap=2, grid=comma / 2, tuning=tuning)
+    (mode,) = statistics.measure_modes(notated_tunes, "x", divisions=53, min_gap=2, grid=comma / 2, tuning=tuning)
     assert mode.intervals is not None
     sizes = {int(cents) for cents, _ in mode.intervals.value}
     assert sizes == {round(n * comma) for n in (9, -9, 4.5, -4.5, 8.5, -8.5)}
@@ -98,18 +101,18 @@ def test_steps_are_as_wide_as_the_degrees_sound() -> None:
 def test_what_is_on_a_degree_was_near_it(cents: list[int], grid: tuple[int, int], degrees: list[int]) -> None:
     divisions, min_gap = grid
     scale = (0.0, *(1200.0 * degree / divisions for degree in sorted(degrees) if degree < divisions))
-    found = statistics.move_to_degrees(Tune(cents=np.array(cents, dtype=float)), scale, divisions, min_gap).cents
-    held = ~np.isnan(found)
-    assert (np.abs(found - cents)[held] <= (min_gap - 0.5) * 1200.0 / divisions + 1e-6).all()
-    off = np.abs(octave_distance_cents(found[held, None], np.array(scale))).min(axis=1, initial=0.0)
-    assert (off < 1e-6).all() or not held.any()
+    moved_cents = statistics.move_to_degrees(Tune(cents=np.array(cents, dtype=float)), scale, divisions, min_gap).cents
+    is_on_degree = ~np.isnan(moved_cents)
+    assert (np.abs(moved_cents - cents)[is_on_degree] <= (min_gap - 0.5) * 1200.0 / divisions + 1e-6).all()
+    off = np.abs(octave_distance_cents(moved_cents[is_on_degree, None], np.array(scale))).min(axis=1, initial=0.0)
+    assert (off < 1e-6).all() or not is_on_degree.any()
 
 
 def test_only_seven_note_diatonic_tunes_have_mode_preferences() -> None:
-    known, _ = statistics.measure_mode_preferences([tune(MAJOR)] * 6, "x")
-    assert known is not None
-    assert MODES[int(np.argmax(known.value))] == "ionian"
-    assert sum(known.value) == pytest.approx(1.0)
+    preferences, _ = statistics.measure_mode_preferences([tune(MAJOR)] * 6, "x")
+    assert preferences is not None
+    assert MODES[int(np.argmax(preferences.value))] == "ionian"
+    assert sum(preferences.value) == pytest.approx(1.0)
     assert statistics.measure_mode_preferences([tune(PENTATONIC)] * 6, "x") == (
         None,
         "not seven-note: the median tune uses 5 degrees, which fit several modes",
@@ -141,10 +144,10 @@ def test_even_eighths_have_no_grouping() -> None:
 
 @given(st.integers(0, 18))
 def test_compositions_are_all_and_only_the_twos_and_threes(units: int) -> None:
-    found = statistics.list_compositions(units)
-    assert len(set(found)) == len(found)
-    assert all(sum(parts) == units and set(parts) <= {2, 3} for parts in found)
-    assert bool(found) == (units != 1)
+    compositions = statistics.list_compositions(units)
+    assert len(set(compositions)) == len(compositions)
+    assert all(sum(parts) == units and set(parts) <= {2, 3} for parts in compositions)
+    assert bool(compositions) == (units != 1)
 
 
 def test_onset_profile_is_the_share_of_bars() -> None:
@@ -176,7 +179,7 @@ def test_register_counts_time_and_is_absent_where_tunes_were_transposed() -> Non
 
 def test_what_is_not_in_the_corpus_is_absent() -> None:
     pitches_only = [Tune(cents=100.0 * np.array(MAJOR, float)) for _ in range(6)]
-    found = measure_tunes(pitches_only, "x")
+    findings = measure_tunes(pitches_only, "x")
     silent = (
         "tempo_bpm",
         "metres",
@@ -188,14 +191,14 @@ def test_what_is_not_in_the_corpus_is_absent() -> None:
         "register",
         "ornaments",
     )
-    assert [name for name in silent if found.known[name] is not None] == []
-    assert found.known["scale_cents"] is not None
+    assert [name for name in silent if findings.known[name] is not None] == []
+    assert findings.known["scale_cents"] is not None
     assert measure_tunes(pitches_only[:3], "x").known["intervals"] is None  # three tunes prove nothing
 
 
 def test_modes_are_the_commonest_first_and_rare_ones_are_left_out() -> None:
     tunes = [tune(MAJOR, mode="plain")] * 7 + [tune(PENTATONIC, mode="open")] * 5 + [tune(MAJOR, mode="rare")] * 2
-    found = statistics.measure_modes(tunes, "x", {"open": "The open one"})
-    assert [(mode.name, mode.title) for mode in found] == [("plain", "plain"), ("open", "The open one")]
-    assert found[0].share is not None
-    assert found[0].share.value == pytest.approx(0.5)
+    modes = statistics.measure_modes(tunes, "x", {"open": "The open one"})
+    assert [(mode.name, mode.title) for mode in modes] == [("plain", "plain"), ("open", "The open one")]
+    assert modes[0].share is not None
+    assert modes[0].share.value == pytest.approx(0.5)

@@ -34,9 +34,11 @@ def play_tempo(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
 
 def test_each_stage_reaches_the_notes_only_while_it_is_on() -> None:
     samples = np.concatenate((sound(10.0), np.zeros(32_000, np.float32), 0.3 * sound(10.0, seed=5)))
-    found = ablate(SYSTEM, samples, (9.0, 21.0), 14.0, play_tempo, cultures=("one", "two"), users=(1, 2), seeds=(1,))
-    assert [a.what for a in found] == ["history", "culture", "user"]
-    assert all(a.holds for a in found), format_ablations(found)
+    ablations = ablate(
+        SYSTEM, samples, (9.0, 21.0), 14.0, play_tempo, cultures=("one", "two"), users=(1, 2), seeds=(1,)
+    )
+    assert [a.what for a in ablations] == ["history", "culture", "user"]
+    assert all(a.holds for a in ablations), format_ablations(ablations)
     same = ablate(SYSTEM, samples, (9.0, 9.0), 14.0, play_tempo, cultures=("one", "one"), users=(2, 2), seeds=(1,))
     assert not any(a.holds for a in same)  # an unchanged factor does not hold
 

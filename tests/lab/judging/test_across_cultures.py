@@ -1,4 +1,4 @@
-"""Agreement across cultures: a faithful tradition agrees with the plain music, a constant one does not."""
+"""Agreement across cultures: a faithful tradition agrees with plain music, a constant one does not."""
 
 from __future__ import annotations
 
@@ -24,27 +24,31 @@ def make_judgements(*quadrants: list[int]) -> np.ndarray:
 
 def test_agreement_compares_with_the_plain_piece_of_the_same_seed_not_with_the_intention() -> None:
     plain = make_judgements([0, 0, 1, 0], [1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3])
-    found = compute_agreement(
+    agreement = compute_agreement(
         "notes", {PLAIN: plain, "mirror": plain[:, :2], "constant": make_judgements([1, 1], [1, 1], [1, 1], [1, 1])}
     )
-    mirror, constant = found.rows
+    mirror, constant = agreement.rows
     assert (mirror.same.value, mirror.intended.value) == (1.0, 1.0)
     assert (constant.same.right, constant.intended.right, constant.same.n) == (2, 2, 8)
     assert (constant.arousal.right, constant.valence.right) == (4, 4)
-    assert (found.pooled.same.right, found.pooled.same.n) == (10, 16)
+    assert (agreement.pooled.same.right, agreement.pooled.same.n) == (10, 16)
     # Of plain's pairs of seeds, (1, 2) and (3, 4), one differs: Q1's second.
-    assert (found.ceiling.same.right, found.ceiling.same.n) == (7, 8)
-    assert found.ceiling.intended.right == 15
-    assert found.reaches_ceiling(mirror)
-    assert not found.reaches_ceiling(constant)
-    assert found.confusion == ((2, 2, 0, 0), (0, 4, 0, 0), (0, 2, 2, 0), (0, 2, 0, 2))
-    assert "| constant | 0.25 (0.07 – 0.59) | 0.25 (0.07 – 0.59) | no | 0.50 | 0.50 |" in found.format_table()
+    assert (agreement.ceiling.same.right, agreement.ceiling.same.n) == (7, 8)
+    assert agreement.ceiling.intended.right == 15
+    assert agreement.reaches_ceiling(mirror)
+    assert not agreement.reaches_ceiling(constant)
+    assert agreement.confusion == ((2, 2, 0, 0), (0, 4, 0, 0), (0, 2, 2, 0), (0, 2, 0, 2))
+    assert "| constant | 0.25 (0.07 – 0.59) | 0.25 (0.07 – 0.59) | no | 0.50 | 0.50 |" in agreement.format_table()
 
 
 def test_a_piece_with_too_little_to_judge_is_never_right() -> None:
     plain, silent = make_judgements([0, 0], [1, 1], [2, 2], [3, 3]), np.full((4, 2, 3), -1)
-    found = compute_agreement("notes", {PLAIN: plain, "silent": silent})
-    assert (found.rows[0].same.right, found.rows[0].intended.right, found.rows[0].arousal.right) == (0, 0, 0)
+    agreement = compute_agreement("notes", {PLAIN: plain, "silent": silent})
+    assert (agreement.rows[0].same.right, agreement.rows[0].intended.right, agreement.rows[0].arousal.right) == (
+        0,
+        0,
+        0,
+    )
     assert (
         compute_agreement("notes", {PLAIN: silent, "silent": silent}).rows[0].same.right == 0
     )  # nor like another such
@@ -54,13 +58,13 @@ def test_an_alike_tradition_agrees_and_one_with_opposite_valence_keeps_only_arou
     symbolic: Path, tmp_path: Path, rendered_files: list[Path]
 ) -> None:
     def judge(**composers: Composer) -> dict[str, object]:
-        found = judge_cultures(
+        comparison = judge_cultures(
             symbolic, tmp_path / "cache", tmp_path / "none", make_composer(tmp_path), composers,
             pieces=2, plain_pieces=4, workers=1, log=lambda line: None,
         )  # fmt: skip
-        assert "notes judge" in found.format_tables()
-        json.dumps(found.as_dict())
-        return {row.culture: row for one in found.agreements if one.judge == "notes" for row in one.rows}
+        assert "notes judge" in comparison.format_tables()
+        json.dumps(comparison.as_dict())
+        return {row.culture: row for one in comparison.agreements if one.judge == "notes" for row in one.rows}
 
     rows = judge(alike=make_composer(tmp_path), opposite=make_composer(tmp_path, twist=-1.0))
     assert rows["alike"].same.value == 1.0  # type: ignore[attr-defined]

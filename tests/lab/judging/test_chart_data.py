@@ -48,11 +48,11 @@ def test_rows_are_labels_and_columns_are_answers() -> None:
 
 
 def test_calibration_is_of_clips() -> None:
-    (found,) = compute_calibrations(
+    (calibration,) = compute_calibrations(
         *make_predictions([("sad", "sad"), ("sad", "sad"), ("angry", "sad"), ("angry", "angry")])
     )
-    assert list(found.right) == [1.0, 1.0, 0.0, 1.0]
-    assert found.error == pytest.approx(0.0)
+    assert list(calibration.right) == [1.0, 1.0, 0.0, 1.0]
+    assert calibration.error == pytest.approx(0.0)
 
 
 def test_the_charts_are_images_and_the_same_each_time() -> None:

@@ -24,7 +24,7 @@ def rendered_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     Returns the list of rendered files.
     """
-    rendered: list[Path] = []
+    files: list[Path] = []
 
     class ByteFeatures:
         name = "bytes"
@@ -37,7 +37,7 @@ def rendered_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             self._audio, self._cache = ByteFeatures(), cache
 
     def render(midi: Path, cache: Path, soundfont: Path, *, seconds: float | None = None) -> Path:
-        rendered.append(midi)
+        files.append(midi)
         return midi
 
     def sound(path: Path, seconds: float | None = None) -> np.ndarray:
@@ -46,7 +46,7 @@ def rendered_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.setattr(closed_loop, "FeatureExtractor", ByteExtractor)
     monkeypatch.setattr(closed_loop, "render_midi", render)
     monkeypatch.setattr(closed_loop, "read_audio", sound)
-    return rendered
+    return files
 
 
 def write_piece(path: Path, valence: float, arousal: float, seed: int) -> Path:
@@ -135,10 +135,10 @@ def test_the_held_out_soundfont_is_never_used_for_training(
         closed_loop.FeatureExtractor, "extract", lambda self, job: jobs.append(job) or extract(self, job)
     )
     run_loop(symbolic, tmp_path)
-    learned = [job for job in jobs if job.midi.parent == symbolic and int(job.midi.stem[3]) < 4 and job.soundfont]
-    others = [job for job in jobs if job not in learned and job.soundfont]
-    assert {job.soundfont for job in learned} == set(closed_loop.SOUNDFONTS)
-    assert len(learned) == 32
+    training_jobs = [job for job in jobs if job.midi.parent == symbolic and int(job.midi.stem[3]) < 4 and job.soundfont]
+    others = [job for job in jobs if job not in training_jobs and job.soundfont]
+    assert {job.soundfont for job in training_jobs} == set(closed_loop.SOUNDFONTS)
+    assert len(training_jobs) == 32
     assert {job.soundfont for job in others} == {closed_loop.HELD_OUT_SOUNDFONT}
 
 

@@ -39,8 +39,8 @@ def test_a_scale_of_seven_tones_and_one_of_two() -> None:
 
 def test_polyphony_is_weighted_by_time() -> None:
     """A melody note over three sustained ones: four sound for as long as it lasts."""
-    held = [(4.0 * bar, 4.0, pitch) for bar in range(8) for pitch in (48, 52, 55)]
-    notes = [*held, *((2.0 * i, 1.0, 72 + i % 3) for i in range(16))]
+    long_chords = [(4.0 * bar, 4.0, pitch) for bar in range(8) for pitch in (48, 52, 55)]
+    notes = [*long_chords, *((2.0 * i, 1.0, 72 + i % 3) for i in range(16))]
     voices = likeness.compute_statistics(make_score(notes), "a").histograms["polyphony"]
     assert voices[4] == pytest.approx(0.5, abs=0.05)
     assert voices[3] == pytest.approx(0.5, abs=0.05)
@@ -120,10 +120,10 @@ def test_the_band_contains_most_human_pieces_and_no_random_notes() -> None:
         for i in range(2)
     ]
     lines = HumanReference(people).compare({"random": thrown})
-    found = {(line.statistic, line.music): line for line in lines}
-    assert found["pitch-class entropy", "people"].holds
-    assert found["pitch-class entropy", "people"].inside >= 0.5
-    assert not found["pitch-class entropy", "random"].holds
+    lines_by_key = {(line.statistic, line.music): line for line in lines}
+    assert lines_by_key["pitch-class entropy", "people"].holds
+    assert lines_by_key["pitch-class entropy", "people"].inside >= 0.5
+    assert not lines_by_key["pitch-class entropy", "random"].holds
     assert "OUT" in likeness.format_comparison(lines)
 
 

@@ -15,7 +15,7 @@ def make_score(dataset: str, metric: str, value: float) -> Score:
 
 
 @pytest.mark.parametrize(
-    ("measured", "verdict"),
+    ("score", "verdict"),
     [
         (make_score("emopia", "4 quadrants", 0.70), "reached"),
         (make_score("emopia", "4 quadrants", 0.699), "not reached"),  # though .70 lies inside its interval
@@ -26,9 +26,9 @@ def make_score(dataset: str, metric: str, value: float) -> Score:
         (make_score("vgmidi", "valence r a piece", float("nan")), "not measured"),
     ],
 )
-def test_the_verdict_is_the_value_against_the_goal(measured: Score, verdict: str) -> None:
-    rows = match_goals([measured], [])
-    assert [row.verdict for row in rows if row.score is measured] == [verdict]
+def test_the_verdict_is_the_value_against_the_goal(score: Score, verdict: str) -> None:
+    rows = match_goals([score], [])
+    assert [row.verdict for row in rows if row.score is score] == [verdict]
     assert all(row.verdict == "not measured" for row in rows if row.score is None)
 
 
@@ -39,7 +39,7 @@ def test_the_table_names_every_goal_measured_or_not() -> None:
 
 
 def make_change(arousal: list[float], top: list[int] | None = None) -> EmotionChange:
-    """Six seconds before and six after, a hop a quarter of a second; `arousal` after the change, then constant."""
+    """Create six seconds before and after a change, a hop a quarter of a second, then with `arousal`."""
     after = np.array(arousal + [arousal[-1]] * (24 - len(arousal)))
     affect = np.zeros((48, 3))
     affect[24:, 1] = after

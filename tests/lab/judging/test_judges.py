@@ -136,9 +136,9 @@ def test_a_judge_of_random_labels_has_chance_accuracy() -> None:
 
 def test_missing_features_count_as_average() -> None:
     judge = fit_judge(*make_labelled(1))
-    unknown = np.full((1, 12), np.nan)
+    missing_row = np.full((1, 12), np.nan)
     average = judge.centre[None]
-    assert judge.predict(unknown).valence == pytest.approx(judge.predict(average).valence)
+    assert judge.predict(missing_row).valence == pytest.approx(judge.predict(average).valence)
 
 
 def test_too_few_songs_are_an_error() -> None:

@@ -39,9 +39,9 @@ def test_a_listener_reacts_to_the_largest_error() -> None:
     """Most reactions to music at twice the preferred tempo name the tempo."""
     rng = np.random.default_rng(5)
     person, state = _SimulatedListener(NET, "rules", rng), _draw_state(rng)
-    wanted = person.compute_preferences([state])[0]
+    preferred = person.compute_preferences([state])[0]
     parameters = [
-        2.0**w if name in ("tempo", "density") else w for name, w in zip(PLAYED_PARAMETERS, wanted, strict=True)
+        2.0**w if name in ("tempo", "density") else w for name, w in zip(PLAYED_PARAMETERS, preferred, strict=True)
     ]
     parameters[0] = min(parameters[0] * 2.0, 300.0)
     reactions = [person.react(state, parameters, rng) for _ in range(40)]
@@ -66,8 +66,11 @@ def test_a_taste_is_learned_and_reported() -> None:
 
 
 def test_reactions_to_sad_alone_move_sad_alone() -> None:
-    """In a target's errors, about two just noticeable differences: what the others move is under one, and by the mean
-    under a tenth of what sad moves."""
+    """Reactions to sad move other emotions by less than a noticeable difference.
+
+    In a target's errors, about two just noticeable differences: what the others move is under one, and by the mean
+    under a tenth of what sad moves.
+    """
     rows = simulated.measure_spillovers(NET)
     assert all(row.own > row.most >= row.others for row in rows)
     assert all(row.most < 0.5 for row in rows)

@@ -32,8 +32,8 @@ def create_emotions(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def assert_playable(out: CultureOutput) -> None:
-    lowest, preferred, highest = out.tempo_range.unbind(dim=1)
-    assert bool((lowest >= 20).all() and (lowest <= preferred).all() and (preferred <= highest).all())
+    lowest, usual, highest = out.tempo_range.unbind(dim=1)
+    assert bool((lowest >= 20).all() and (lowest <= usual).all() and (usual <= highest).all())
     assert bool((highest <= 300.0).all())
     soft, normal, loud = out.dynamics.unbind(dim=1)
     assert bool((soft >= 0).all() and (soft <= normal).all() and (normal <= loud).all() and (loud <= 1).all())

@@ -106,21 +106,23 @@ FIELDS = {
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.lists(st.booleans(), min_size=8, max_size=8))
 def test_what_is_not_known_of_a_culture_keeps_the_emotions_value_to_the_bit(
-    seed: int, strength: float, known: list[bool]
+    seed: int, strength: float, is_known: list[bool]
 ) -> None:
     torch.manual_seed(seed)
-    culture = random_culture(2) | {"known": torch.tensor(known, dtype=torch.float32).reshape(2, 4)}
+    culture = random_culture(2) | {"known": torch.tensor(is_known, dtype=torch.float32).reshape(2, 4)}
     p, vad = torch.rand(2, 8), torch.rand(2, 3) * 2 - 1
     net = random_net(seed)
     plain, music = net(p, vad), net(p, vad, culture=culture, culture_strength=strength)
     assert_playable(music)
     for column, names in enumerate(FIELDS.values()):
         for row in range(2):
-            if strength == 0.0 or not known[4 * row + column]:
+            if strength == 0.0 or not is_known[4 * row + column]:
                 assert all(torch.equal(plain[name][row], music[name][row]) for name in names)
     everything = culture | {"known": torch.ones(2, 4)}
-    whole, unsaid = (net(p, vad, culture=c, culture_strength=strength) for c in (everything, without_known(culture)))
-    assert all(torch.equal(whole[name], unsaid[name]) for name in whole)
+    full_culture, unsaid = (
+        net(p, vad, culture=c, culture_strength=strength) for c in (everything, without_known(culture))
+    )
+    assert all(torch.equal(full_culture[name], unsaid[name]) for name in full_culture)
 
 
 def without_known(culture: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -132,11 +134,11 @@ def test_half_known_colours_half_as_much() -> None:
     slow = {"tempo_range": torch.tensor([[45.0, 50.0, 55.0]])}
     tempo = [
         float(
-            net(p, vad, culture=slow | {"known": torch.tensor([[known, 0.0, 0.0, 0.0]])})["tempo_suggested"]
+            net(p, vad, culture=slow | {"known": torch.tensor([[share, 0.0, 0.0, 0.0]])})["tempo_suggested"]
             .log2()
             .detach()
         )
-        for known in (0.0, 0.5, 1.0)
+        for share in (0.0, 0.5, 1.0)
     ]
     assert tempo[1] == pytest.approx((tempo[0] + tempo[2]) / 2, abs=1e-3)
     assert tempo[2] < tempo[0]
@@ -147,7 +149,7 @@ def test_in_a_tradition_a_feeling_changes_as_much_as_anywhere() -> None:
     p, vad = torch.eye(8), torch.zeros(8, 3)
     fast = {"tempo_range": torch.tensor([[115.0, 125.0, 130.0]]), "dynamics": torch.tensor([[0.3, 0.4, 0.5]])}
     shy = {"mode_preferences": torch.tensor([[0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]])}
-    plain, there = net(p, vad), net(p, vad, culture=fast | shy)
+    plain, in_culture = net(p, vad), net(p, vad, culture=fast | shy)
     assert torch.unique(plain["tempo_suggested"]).numel() == 8
 
     def changes(music: dict[str, Tensor], name: str) -> Tensor:
@@ -156,19 +158,21 @@ def test_in_a_tradition_a_feeling_changes_as_much_as_anywhere() -> None:
         return (values - values[:1]).detach()
 
     for name in ("tempo_suggested", "dynamics_floor"):
-        torch.testing.assert_close(changes(there, name), changes(plain, name), atol=1e-4, rtol=1e-3)
-        assert not torch.allclose(there[name], plain[name], rtol=0.01)
-    odds = [changes(music, "mode_weights") for music in (plain, there)]
+        torch.testing.assert_close(changes(in_culture, name), changes(plain, name), atol=1e-4, rtol=1e-3)
+        assert not torch.allclose(in_culture[name], plain[name], rtol=0.01)
+    odds = [changes(music, "mode_weights") for music in (plain, in_culture)]
     against_first = [one - one[:, :1] for one in odds]  # of each mode against ionian
     torch.testing.assert_close(against_first[1], against_first[0], atol=1e-3, rtol=1e-3)
-    assert (there["mode_weights"][:, 0] > plain["mode_weights"][:, 0]).all()
+    assert (in_culture["mode_weights"][:, 0] > plain["mode_weights"][:, 0]).all()
 
 
 def test_a_player_at_rest_goes_half_way_to_the_tradition() -> None:
     net, rest = random_net(3, 0.1), torch.eye(8)[[EMOTIONS.index("neutral")]]
     fast = {"tempo_range": torch.tensor([[150.0, 150.0, 150.0]])}
-    plain, there = net(rest, torch.zeros(1, 3)), net(rest, torch.zeros(1, 3), culture=fast)
-    torch.testing.assert_close(there["tempo_suggested"].square(), 150.0 * plain["tempo_suggested"], rtol=1e-3, atol=0)
+    plain, in_culture = net(rest, torch.zeros(1, 3)), net(rest, torch.zeros(1, 3), culture=fast)
+    torch.testing.assert_close(
+        in_culture["tempo_suggested"].square(), 150.0 * plain["tempo_suggested"], rtol=1e-3, atol=0
+    )
 
 
 def test_no_user_and_an_unknown_user_are_the_base_mapping_and_a_known_one_is_not() -> None:
@@ -203,13 +207,13 @@ def test_a_sinh_arcsinh_density_integrates_to_one_and_its_quantiles_agree_with_i
 def test_commitment_stretches_from_the_centre_and_leaves_the_learned_distribution_alone() -> None:
     net = random_net(2)
     p, vad = torch.rand(6, 8), torch.rand(6, 3)
-    learned = net.predict_distribution(p, vad).location
+    location = net.predict_distribution(p, vad).location
     raw = net.compute_raw(p, vad)
     net.set_commitment(raw.mean(0), torch.full((len(SCALARS),), 2.0), torch.ones(3))
-    assert torch.equal(net.predict_distribution(p, vad).location, learned)
+    assert torch.equal(net.predict_distribution(p, vad).location, location)
     stretched = net.unpack(net.apply_commitment(raw)).location
-    assert torch.allclose(stretched.std(0), 2.0 * learned.std(0), rtol=1e-4)
-    assert torch.allclose(stretched.mean(0), learned.mean(0), atol=1e-4)
+    assert torch.allclose(stretched.std(0), 2.0 * location.std(0), rtol=1e-4)
+    assert torch.allclose(stretched.mean(0), location.mean(0), atol=1e-4)
 
 
 def test_rows_of_a_batch_do_not_look_at_each_other() -> None:
@@ -239,8 +243,8 @@ def test_a_checkpoint_of_another_shape_is_refused_in_one_line(tmp_path: Path) ->
 def test_whatever_is_remembered_of_a_user_stays_playable(seed: int, size: float) -> None:
     net = random_net(seed)
     net.remember(1, torch.randn(USER_DIM) * size)
-    kept = net.user.weight[1]
-    assert bool((split_taste(kept).norm(dim=-1) <= create_taste_radii(kept) + 1e-4).all())
+    embedding = net.user.weight[1]
+    assert bool((split_taste(embedding).norm(dim=-1) <= create_taste_radii(embedding) + 1e-4).all())
     assert_playable(play_for_user(net, 1))
 
 

@@ -81,8 +81,8 @@ def test_history_culture_and_user_change_the_music_and_only_where_they_are_on() 
     assert differ(SYSTEM(ONE, culture=first, culture_strength=0.0).music, plain) == 0.0
     assert differ(SYSTEM(ONE, culture=torch.tensor([0])).music, plain) == 0.0
     assert differ(SYSTEM(ONE, user=first).music, SYSTEM(ONE, user=second).music) > 1e-3
-    for unknown in (torch.tensor([0]), torch.tensor([99])):
-        assert differ(SYSTEM(ONE, user=unknown).music, plain) == 0.0
+    for unknown_user in (torch.tensor([0]), torch.tensor([99])):
+        assert differ(SYSTEM(ONE, user=unknown_user).music, plain) == 0.0
 
 
 def test_a_history_needs_its_times() -> None:
@@ -91,18 +91,18 @@ def test_a_history_needs_its_times() -> None:
 
 
 def test_one_file_or_four(tmp_path: Path) -> None:
-    whole, folder = tmp_path / "kelly.safetensors", tmp_path / "models"
-    save_system(whole, SYSTEM, {"emotion": {"note": "a card"}})
+    system_file, folder = tmp_path / "kelly.safetensors", tmp_path / "models"
+    save_system(system_file, SYSTEM, {"emotion": {"note": "a card"}})
     for name in PARTS:
         net = getattr(SYSTEM, name)
         save_checkpoint(folder / f"{name}.safetensors", Checkpoint(name, net.config, {}, net.state_dict()))
     with torch.no_grad():
-        expected = SYSTEM(ONE, past(0), TIMES, culture=torch.tensor([1])).music
-        for path in (whole, folder):
+        reference = SYSTEM(ONE, past(0), TIMES, culture=torch.tensor([1])).music
+        for path in (system_file, folder):
             system = load_system(path)
             assert system.config == SYSTEM.config
-            found = system(ONE, past(0), TIMES, culture=torch.tensor([1])).music
-            assert differ(found, expected) < 1e-2  # the speech encoder is stored in half precision
+            music = system(ONE, past(0), TIMES, culture=torch.tensor([1])).music
+            assert differ(music, reference) < 1e-2  # the speech encoder is stored in half precision
     with pytest.raises(ModelError, match="is a 'emotion' checkpoint, not 'system'"):
         load_system(folder / "emotion.safetensors")
 

@@ -25,9 +25,9 @@ def run_torchrun(folder: Path, *more: str) -> str:
                "--cache", str(folder / "cache"), "--front-end", str(folder / "front_end.safetensors"),
                "--out", str(folder / "emotion.safetensors"), *more]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the loopback device is called lo here")
@@ -37,9 +37,9 @@ def test_two_gloo_processes_train_one_net_and_continue_where_they_stopped(tmp_pa
     save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), tmp_path / "front_end.safetensors")
     log = run_torchrun(tmp_path, "--epochs", "2", "--cross", "1")
     assert log.count("epoch   1") == 1  # only the first rank logs
-    found = re.search(r"weights of 2 ranks: (\w+) (\w+)", log)
-    assert found is not None
-    assert found[1] == found[2]
+    match = re.search(r"weights of 2 ranks: (\w+) (\w+)", log)
+    assert match is not None
+    assert match[1] == match[2]
     card = load_checkpoint(tmp_path / "emotion.safetensors", "emotion").card
     assert card["epochs"] == 2
     assert "95 % interval" in (tmp_path / "emotion.md").read_text(encoding="utf-8")

@@ -57,7 +57,7 @@ def make_songs(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.TrainingResult, FeatureCorpus]:
+def training_result(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.TrainingResult, FeatureCorpus]:
     corpus = FeatureCorpus(tuple(make_songs(30, "train", 1) + make_songs(12, "val", 2)), {})
     folder = tmp_path_factory.mktemp("mapper")
     with pytest.MonkeyPatch.context() as patch:
@@ -70,36 +70,38 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training
     return run, corpus
 
 
-def test_known_effects_are_found_on_held_out_songs(trained: tuple[training.TrainingResult, FeatureCorpus]) -> None:
-    scores = {row.parameter: row for row in trained[0].evaluation.scores}
+def test_known_effects_are_found_on_held_out_songs(
+    training_result: tuple[training.TrainingResult, FeatureCorpus],
+) -> None:
+    scores = {row.parameter: row for row in training_result[0].evaluation.scores}
     for name in ("tempo", "level", "rate", "modes"):
         assert scores[name].corpus - scores[name].mapper > 2 * scores[name].gain_se, name
         assert scores[name].rows == 48
     # The register has no effect: its gain is negligible.
     assert abs(scores["centre"].corpus - scores["centre"].mapper) < 0.1
-    held = {d.claim: d.holds for d in trained[0].evaluation.directions}
-    assert held["arousal up: faster"]
-    assert held["valence up: more major"]
-    assert held["arousal up: louder"]
+    holds_by_claim = {d.claim: d.holds for d in training_result[0].evaluation.directions}
+    assert holds_by_claim["arousal up: faster"]
+    assert holds_by_claim["valence up: more major"]
+    assert holds_by_claim["arousal up: louder"]
 
 
 def test_commitment_restores_spread_only_where_the_emotion_predicts(
-    trained: tuple[training.TrainingResult, FeatureCorpus],
+    training_result: tuple[training.TrainingResult, FeatureCorpus],
 ) -> None:
-    net, _ = training.load_trained(trained[0].path)
+    net, _ = training.load_trained(training_result[0].path)
     gains = dict(zip(SCALARS, net.scalar_gain.tolist(), strict=True))
     assert gains["centre"] == 1.0
     assert 1.0 <= gains["tempo"] <= training.MAX_GAIN
-    assert load_checkpoint(trained[0].path, KIND).card["skilled"]["tempo"] is True
-    assert load_checkpoint(trained[0].path, KIND).card["skilled"]["centre"] is False
+    assert load_checkpoint(training_result[0].path, KIND).card["skilled"]["tempo"] is True
+    assert load_checkpoint(training_result[0].path, KIND).card["skilled"]["centre"] is False
 
 
 def test_the_card_shows_data_licences_scores_and_every_prior_with_its_source(
-    trained: tuple[training.TrainingResult, FeatureCorpus],
+    training_result: tuple[training.TrainingResult, FeatureCorpus],
 ) -> None:
-    card = trained[0].card_path.read_text(encoding="utf-8")
+    card = training_result[0].card_path.read_text(encoding="utf-8")
     assert "CC BY-NC-SA" in card
-    assert f"{trained[0].evaluation.scores[0].mapper:.3f}" in card
+    assert f"{training_result[0].evaluation.scores[0].mapper:.3f}" in card
     assert all(prior.source in card for prior in PRIORS)
     assert all(prior.emotion in EMOTIONS or prior.emotion in PLACES for prior in PRIORS)
     assert all(name in card for name in NAMES.values())
@@ -113,9 +115,9 @@ def test_data_overrules_a_prior() -> None:
         for r in rows
     ]
     data = build_examples(backwards, fit_rating_scale(backwards))
-    fitted = training.fit(data, Recipe(hidden_dim=8, epochs=120, learning_rate=0.02))
+    result = training.fit(data, Recipe(hidden_dim=8, epochs=120, learning_rate=0.02))
     p, vad = compute_states(data)
-    tempo = fitted.net.predict_distribution(p, vad).quantile(0.5)[:, SCALARS.index("tempo")].detach()
+    tempo = result.net.predict_distribution(p, vad).quantile(0.5)[:, SCALARS.index("tempo")].detach()
     assert float(tempo[data.arousal < 0].mean()) > float(tempo[data.arousal > 0].mean())
 
 
@@ -129,12 +131,12 @@ def test_training_is_repeatable() -> None:
 def test_folds_share_no_song() -> None:
     rows = make_songs(9, "train", 5)
     data = build_examples(rows, fit_rating_scale(rows))
-    seen: list[str] = []
+    held_out_songs: list[str] = []
     for fold, rest in split_folds(data, 3, seed=0):
         assert not set(fold.groups) & set(rest.groups)
         assert len(fold) + len(rest) == len(data)
-        seen += fold.groups
-    assert sorted(seen) == sorted(data.groups)
+        held_out_songs += fold.groups
+    assert sorted(held_out_songs) == sorted(data.groups)
 
 
 def test_drawn_states_stay_in_their_quadrant_and_match_the_live_rule() -> None:
@@ -144,8 +146,8 @@ def test_drawn_states_stay_in_their_quadrant_and_match_the_live_rule() -> None:
     assert torch.equal(vad[:, 0].sign(), data.valence.sign())
     assert torch.equal(vad[:, 1].sign(), data.arousal.sign())
     p, vad = compute_states(data)
-    expected = category_probabilities(float(vad[0, 0]), float(vad[0, 1]))
-    assert p[0].tolist() == pytest.approx(expected, abs=1e-5)
+    reference = category_probabilities(float(vad[0, 0]), float(vad[0, 1]))
+    assert p[0].tolist() == pytest.approx(reference, abs=1e-5)
     assert all(abs(EMOTION_VAD[name][2]) <= 1 for name in EMOTIONS)
 
 
@@ -158,8 +160,8 @@ def test_unmeasured_parameters_have_no_gradient() -> None:
     data = build_examples(
         [LabelledFeatures("vgmidi", "p", "g", "train", None, 0.2, 0.1, mute)] * 2, fit_rating_scale([])
     )
-    seen = list_masks(data)
-    assert {name for name, mask in seen.items() if not mask.any()} == {
+    masks = list_masks(data)
+    assert {name for name, mask in masks.items() if not mask.any()} == {
         "level", "softer", "louder", "variation", "timing",
     }  # fmt: skip
     assert bool(torch.isfinite(data.scalars).all())

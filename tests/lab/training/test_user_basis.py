@@ -17,11 +17,12 @@ def make_songs(count: int) -> Examples:
     """Four clips of each song, with its own tempo and register; each clip has a random loudness."""
     rng, rows = random.Random(1), []
     for song in range(count):
-        own = rng.gauss(0.0, 1.0)
+        deviation = rng.gauss(0.0, 1.0)
         for clip in range(4):
             level = min(max(0.5 + 0.1 * rng.gauss(0.0, 1.0), 0.2), 0.8)
             features = Features(
-                tempo=110 * 2 ** (0.3 * own), modes=(1 / 7,) * 7, low=60.0, centre=70.0 + 4 * own, high=90.0,
+                tempo=110 * 2 ** (0.3 * deviation), modes=(1 / 7,) * 7,
+                low=60.0, centre=70.0 + 4 * deviation, high=90.0,
                 floor=level - 0.1, level=level, ceiling=level + 0.1, variation=0.3, timing=(0.2, 0.6, 0.2),
                 onsets_per_beat=1.0, rhythms=(0.2,) * 5,
             )  # fmt: skip

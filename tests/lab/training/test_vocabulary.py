@@ -52,29 +52,29 @@ def songs() -> list[Piece]:
 
 
 @pytest.fixture(scope="module")
-def shipped(songs: list[Piece], tmp_path_factory: pytest.TempPathFactory) -> words.Vocabulary:
+def vocabulary(songs: list[Piece], tmp_path_factory: pytest.TempPathFactory) -> words.Vocabulary:
     path = tmp_path_factory.mktemp("models") / "vocabulary.json"
     learning.write_tables(learning.learn_tables(songs), path)
     return words.read_vocabulary(path)
 
 
-def test_shared_patterns_are_learned(shipped: words.Vocabulary) -> None:
-    moves = shipped.moves("ionian")
+def test_shared_patterns_are_learned(vocabulary: words.Vocabulary) -> None:
+    moves = vocabulary.moves("ionian")
     assert max(moves[0], key=moves[0].__getitem__) == 5
     assert max(moves[5], key=moves[5].__getitem__) == 3
-    assert shipped.cells("melody", 5)[0] == ((0.0, 1.0, 1.5, 2.0, 3.0), 1.0)
-    assert shipped.cells("accompaniment", 2)[0][0] == (0.0, 2.0)
-    assert shipped.chord_beats["all"][4.0] == 1.0
-    assert max(shipped.voices, key=shipped.voices.__getitem__) == 3
-    assert shipped.touch.melody > 1.0
-    assert 0.003 < shipped.timing.sd_seconds < 0.012
-    assert shipped.timing.lag1 > 0.2
+    assert vocabulary.cells("melody", 5)[0] == ((0.0, 1.0, 1.5, 2.0, 3.0), 1.0)
+    assert vocabulary.cells("accompaniment", 2)[0][0] == (0.0, 2.0)
+    assert vocabulary.chord_beats["all"][4.0] == 1.0
+    assert max(vocabulary.voices, key=vocabulary.voices.__getitem__) == 3
+    assert vocabulary.touch.melody > 1.0
+    assert 0.003 < vocabulary.timing.sd_seconds < 0.012
+    assert vocabulary.timing.lag1 > 0.2
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("quadrant", [None, *words.QUADRANTS])
-def test_every_row_is_a_distribution(shipped: words.Vocabulary, mode: str, quadrant: str | None) -> None:
-    for degree, row in shipped.moves(mode, quadrant).items():
+def test_every_row_is_a_distribution(vocabulary: words.Vocabulary, mode: str, quadrant: str | None) -> None:
+    for degree, row in vocabulary.moves(mode, quadrant).items():
         assert degree not in row
         assert sum(row.values()) == pytest.approx(1.0, abs=0.005)
         assert min(row.values()) > 0.0
@@ -113,28 +113,28 @@ def test_nonchord_tones_are_counted_on_strong_beats_alone() -> None:
 
 def test_a_quotation_is_found_in_any_key_and_a_scale_is_none(songs: list[Piece]) -> None:
     index = MelodyIndex((piece.group, piece.melody) for piece in songs)
-    theirs = songs[3].melody
+    other_melody = songs[3].melody
     quoting = make_song(200).melody
-    quoting[20:40, 2] = theirs[20:40, 2] + 5.0
-    quoting[20:40, 0] = theirs[20:40, 0]
+    quoting[20:40, 2] = other_melody[20:40, 2] + 5.0
+    quoting[20:40, 0] = other_melody[20:40, 0]
     assert index.find_longest_quote(quoting) >= 12.0
-    assert index.find_longest_quote(theirs, songs[3].group) < index.find_longest_quote(theirs) == 63.0
+    assert index.find_longest_quote(other_melody, songs[3].group) < index.find_longest_quote(other_melody) == 63.0
     scale = np.array([(0.5 * i, 0.4, 60 + i, 80, 0.25 * i) for i in range(24)], dtype=np.float64)
     assert MelodyIndex([("a", scale)]).find_longest_quote(scale) == 0.0
 
 
 def test_held_out_songs_are_likelier_than_chance_and_the_card_shows_it(songs: list[Piece], tmp_path: Path) -> None:
-    played = [Score(p.melody[:, 4], p.melody[:, 4] + 0.3, p.melody[:, 0], p.melody[:, 2], p.melody[:, 3], 64.0)
+    scores = [Score(p.melody[:, 4], p.melody[:, 4] + 0.3, p.melody[:, 0], p.melody[:, 2], p.melody[:, 3], 64.0)
               for p in (make_song(300), make_song(301))]  # fmt: skip
     even = {mode: {a: {b: 1.0 for b in range(7) if b != a} for a in range(7)} for mode in MODES}
-    trained = train_from_pieces(
+    training = train_from_pieces(
         songs, tmp_path / "vocabulary.json", grammar=even, places={0.0: 1.0, 1.0: 0.7, 2.0: 0.9, 3.0: 0.7},
-        generate_pieces=lambda: played, command="made up",
+        generate_pieces=lambda: scores, command="made up",
     )  # fmt: skip
-    moves = trained.fits[0]
+    moves = training.fits[0]
     assert moves.learned < moves.corpus_wide < moves.uniform + 0.05
     assert moves.hand_written == pytest.approx(moves.uniform, abs=0.03)
-    assert {quotes.who for quotes in trained.quotes} == {"held-out people", "ours"}
+    assert {quotes.who for quotes in training.quotes} == {"held-out people", "ours"}
     card = (tmp_path / "vocabulary.md").read_text()
     assert f"{moves.learned:.3f}" in card
     assert "| made-up | not known | 10 | 4 |" in card
@@ -147,16 +147,16 @@ def test_a_key_and_its_chords_are_estimated() -> None:
                 yield 2.0 * bar, 2.0 * bar + 1.9, 4.0 * bar, 62 + (0, 5, 0, 7)[bar % 4] + voice, 80
 
     onsets, offsets, beats, pitches, velocities = np.array(list(notes()), dtype=np.float64).T
-    played = Score(onsets, offsets, beats, pitches, velocities, 32.0)
-    assert estimate_key(played) == (2, "ionian")
+    score = Score(onsets, offsets, beats, pitches, velocities, 32.0)
+    assert estimate_key(score) == (2, "ionian")
     rows = np.column_stack((beats, np.full(len(beats), 3.8), pitches, velocities, onsets))
     assert [(chord.root, chord.major) for chord in detect_chords(rows)][:4] == [(r, True) for r in (2, 7, 2, 9)]
 
 
 def test_the_shipped_vocabulary_is_read_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
-    found = words.load_vocabulary()
-    assert found is not None
-    assert 0.1 < found.leaning < 0.5
+    vocabulary = words.load_vocabulary()
+    assert vocabulary is not None
+    assert 0.1 < vocabulary.leaning < 0.5
     path = tmp_path / "vocabulary.json"
     path.write_text('{"version": 1}')
     with pytest.raises(ConfigError, match="damaged"):

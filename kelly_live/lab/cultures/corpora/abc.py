@@ -46,7 +46,7 @@ def read_folkwiki(corpora: Path) -> list[Tune]:
 
 
 def read_abc(block: str) -> Tune | None:
-    """Read one tune; None if it states no key or metre, has fewer than 12 notes, or a number in it is impossible."""
+    """Read one tune; None without a key or metre, with fewer than 12 notes, or with an impossible number."""
     try:
         return _read_tune(block)
     except (ArithmeticError, ValueError):  # as a unit of 1/0, or a number of 5000 digits

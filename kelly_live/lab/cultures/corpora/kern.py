@@ -28,7 +28,7 @@ def read_pitch(token: str) -> int | None:
 
 
 def read_kern(text: str, *, is_transposed: bool = False, mode: str | None = None, group: str = "") -> Tune | None:
-    """Read the melody of a kern file; None if it states no key, has no notes, or a number in it is impossible.
+    """Read the melody of a kern file; None without a key or notes, or with an impossible number.
 
     A tune whose metre changes keeps its rhythm but names no metre. `is_transposed` says that the corpus moved its tunes
     to common keys, so that pitch height means nothing.
