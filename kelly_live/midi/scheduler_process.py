@@ -240,9 +240,10 @@ def main(arguments: Sequence[str]) -> int:
 def end_notes(
     core: SchedulerCore, is_orphaned: Callable[[], bool], sleep: Callable[[float], None] = time.sleep
 ) -> str | None:
-    """End all that sounds, and return why that failed; after that or a killed parent, say it again some periods later.
+    """End all that sounds, and return why that failed.
 
-    An overloaded JACK may lose the period in which it is said, and then nobody is left to say it again.
+    After a failure, and once the parent was killed, it is said again some periods later: an overloaded JACK may lose
+    the period in which it is said, and then nobody is left to say it again.
     """
     failure: str | None = None
     for attempt in range(1 + SILENCE_REPEATS):

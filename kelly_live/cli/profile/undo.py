@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import count_reactions, load_net
 
 
-@click.command("undo")
+@click.command("undo", cls=CheckedCommand)
 @click.argument("name")
 @debug_option
 def command(name: str) -> None:
