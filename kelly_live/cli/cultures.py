@@ -116,7 +116,7 @@ def _list(as_json: bool) -> int:
             click.echo(f"{one.name:24} cannot be used: {one.problem}")
             continue
         sources = Counter(value.source for name in PARAMETERS if (value := getattr(one.preset, name)) is not None)
-        modes = f"{len(one.preset.modes)} modes" if one.preset.modes else ""
+        modes = plural(len(one.preset.modes), "mode") if one.preset.modes else ""
         title = one.preset.title + ("  (your own)" if one.is_own else "")
         click.echo(f"{one.name:24} {sources['measured']:2} measured, {sources['cited']} cited  {modes:9} {title}")
     for path, reason in left_out:

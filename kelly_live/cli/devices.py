@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
+from kelly_live.core.wording import plural
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _audio(query: str | None) -> int:
         complaint = error
     for one in inputs:
         arrow = "->" if one == device else "  "
-        click.echo(f"{arrow} {one.name}  ({one.host_api}, {one.channels} channels, {one.default_rate} Hz)")
+        click.echo(f"{arrow} {one.name}  ({one.host_api}, {plural(one.channels, 'channel')}, {one.default_rate} Hz)")
     if complaint is not None:
         click.echo(f"   {complaint}")
     return 1 if complaint is not None and query else 0

@@ -8,7 +8,7 @@ import click
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, usage_errors
 
 if TYPE_CHECKING:
     from kelly_live.control.midi_map import Binding
@@ -35,9 +35,12 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
         click.echo(_list(midi_map.load_bindings()))
         return
     if forget is not None:
+        with usage_errors():
+            _require_action(forget.strip().lower())
         click.echo(_forget(forget.strip().lower()))
         return
-    requested = check_binding(action.strip().lower(), value) if action is not None else None
+    with usage_errors():
+        requested = check_binding(action.strip().lower(), value) if action is not None else None
     midi_map.load_bindings()  # a file that cannot be added to is reported before anything is opened
     opened_input = open_input(midi_in)
     try:
@@ -97,13 +100,17 @@ def _list(bindings: tuple[Binding, ...]) -> str:
     return "\n".join([*lines, f"learned controls are kept in {bindings_path()}"])
 
 
-def _forget(name: str) -> str:
-    from kelly_live.control import midi_map
+def _require_action(name: str) -> None:
     from kelly_live.core.actions import ACTIONS
     from kelly_live.core.errors import ConfigError
 
     if name != "all" and name not in ACTIONS:
         raise ConfigError(f"no action is called {name[:40]!r}; see `kelly-live learn --list`")
+
+
+def _forget(name: str) -> str:
+    from kelly_live.control import midi_map
+
     bindings = midi_map.load_bindings()
     remaining = tuple(binding for binding in bindings if name not in ("all", binding.action))
     if len(remaining) == len(bindings):

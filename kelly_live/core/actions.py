@@ -94,7 +94,7 @@ class Action:
 def parse_action(name: str, text: str | None) -> Action:
     """Parse an action as it is written: `parse_action("valence", "0.5")`. Raises ConfigError."""
     kind, value = ACTIONS.get(name), None if text is None else text.strip().lower()
-    if kind is None or value is None or kind.takes is Takes.EMOTION:
+    if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.NOTHING):
         return Action(name, value)
     if kind.takes is Takes.SWITCH and value in ("on", "off"):
         return Action(name, value == "on")

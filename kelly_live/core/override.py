@@ -123,9 +123,14 @@ def describe_override(override: EmotionOverride, bar: float) -> list[str]:
     if override.morph is not None:
         morph, goal = override.morph, _format_places(override.morph.target)
         share = morph_share(morph, bar)
-        progress = f"{share * morph.bars:.0f} of {morph.bars:g} bars"
+        progress = f"{share * morph.bars:.0f} of {morph.bars:g} bar{'s' * (morph.bars != 1.0)}"
         words.append(f"morph to {goal}: {progress}" if share < 1.0 else f"morphed to {goal}")
     return words
+
+
+def has_place(override: EmotionOverride) -> bool:
+    """Return whether an override says where to be, in whole or in part: what is shown is then not what is heard."""
+    return override.morph is not None or bool(_format_places(override))
 
 
 def _format_places(override: EmotionOverride) -> str:

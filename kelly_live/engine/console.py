@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from kelly_live.control.keyboard import HELP, describe_own_keys
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.input_mix import format_channels
-from kelly_live.core.override import describe_override
+from kelly_live.core.override import describe_override, has_place
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.terminal import LiveStatus
@@ -118,6 +118,7 @@ class Console:
                 chord=snapshot.conductor.chord,
                 bar=snapshot.conductor.bar + 1,
                 remark=", ".join(self._remarks(snapshot, troubles)) or None,
+                is_by_hand=has_place(self._dispatcher.override),
             )
         )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS, EmotionState, MusicParameters, SoundingNote
+from kelly_live.core.wording import plural
 from kelly_live.ui.ink import GRID, INK, PALE, png
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _title(
     duration_seconds: float,
 ) -> None:
     figure.text(0.08, 0.962, title, fontsize=16, fontweight="bold", va="center", parse_math=False)
-    facts = [f"{int(duration_seconds // 60)}:{int(duration_seconds % 60):02d} min", f"{len(notes)} notes"]
+    facts = [f"{int(duration_seconds // 60)}:{int(duration_seconds % 60):02d} min", plural(len(notes), "note")]
     if states:
         shares = [sum(column) / len(states) for column in zip(*(s.probabilities for s in states), strict=True)]
         facts.insert(0, f"mostly {EMOTIONS[shares.index(max(shares))]}")

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
-from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.timebase import Clock
 from kelly_live.core.values import EmotionState
 
 _REDRAW_SECONDS = 0.1
 _PLAIN_SECONDS = 5.0  # a line every so often where lines pile up: logs, pipes, dumb terminals
-_PROGRESS_SECONDS = 2.0
 _FALLBACK_WIDTH = 80
 
 
@@ -26,7 +25,8 @@ class LiveStatus:
     """One moment of a live session.
 
     `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; `inputs`: which of several carry sound; the counters are since
-    the start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody").
+    the start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody"). `is_by_hand`: the emotion was
+    set, so its confidence means nothing.
     """
 
     state: EmotionState
@@ -41,6 +41,7 @@ class LiveStatus:
     chord: str | None = None
     bar: int | None = None
     remark: str | None = None
+    is_by_hand: bool = False
 
 
 def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str:
@@ -50,7 +51,7 @@ def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str
     place = [f"bar {status.bar}"] if status.bar is not None else []
     # (rank, text): the highest rank goes first when the line is too long. Counters that are not 0 matter most.
     pieces: list[tuple[int, str]] = [
-        (0, f"{state.emotion} {state.confidence:.0%}"),
+        (0, state.emotion if status.is_by_hand else f"{state.emotion} {state.confidence:.0%}"),
         (3, f"V{state.valence:+.2f} A{state.arousal:+.2f} D{state.dominance:+.2f}"),
         (1, f"{status.tempo_bpm:.0f} BPM"),
         (2, key),
@@ -145,43 +146,25 @@ class StatusView:
 class Progress:
     """The progress of long work; a context manager.
 
-    On a terminal it is a bar (rich); elsewhere "label: 40%" every 2 s, so that short work prints nothing. It draws on
-    stderr, since stdout may be a result.
+    On a terminal it is a bar (rich) on stderr, since stdout may be a result. Elsewhere it is quiet: nobody watches.
     """
 
-    def __init__(self, total: float, label: str, stream: TextIO, clock: Clock, environment: Mapping[str, str]) -> None:
+    def __init__(self, total: float, label: str, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._total = max(total, 1e-12)
         self._label = label
-        self._stream = stream
-        self._clock = clock
         self._bar: Any = _rich_bar(stream) if _is_terminal(stream, environment) else None
         self._task: Any = None
-        self._amount = 0.0
-        self._next_print = clock.now() + _PROGRESS_SECONDS
-        self._last_percent: int | None = None
+        self._done = 0.0
 
-    def update(self, amount: float) -> None:
-        """Show that `amount` of `total` is done."""
-        self._amount = amount
+    def update(self, done: float) -> None:
+        """Show that `done` of `total` is done."""
+        self._done = done
         if self._bar is not None:
-            self._bar.update(self._task, completed=min(amount, self._total))
-        elif self._clock.now() >= self._next_print:
-            self._next_print = self._clock.now() + _PROGRESS_SECONDS
-            self._print()
+            self._bar.update(self._task, completed=min(done, self._total))
 
     def advance(self, step: float = 1.0) -> None:
         """Add `step` to what is done."""
-        self.update(self._amount + step)
-
-    def _print(self) -> None:
-        percent = int(100.0 * min(1.0, self._amount / self._total))
-        if percent != self._last_percent:
-            self._last_percent = percent
-            try:
-                self._stream.write(f"{self._label}: {percent}%\n")
-                self._stream.flush()
-            except (OSError, ValueError):
-                discard_rest(self._stream)
+        self.update(self._done + step)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:
@@ -194,15 +177,12 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self._last_percent is not None and kind is None:
-            self._print()
 
 
 def progress(
     total: float = 1.0,
     label: str = "",
     stream: TextIO | None = None,
-    clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Progress:
     """Return a Progress on stderr; with the default `total`, `update` takes the fraction that is done."""
@@ -210,7 +190,6 @@ def progress(
         total,
         label,
         sys.stderr if stream is None else stream,
-        MonotonicClock() if clock is None else clock,
         os.environ if environment is None else environment,
     )
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -150,35 +151,25 @@ def test_a_closed_stream_ends_the_drawing_quietly() -> None:
     assert not view.alive
 
 
-def test_progress_in_a_log_is_a_line_every_2_s_and_the_last() -> None:
-    stream, clock = io.StringIO(), ManualClock()
-    with progress(128, "render", stream, clock, {}) as bar:
+def test_progress_in_a_log_is_quiet_also_where_the_work_fails() -> None:
+    stream = io.StringIO()
+    with progress(128, "render", stream, {}) as bar:
         for _ in range(128):
-            clock.advance(0.0625)
             bar.advance()
-    assert stream.getvalue().splitlines() == [f"render: {p}%" for p in (25, 50, 75, 100)]
-
-
-def test_short_work_prints_nothing_in_a_log() -> None:
-    stream, clock = io.StringIO(), ManualClock()
-    with progress(label="a.wav", stream=stream, clock=clock, environment={}) as bar:
-        bar.update(0.5)
-        bar.update(1.0)
+    with pytest.raises(OSError, match="disk"), progress(1.0, "render", stream, {}) as bar:  # noqa: PT012
+        bar.update(0.4)
+        raise OSError("disk full")
     assert stream.getvalue() == ""
 
 
-def test_progress_that_fails_does_not_claim_100() -> None:
-    stream, clock = io.StringIO(), ManualClock()
-    with pytest.raises(OSError, match="disk"), progress(1.0, "render", stream, clock, {}) as bar:  # noqa: PT012
-        clock.advance(3.0)
-        bar.update(0.4)
-        raise OSError("disk full")
-    assert stream.getvalue() == "render: 40%\n"
+def test_a_place_set_by_hand_has_no_confidence() -> None:
+    line = format_status(replace(status(), is_by_hand=True), 200)
+    assert line.startswith("happy |")
 
 
 def test_progress_on_a_terminal_draws_a_bar_with_the_name_as_it_is() -> None:
     terminal = Terminal()
-    with progress(4, "[bold].wav", terminal, ManualClock(), {"TERM": "xterm"}) as bar:
+    with progress(4, "[bold].wav", terminal, {"TERM": "xterm"}) as bar:
         bar.update(2)
     assert "[bold].wav" in terminal.getvalue()
     assert "50%" in terminal.getvalue()

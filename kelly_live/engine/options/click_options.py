@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,15 @@ OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False)
 OUTPUT_FOLDER = click.Path(path_type=Path, file_okay=False)
 # Existence is checked where the file is read, so that a missing one gets the same one-line error everywhere.
 INPUT_FILE = click.Path(path_type=Path)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn a ConfigError about what was typed into a usage error."""
+    try:
+        yield
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 class Number(click.FloatRange):
@@ -69,10 +79,8 @@ class CheckedCommand(click.Command):
         rest = super().parse_args(ctx, args)
         # An argument is in the order also where it is left out; its value is then no text.
         given = [one for one in order if isinstance(one, click.Option) or isinstance(values[one.name or ""], str)]
-        try:
+        with usage_errors():
             check_rules(_list_flags(given), _list_flags(self.params))
-        except ConfigError as error:
-            raise click.UsageError(str(error), ctx) from error
         return rest
 
 
@@ -140,10 +148,8 @@ def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapped(*args: Any, **arguments: Any) -> Any:
-            try:
+            with usage_errors():
                 value = _gather(cls, arguments, ())
-            except ConfigError as error:
-                raise click.UsageError(str(error)) from error
             return function(*args, options=value, **arguments)
 
         for option in reversed(list(_declarations(cls, (), without, frozenset()))):
