@@ -41,7 +41,7 @@ def test_the_quadrants_hold_the_emotions_that_live_there(dominance: float | None
     assert create_state(-0.6, -0.4, dominance and -dominance).emotion == "sad"
 
 
-def test_dominance_tells_anger_from_fear() -> None:
+def test_dominance_separates_anger_from_fear() -> None:
     assert create_state(-0.57, 0.6, 0.3).emotion == "angry"
     assert create_state(-0.57, 0.6, -0.4).emotion == "fearful"
 

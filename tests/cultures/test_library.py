@@ -63,7 +63,7 @@ def test_no_name_leaves_its_folder(folders: tuple[Path, Path], tmp_path: Path) -
 
 
 @given(st.text(max_size=120))
-def test_whatever_is_typed_is_a_culture_or_a_kelly_error(text: str) -> None:
+def test_any_text_is_a_culture_or_a_kelly_error(text: str) -> None:
     try:
         name = library.choose_culture(text, library.list_folders()[1:]).preset.name
     except KellyError as error:

@@ -35,7 +35,7 @@ def test_strength_none_is_no_style() -> None:
     assert create_style(load_culture("turkish-makam"), None, feeling("aeolian"), 0.0) is None
 
 
-def test_a_lesser_strength_is_less_of_it() -> None:
+def test_a_lower_strength_applies_less_of_the_style() -> None:
     preset = load_culture("hindustani")
     full, half = (create_style(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
     assert full is not None
@@ -74,7 +74,7 @@ def test_a_scale_on_its_way_to_its_tuning_keeps_its_order(cents: list[float], st
 
 
 @pytest.mark.parametrize(("strength", "is_full"), [(0.49, False), (0.5, True), (1.0, True)])
-def test_metre_and_texture_cannot_be_had_by_halves(strength: float, is_full: bool) -> None:
+def test_metre_and_texture_apply_only_at_half_strength_or_more(strength: float, is_full: bool) -> None:
     style = create_style(load_culture("turkish-makam"), None, feeling("ionian"), strength)
     assert style is not None
     assert bool(style.metres) == is_full

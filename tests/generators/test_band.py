@@ -94,7 +94,7 @@ def test_a_player_that_always_overruns_is_muted_as_slow_and_its_band_plays_on() 
     assert [note for note in sink.notes if note.part != "player"] == play_piece(make_parameters()).notes
 
 
-def test_one_very_slow_first_call_and_now_and_then_a_slow_one_are_forgiven() -> None:
+def test_a_slow_first_call_and_rare_slow_calls_are_tolerated() -> None:
     watch = Stopwatch()
     every = int(1 / OVERRUN_DECAY) + 1  # one overrun in nine calls is paid back by the eight others
     player = Player()
@@ -105,7 +105,7 @@ def test_one_very_slow_first_call_and_now_and_then_a_slow_one_are_forgiven() -> 
     assert player.calls == 1600
 
 
-def test_offline_nobody_is_timed() -> None:
+def test_offline_no_player_is_timed() -> None:
     watch = Stopwatch()
     players = GeneratorBand([Player(lambda: watch.work(60.0))])
     assert len(play(players, bars=2).notes) == 32
@@ -126,7 +126,7 @@ def test_answers_that_do_not_come_in_time_mute_unless_it_is_still_the_first() ->
 
 
 @pytest.mark.parametrize("fault", [ValueError("two\nlines"), RuntimeError("x" * 5000), StopIteration()])
-def test_what_is_raised_is_told_in_one_short_line(fault: Exception) -> None:
+def test_an_exception_is_reported_in_one_short_line(fault: Exception) -> None:
     def act() -> None:
         raise fault
 

@@ -197,7 +197,7 @@ def test_a_set_list_goes_on_and_back_at_bar_lines_without_a_gap() -> None:
     assert set(range(5)) <= {int(beat + 0.2) // 4 for beat in bass}
 
 
-def test_a_channel_that_was_told_a_program_is_told_again_by_the_next_preset() -> None:
+def test_the_next_preset_sends_a_program_where_the_last_one_did() -> None:
     """Back in the band after strings, channel 1 is sent its program, which the band alone never sends."""
     strings = HostPreset("strings", "x", (PresetPlayer("chords", channel=1, program=48),))
     host = PresetBand([strings, load_preset("band")], live=True)

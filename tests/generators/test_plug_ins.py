@@ -82,7 +82,7 @@ def test_live_it_has_a_thread_of_its_own_and_plays_the_same(installed: Path) -> 
     live.close()
 
 
-def test_it_sits_twice_in_the_preset_that_comes_with_it(installed: Path) -> None:
+def test_its_preset_contains_it_twice(installed: Path) -> None:
     sink = piece(PresetBand([read_preset(EXAMPLE / "my-band.yaml")]))
     assert {n.channel for n in sink.part("plucked")} == {7}
     assert {n.channel for n in sink.part("bells")} == {8}

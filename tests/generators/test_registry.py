@@ -30,7 +30,7 @@ class Explodes:
         """Never asked."""
 
 
-def test_the_built_in_band_comes_through_the_same_door() -> None:
+def test_the_built_in_band_loads_by_the_same_entry_points() -> None:
     assert set(registry.list_names()) >= BUILT_IN
     loaded_generators = registry.load_generators(sorted(BUILT_IN))
     assert [f.name for f in loaded_generators] == sorted(BUILT_IN)
@@ -65,7 +65,7 @@ def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value:
     assert "\n" not in broken.problem
 
 
-def test_naming_them_loads_none() -> None:
+def test_listing_names_loads_no_generator() -> None:
     program = (
         "import sys; from kelly_live.generators import registry; registry.list_names(); "
         "print([m for m in sys.modules if m in ('kelly_live.generators.builtin.chords', 'torch', 'numpy')])"

@@ -59,7 +59,7 @@ def play(players: GeneratorBand, bars: int = 4) -> RecordingSink:
     return sink
 
 
-def test_one_that_answers_in_time_plays_as_if_it_were_ours() -> None:
+def test_a_sandboxed_generator_in_time_plays_as_a_built_in_one() -> None:
     visitor = Visitor()
     players = GeneratorBand([SandboxedGenerator(visitor, deadline_seconds=PATIENT)])
     assert play(players).notes == play(GeneratorBand([Visitor()])).notes
@@ -109,7 +109,7 @@ def test_it_does_not_inherit_the_real_time_policy_of_the_thread_that_starts_it()
     players.close()
 
 
-def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: threading.Event) -> None:
+def test_a_hanging_generator_is_muted_after_one_deadline(gate: threading.Event) -> None:
     clock = ManualClock()
     visitor = Visitor(gate.wait)
     sandboxed = SandboxedGenerator(visitor, deadline_seconds=NEVER, clock=clock)
@@ -128,7 +128,7 @@ def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: 
     ]
 
 
-def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: threading.Event) -> None:
+def test_a_late_answer_is_not_played_and_the_next_one_is(gate: threading.Event) -> None:
     visitor = Visitor(gate.wait)
     sandboxed = SandboxedGenerator(visitor, deadline_seconds=NEVER)
     onsets = play_slice(sandboxed, 0.0)
@@ -175,7 +175,7 @@ def test_a_fault_in_its_thread_mutes_it_as_any_other() -> None:
     assert "ZeroDivisionError: by zero" in muted.reason
 
 
-def test_one_that_wants_to_end_the_process_ends_its_own_thread() -> None:
+def test_a_generator_that_exits_ends_only_its_own_thread() -> None:
     def leave() -> None:
         raise SystemExit(3)
 
@@ -199,7 +199,7 @@ def test_an_endless_loop_is_stopped_when_it_is_closed() -> None:
     assert call.done.wait(PATIENT), "the loop still runs"
 
 
-def test_one_that_still_hangs_stays_muted_in_the_next_session(gate: threading.Event) -> None:
+def test_a_generator_that_still_hangs_stays_muted_in_the_next_session(gate: threading.Event) -> None:
     sandboxed = SandboxedGenerator(Visitor(gate.wait), deadline_seconds=NEVER)
     assert play_slice(sandboxed, 0.0) is None
     players = GeneratorBand([sandboxed])

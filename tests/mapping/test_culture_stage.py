@@ -39,7 +39,7 @@ def test_half_the_strength_is_between() -> None:
     assert none.tempo.suggested < half.tempo.suggested < full.tempo.suggested
 
 
-def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_for_what_is_common() -> None:
+def test_a_clear_emotion_requests_its_mode_and_a_mixed_one_the_common_modes() -> None:
     requests: list[tuple[float, ...]] = []
 
     def ask(weights: Sequence[float]) -> None:
@@ -54,7 +54,7 @@ def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_
     assert max(between.values()) < 0.65
 
 
-def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_as_far_as_it_is_played() -> None:
+def test_a_style_sets_modes_and_accompaniment_in_proportion_to_its_strength() -> None:
     plain = play(None, "angry")
 
     def play_at(strength: float) -> MusicParameters:
@@ -70,14 +70,14 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
 @pytest.mark.parametrize(
     ("name", "happy", "sad"), [("chinese-han-folk", "gong", "yu"), ("persian-dastgah", "mahur", "shur")]
 )
-def test_what_all_modes_share_chooses_none(name: str, happy: str, sad: str) -> None:
+def test_features_of_all_modes_choose_no_mode(name: str, happy: str, sad: str) -> None:
     preset = load_culture(name, (find_resources("presets") / "cultures",))
     stage = CultureStage.from_numbers(choose_style=create_style_chooser(preset, None, 1.0))
     styles = [play(stage, emotion).style for emotion in ("happy", "sad")]
     assert [style and style.name for style in styles] == [f"{name}:{happy}", f"{name}:{sad}"]
 
 
-def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
+def test_sadness_chooses_the_minor_mode_of_a_mostly_major_tradition() -> None:
     preset = load_culture("german-folk", (find_resources("presets") / "cultures",))
     stage = CultureStage.from_numbers(choose_style=create_style_chooser(preset, None, 1.0))
     names = {emotion: play(stage, emotion).style for emotion in ("happy", "sad")}

@@ -63,7 +63,7 @@ def cleo(store: ProfileStore, mapper: LearnedMapper) -> Made:
 
 
 @pytest.mark.parametrize(("word", "emotion"), [("too-dark", "sad"), ("too-bright", "happy")])
-def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapper, word: str, emotion: str) -> None:
+def test_reactions_move_even_a_clear_mode(cleo: Learner, mapper: LearnedMapper, word: str, emotion: str) -> None:
     """The base plays sad nearly all minor and happy major; five words take that back half-way."""
     state = create_state(emotion=emotion)
     far = bright(mapper(state)) if emotion == "happy" else 1.0 - bright(mapper(state))
@@ -96,7 +96,7 @@ def test_reactions_are_saved_and_played(cleo: Learner, store: ProfileStore, mapp
     assert saved_profile.learned_from == saved_profile.count == 3
 
 
-def test_nobody_is_told_how_to_make_a_profile(store: ProfileStore, mapper: LearnedMapper) -> None:
+def test_a_reaction_without_a_profile_says_how_to_create_one(store: ProfileStore, mapper: LearnedMapper) -> None:
     learner = Learner(store, mapper, None)
     before = mapper(SAD)
     assert learner.react("too-fast", SAD) == f"too-fast: {module.HOW_TO}"
@@ -108,7 +108,7 @@ def test_nobody_is_told_how_to_make_a_profile(store: ProfileStore, mapper: Learn
     learner.close()
 
 
-def test_what_is_too_much_is_refused_and_nobody_waits(
+def test_reactions_beyond_the_queue_are_refused_without_waiting(
     store: ProfileStore, mapper: LearnedMapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 2)
@@ -214,7 +214,7 @@ def perform(
     return performance
 
 
-def test_two_people_change_places_without_a_gap_or_a_doubled_note(mapper: LearnedMapper, store: ProfileStore) -> None:
+def test_changing_the_profile_leaves_no_gap_and_doubles_no_note(mapper: LearnedMapper, store: ProfileStore) -> None:
     anna = perform(mapper, store, turns_at=None)
     both = perform(mapper, store, turns_at=10.0)
 

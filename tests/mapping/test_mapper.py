@@ -67,9 +67,7 @@ def test_valence_decides_between_major_and_minor_and_not_within_them(raw: list[f
 
 
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), unit)
-def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(
-    taste: float, base: float, valence: float
-) -> None:
+def test_a_taste_moves_clear_and_unclear_modes_alike(taste: float, base: float, valence: float) -> None:
     def weights(major: float) -> tuple[float, ...]:
         return tuple(major / 3.0 if name in MAJOR else (1.0 - major) / 4.0 for name in MODES)
 
@@ -111,7 +109,7 @@ def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper)
     assert loudness(angry) > loudness(mapper(create_state(emotion="fearful"))) + 0.05
 
 
-def test_the_four_quadrants_differ_by_more_than_a_shade(mapper: LearnedMapper) -> None:
+def test_the_four_quadrants_differ_clearly(mapper: LearnedMapper) -> None:
     corners = {(v, a): mapper(create_state(v, a)) for v in (-0.5, 0.5) for a in (-0.5, 0.5)}
     for v in (-0.5, 0.5):
         assert corners[v, 0.5].tempo.suggested > 1.2 * corners[v, -0.5].tempo.suggested
@@ -133,7 +131,7 @@ def test_every_state_maps_to_checked_parameters_and_always_the_same(
     assert mapper(replace(state, time=99.0)) == music
 
 
-def test_doubt_draws_a_state_towards_neutral(mapper: LearnedMapper) -> None:
+def test_low_confidence_moves_a_state_towards_neutral(mapper: LearnedMapper) -> None:
     happy, rest = create_state(emotion="happy"), EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
     assert mapper(replace(happy, confidence=TRUSTED_CONFIDENCE)) == mapper(happy)
     assert mapper(replace(happy, confidence=0.0)) == mapper(rest)

@@ -119,7 +119,7 @@ def test_a_fingerprint_tells_mappers_apart_and_not_whom_they_remember() -> None:
         "{}",
     ],
 )
-def test_a_config_that_the_weights_do_not_bear_out_is_refused_in_one_line(tmp_path: Path, config: str) -> None:
+def test_a_config_that_does_not_fit_the_weights_is_refused_in_one_line(tmp_path: Path, config: str) -> None:
     weights = {name: weight.numpy() for name, weight in TRAINED.state_dict().items()}
     metadata = {"format": "kelly-live/1", "kind": "mapper", "config": config, "card": "{}"}
     save_file(weights, tmp_path / "mapper.safetensors", metadata)

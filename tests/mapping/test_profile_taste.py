@@ -96,12 +96,12 @@ def test_forgetting_restores_the_base_to_the_bit(net: MapperNet) -> None:
     assert [mapper(create_state(emotion=name)) for name in EMOTIONS] == base
 
 
-def test_forgetting_one_emotion_is_never_having_heard_of_it() -> None:
+def test_forgetting_one_emotion_equals_never_having_learned_it() -> None:
     both = taught(make_preference("tempo", 60.0), make_preference("density", 0.4, "happy"))
     assert learn_profile(NET, both.forget("sad")) == taught(make_preference("density", 0.4, "happy"))
 
 
-def test_people_change_places_while_it_plays(net: MapperNet) -> None:
+def test_profiles_can_change_while_playing(net: MapperNet) -> None:
     """Each call is wholly for one of them, more of them than the net has places for."""
     mapper = LearnedMapper(net)
     people = [get_embedding(net, taught(make_preference("tempo", float(bpm)))) for bpm in range(50, 150, 5)]
@@ -125,7 +125,7 @@ def test_what_was_learned_for_another_mapper_is_learned_anew() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(reactions(), max_size=12))
-def test_whoever_rates_at_random_stays_in_bounds(some: list[Reaction]) -> None:
+def test_random_reactions_stay_in_bounds(some: list[Reaction]) -> None:
     profile = taught(*some)
     embedding = get_embedding(NET, profile)
     assert bool((np.linalg.norm(split_taste(embedding), axis=-1) <= RADII + 1e-4).all())

@@ -44,7 +44,7 @@ def is_bounded(embedding: Floats) -> bool:
     return bool((np.linalg.norm(split_taste(embedding), axis=-1) <= RADII + 1e-4).all())
 
 
-def test_who_wants_sad_slower_gets_sad_slower_happy_as_ever_and_nobody_else_notices() -> None:
+def test_a_slower_target_for_sad_leaves_happy_and_the_base_alone() -> None:
     base = {state: tempo(state) for state in (SAD, HAPPY)}
     taste = fit_taste(NET, [PreferenceTarget(SAD, "tempo", 60.0)])
     slower = {state: math.log2(base[state] / tempo(state, taste)) for state in (SAD, HAPPY)}
@@ -63,14 +63,14 @@ def test_a_target_stays_mostly_with_its_emotion() -> None:
     assert all(abs(other) < 0.1 * sad for other in movements.values())
 
 
-def test_what_is_said_of_several_emotions_holds_for_those_that_nobody_spoke_of() -> None:
+def test_targets_in_several_emotions_apply_to_the_others() -> None:
     neutral = create_state()
     base = tempo(neutral)
     taste = fit_taste(NET, [PreferenceTarget(state, "tempo", 0.75 * tempo(state)) for state in (SAD, HAPPY, ANGRY)])
     assert 0.75 * base < tempo(neutral, taste) < 0.95 * base
 
 
-def test_a_token_beside_an_emotion_that_is_hammered_does_not_open_the_others() -> None:
+def test_one_target_beside_many_of_another_emotion_moves_little_else() -> None:
     hammered = [PreferenceTarget(SAD, "tempo", 60.0, 40.0), PreferenceTarget(HAPPY, "level", 0.5, 0.3)]
     assert float(reach(hammered)[0]) < 0.15 * CAUTION
     assert float(reach(hammered[:1])[0]) == 0.0
@@ -82,7 +82,7 @@ def test_a_token_beside_an_emotion_that_is_hammered_does_not_open_the_others() -
     assert radii["neutral"] < 0.05 * CAUTION  # only a trace of it is in sad
 
 
-def test_a_target_that_cannot_be_met_is_not_looked_for_in_other_emotions() -> None:
+def test_an_unreachable_target_does_not_move_other_emotions() -> None:
     net_major = {name: float(music(create_state(emotion=name))["mode_weights"][0, 0]) for name in EMOTIONS}
     hostile = [("tempo", 300.0), ("register", 0.0), ("level", 1.0), ("density", 3.0), ("major", 1.0)]
     taste = fit_taste(NET, [PreferenceTarget(SAD, name, value, 10.0) for name, value in hostile])
@@ -94,7 +94,7 @@ def test_a_target_that_cannot_be_met_is_not_looked_for_in_other_emotions() -> No
             assert tempo(state, taste) == pytest.approx(tempo(state), rel=0.03)
 
 
-def test_who_ruins_one_emotion_leaves_what_was_learned_of_another() -> None:
+def test_bad_targets_in_one_emotion_keep_what_another_learned() -> None:
     happy_target = PreferenceTarget(HAPPY, "tempo", 100.0, 3.0)
     ruin = [PreferenceTarget(SAD, "tempo", 300.0, 100.0), PreferenceTarget(SAD, "register", 0.0, 100.0)]
     taste = fit_taste(NET, [happy_target])
@@ -139,7 +139,7 @@ def preferences(draw: st.DrawFn) -> PreferenceTarget:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(preferences(), max_size=4), st.one_of(st.none(), st.integers(0, 1000)))
-def test_no_targets_run_away(some: list[PreferenceTarget], seed: int | None) -> None:
+def test_any_targets_give_a_bounded_taste(some: list[PreferenceTarget], seed: int | None) -> None:
     """Any targets, on the shipped net and on a random one, give a bounded taste that is no worse."""
     net = NET if seed is None else convert_mapper_to_numpy(random_net(seed))
     embedding = fit_taste(net, some)

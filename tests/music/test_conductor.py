@@ -74,7 +74,7 @@ def test_every_note_is_sent_at_least_the_look_ahead_early() -> None:
 
 
 @pytest.mark.parametrize("rhythm", ["straight", "dotted", "sustained"])
-def test_what_is_asked_for_reaches_the_notes_within_150_ms(rhythm: str) -> None:
+def test_changes_reach_the_notes_within_150_ms(rhythm: str) -> None:
     """Old notes sound at most 150 ms after a change, in 95 of 100 changes.
 
     The notes that were already made sound at most 150 ms after a change (95 of 100 changes); whatever sounds later has
@@ -137,7 +137,7 @@ def test_finish_closes_at_the_next_bar_line_and_nothing_follows() -> None:
     assert any(n.onset_beats > 11 and n.onset_beats < 11.9 for n in sink.notes), "the bar before is played out"
 
 
-def test_the_tempo_glides_in_small_steps_and_arrives() -> None:
+def test_the_tempo_changes_in_small_steps_and_arrives() -> None:
     sink, clock = RecordingSink(), ManualClock(0.0)
     conductor = Conductor(sink, band(), seed=1)
     conductor.start(0.0, make_parameters(bpm=80.0))
@@ -158,7 +158,7 @@ def mixture(**weights: float) -> MusicParameters:
     return replace(make_parameters(bpm=120.0), modes=tuple(weights.get(mode, 0.0) for mode in MODES))
 
 
-def test_the_mode_changes_at_a_phrase_and_only_if_it_outweighs() -> None:
+def test_the_mode_changes_at_a_phrase_if_it_has_the_most_weight() -> None:
     """Minor asked for in bar 1 is heard in bar 4; a little major changes nothing, most of it does."""
     major, minor = mixture(ionian=1.0), mixture(aeolian=1.0)
     a_little_major, rather_major = mixture(ionian=0.1, aeolian=0.9), mixture(ionian=0.9, aeolian=0.1)
@@ -192,7 +192,7 @@ def test_a_mixture_of_modes_is_heard_as_one() -> None:
     assert shares_heard[4] == 1.0
 
 
-def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -> None:
+def test_a_clear_change_of_emotion_applies_in_the_middle_of_a_phrase() -> None:
     """Minor that is asked for from beat 1 is heard from bar 2 on.
 
     Minor is asked for from beat 1 on: bars 0 and 1 are played out in major, bars 2 and 3 of the phrase are minor, and

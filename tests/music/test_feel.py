@@ -80,7 +80,7 @@ def test_no_note_leaves_its_beat_by_more_than_the_reach(seed: int, beat: float, 
     assert -compute_earliest_offset(timing) <= offset <= MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
 
 
-def test_who_lies_back_needs_no_earlier_slices() -> None:
+def test_timing_behind_the_beat_needs_no_earlier_slices() -> None:
     assert compute_earliest_offset(TimingWeights(0.8, 0.2, 0.0)) == 0.0
     assert compute_earliest_offset(TimingWeights(0.0, 1.0, 0.0)) == pytest.approx(3.0 * JITTER_SECONDS)
 

@@ -18,7 +18,7 @@ def beats_of(notes: list[NoteEvent]) -> set[int]:
     return {int(note.onset_beats + 0.1) for note in notes}
 
 
-def test_the_trend_is_where_the_feeling_goes_and_is_forgotten() -> None:
+def test_the_trend_follows_the_intensity_and_decays() -> None:
     calm, lively = (
         compute_intensity(make_parameters(floor=0.2, ceiling=0.5, density=0.6)),
         compute_intensity(make_parameters(density=1.4)),

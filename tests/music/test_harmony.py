@@ -51,7 +51,7 @@ def test_the_chords_fill_the_phrase_without_a_gap(
 
 
 @given(SEEDS, MODE)
-def test_questions_end_away_and_answers_end_at_home(seed: int, mode: str) -> None:
+def test_questions_end_off_the_tonic_and_answers_on_it(seed: int, mode: str) -> None:
     """A A' | B A'': the first and third end on a chord that asks, the second and fourth on the tonic."""
     grammar = GRAMMARS[mode]
     a, a1, b, a2 = (roots(seed, index, mode) for index in range(4))
@@ -82,7 +82,7 @@ def test_minor_closes_on_a_leading_tone(seed: int, tonic: int, index: int) -> No
         assert all(span.chord.key.scale == build_mode_scale(mode) for span in spans)
 
 
-def test_most_minor_phrases_that_end_at_home_get_there_from_the_dominant() -> None:
+def test_most_minor_phrases_reach_the_tonic_from_the_dominant() -> None:
     before = [roots(seed, 1, "aeolian")[-2] for seed in range(100)]
     assert before.count(4) == max(before.count(degree) for degree in range(7)) > 40
 
@@ -128,7 +128,7 @@ def test_a_plan_is_the_same_twice(seed: int, mode: str, index: int) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_before_a_closing_bar_comes_a_chord_that_leads_home(mode: str) -> None:
+def test_a_chord_that_leads_to_the_tonic_precedes_the_closing_bar(mode: str) -> None:
     for seed in range(20):
         assert roots(seed, 3, mode, leads_home=True)[-1] in GRAMMARS[mode].home
     closing_phrase = plan_closing_phrase(3, Key(0, build_mode_scale(mode)), start_bar=16, beats_per_bar=4)
@@ -187,7 +187,7 @@ def third(chord_classes: tuple[int, ...]) -> int:
 
 
 @pytest.mark.parametrize("mode", ["ionian", "aeolian"])
-def test_chords_lean_with_the_weights(mode: str) -> None:
+def test_chords_follow_the_mode_weights(mode: str) -> None:
     """Brighter weights give more major triads in the same mode.
 
     In one and the same mode, more major triads the brighter the weights; the first and last chord of an answer stay
@@ -231,7 +231,7 @@ def test_borrowed_chords_are_those_that_players_borrow() -> None:
     assert borrowed("mixolydian", "aeolian") >= {"Fm", "Ab"}
 
 
-def test_the_outer_voices_hardly_ever_run_in_step() -> None:
+def test_outer_voices_rarely_move_in_parallel() -> None:
     """Parallel or hidden fifths and octaves with the bass: in fewer than 2 % of the changes of chord."""
     bad = []
     for seed, mode, centre in itertools.product(range(6), MODES, (51, 57, 64)):
@@ -248,7 +248,7 @@ def test_the_outer_voices_hardly_ever_run_in_step() -> None:
     assert sum(bad) < 0.02 * len(bad)
 
 
-def test_what_running_in_step_is() -> None:
+def test_parallels_are_fifths_and_octaves() -> None:
     assert (
         penalize_parallels((36, 38), (55, 57)) > penalize_parallels((36, 38), (50, 57)) > 0.0
     )  # parallel fifths; a fifth leapt into

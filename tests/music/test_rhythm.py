@@ -10,9 +10,7 @@ from kelly_live.music.vocabulary import load_vocabulary
 
 
 @given(st.integers(0, 999), st.sampled_from(RHYTHMS), st.sampled_from(("melody", "accompaniment")), st.integers(1, 14))
-def test_people_order_the_places_of_a_rhythm_and_bring_none_of_their_own(
-    seed: int, rhythm: str, part: str, onsets: int
-) -> None:
+def test_rhythm_cells_reorder_places_and_add_none(seed: int, rhythm: str, part: str, onsets: int) -> None:
     ranks = rank_places(rhythm, 4, rng_for(seed, "ranks"), freedom=0.2)
     grown = rank_by_rhythm_cells(ranks, rhythm, part, onsets, rng_for(seed, "cells"))
     assert sorted(grown) == sorted(ranks)

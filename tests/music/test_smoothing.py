@@ -96,7 +96,7 @@ def test_timing_moves_at_a_bar_line() -> None:
     assert changes(states, "timing")[0] == 4.0
 
 
-def test_a_register_three_semitones_off_waits_for_the_next_phrase() -> None:
+def test_a_register_three_semitones_away_waits_for_the_next_phrase() -> None:
     states = smooth(turn(make_parameters(centre=69.0), make_parameters(centre=72.0), at=1.0), beats=40)
     assert changes(states, "register")[0] == 16.0
     assert states[-1][1].register.centre == pytest.approx(72.0, abs=0.1)
@@ -123,7 +123,7 @@ def test_a_mode_that_leads_a_little_comes_with_the_phrase_and_one_that_leads_by_
     assert MODE_MARGIN < 0.2 < EMPHATIC_MARGIN
 
 
-def test_a_mode_that_is_wanted_for_two_beats_only_does_not_come() -> None:
+def test_a_mode_requested_for_two_beats_only_is_not_played() -> None:
     """Two beats of minor, right before the phrase; then major again."""
     major, minor = mixture(ionian=1.0), mixture(aeolian=1.0)
     states = smooth(lambda beat: minor if 14.0 <= beat < 16.0 else major, beats=48)
@@ -146,7 +146,7 @@ def test_a_scale_comes_with_the_phrase_if_it_was_asked_for_a_bar_long() -> None:
     assert changes(states, "scale") == [32.0]
 
 
-def test_noise_like_the_live_net_s_is_not_heard() -> None:
+def test_noise_of_the_live_net_does_not_change_the_music() -> None:
     """Two minutes of a steady feeling whose parameters wander (AR(1), tempo SD 4 %) every 0.6 beats."""
     rng, wander = random.Random(4), [0.0]
 
@@ -226,7 +226,7 @@ def test_any_target_gives_valid_parameters_within_reach(
 
 @settings(max_examples=40, deadline=None)
 @given(anything(), anything())
-def test_what_stays_asked_for_is_played_and_then_nothing_moves(first: MusicParameters, then: MusicParameters) -> None:
+def test_a_constant_target_is_reached_and_then_nothing_moves(first: MusicParameters, then: MusicParameters) -> None:
     states = smooth(turn(first, then, at=1.0), beats=224)
     settled = {now for beat, now in states if beat >= 160.0}
     assert len(settled) == 1
@@ -241,7 +241,7 @@ def test_what_stays_asked_for_is_played_and_then_nothing_moves(first: MusicParam
 
 @settings(max_examples=40, deadline=None)
 @given(anything(), anything(), st.sampled_from([0.5, 1.0, 2.0, 4.0]))
-def test_bar_lines_let_through_the_same_however_fine_the_slices(
+def test_bar_line_changes_do_not_depend_on_the_slices(
     first: MusicParameters, then: MusicParameters, slice_beats: float
 ) -> None:
     """The target turns right after beat 8: averages and bar lines do not depend on the slices."""

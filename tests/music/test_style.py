@@ -88,7 +88,7 @@ def test_a_single_voice_is_alone() -> None:
     assert {note.part for note in play_in(CultureStyle("air", HICAZ.scale, texture="monophony")).notes} == {"melody"}
 
 
-def test_the_second_player_says_the_same_in_fewer_words_and_later() -> None:
+def test_the_second_player_plays_some_of_the_notes_later() -> None:
     sink = play_in(HICAZ, density=1.5)
     melody, second = sink.part("melody"), sink.part("chords")
     assert 0.4 * len(melody) < len(second) < len(melody)
@@ -352,7 +352,7 @@ def test_any_style_is_playable_and_cut_anywhere_the_same(
         assert_cut_anywhere_the_same(plays, parameters, context, cuts)
 
 
-def test_without_a_style_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_style_its_modules_are_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("asked although there is no style")
 

@@ -76,12 +76,12 @@ def distances(conductor: Conductor, player: Beats, start: float, end: float) -> 
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.001])
-def test_on_a_midi_clock_our_beats_are_theirs_within_5_ms(jitter: float) -> None:
+def test_beats_follow_a_midi_clock_within_5_ms(jitter: float) -> None:
     clock = Beats(lambda now: 120.0, 0.137, has_numbers=True, jitter=jitter)
     assert distances(synchronize(clock), clock, 10.0, 60.0).max() < 0.005
 
 
-def test_on_a_midi_clock_bar_lines_are_theirs_too() -> None:
+def test_bar_lines_follow_a_midi_clock() -> None:
     clock = Beats(lambda now: 97.0, 0.9, has_numbers=True)
     conductor = synchronize(clock)
     i = int(np.searchsorted(clock.times, 40.0))
@@ -94,7 +94,7 @@ def test_a_clock_that_speeds_up_is_followed_within_5_ms() -> None:
 
 
 @pytest.mark.parametrize(("player_bpm", "own_bpm"), [(104.0, 100.0), (120.0, 90.0), (84.0, 110.0)])
-def test_a_pulse_that_is_heard_is_joined_within_eight_bars(player_bpm: float, own_bpm: float) -> None:
+def test_an_estimated_beat_is_joined_within_eight_bars(player_bpm: float, own_bpm: float) -> None:
     player = Beats(lambda now: player_bpm, 0.2, jitter=0.01)
     conductor = synchronize(player, own_bpm)
     assert conductor.status().synchronized == ("tempo",)
@@ -102,24 +102,22 @@ def test_a_pulse_that_is_heard_is_joined_within_eight_bars(player_bpm: float, ow
 
 
 @pytest.mark.parametrize(("player_bpm", "band_bpm"), [(60.0, 120.0), (180.0, 90.0), (130.0, 130.0)])
-def test_half_or_twice_the_beat_is_taken_where_that_is_nearer_to_the_feeling(
-    player_bpm: float, band_bpm: float
-) -> None:
+def test_half_or_double_tempo_is_chosen_where_it_is_nearer_to_our_own(player_bpm: float, band_bpm: float) -> None:
     conductor = synchronize(Beats(lambda now: player_bpm), own_bpm=105.0)
     assert conductor.status().bpm == pytest.approx(band_bpm, rel=0.02)
 
 
-def test_a_listener_that_takes_to_twice_the_beat_does_not_change_our_tempo() -> None:
+def test_an_estimate_of_twice_the_beat_does_not_change_our_tempo() -> None:
     conductor = synchronize(Beats(lambda now: 70.0 if now < 30.0 else 140.0), own_bpm=95.0)
     assert conductor.status().bpm == pytest.approx(70.0, rel=0.02)
 
 
-def test_a_pulse_that_nobody_is_sure_of_changes_nothing() -> None:
+def test_an_uncertain_beat_changes_nothing() -> None:
     unsure = synchronize(Beats(lambda now: 140.0, confidence=lambda now: 0.45))
     assert [(point.beat, point.bpm) for point in unsure.tempo_map.points()] == [(0.0, 100.0)]
 
 
-def test_a_pulse_that_is_lost_is_carried_on_and_then_let_go() -> None:
+def test_a_lost_beat_is_continued_and_then_released() -> None:
     player = Beats(lambda now: 120.0, confidence=lambda now: 1.0 if now < 20.0 else 0.0)
     conductor = synchronize(player, own_bpm=90.0)
     loss_beat = conductor.tempo_map.beat_at(20.0)
@@ -155,14 +153,14 @@ def list_keys(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Cond
     return names, conductor
 
 
-def test_a_key_that_is_heard_is_joined_where_a_phrase_starts() -> None:
+def test_an_estimated_key_is_joined_where_a_phrase_starts() -> None:
     names, conductor = list_keys((1.0, KeyEstimate(9, "aeolian", 0.6)))
     assert names[:14] == ["C ionian"] * 14
     assert names[17:] == ["A aeolian"] * len(names[17:])
     assert conductor.status().synchronized == ("key",)
 
 
-def test_inside_a_phrase_only_a_key_heard_long_and_surely_is_joined() -> None:
+def test_inside_a_phrase_only_a_long_and_certain_key_is_joined() -> None:
     unsure, _ = list_keys((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE - 0.05)))
     sure, _ = list_keys((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE)))
     assert unsure[17:30] == ["A aeolian"] * 13

@@ -95,7 +95,7 @@ def test_continue_goes_on_in_the_bar_that_was_stopped() -> None:
     assert resumed[: len(after)] == after
 
 
-def test_a_held_band_that_is_asked_to_close_is_done() -> None:
+def test_a_paused_band_that_is_asked_to_close_is_finished() -> None:
     session = FollowingSession().to(2.0, playing(1, 0.5)).to(3.0, SyncState(transport=Transport(False, 1)))
     session.conductor.panic(3.0)
     end = session.conductor.finish(3.0)

@@ -26,7 +26,7 @@ def take(*places: tuple[float, float, float], independent: float | None = None) 
     return Calibration.of(places, -30.0, -60.0, TIME, 30.0, independent)
 
 
-def test_a_long_steady_take_is_believed_and_a_short_unsteady_one_is_not() -> None:
+def test_a_long_steady_take_counts_more_than_a_short_unsteady_one() -> None:
     steady = take(*[(0.2, -0.1, 0.0)] * 40)
     assert steady.offset == pytest.approx((0.2, -0.1, 0.0), abs=0.01)
     shaky = take((0.9, -0.1, 0.0), (-0.5, -0.1, 0.0))
@@ -45,7 +45,7 @@ def test_nothing_heard_is_no_take() -> None:
 
 
 @given(st.lists(st.tuples(*[st.floats(-1, 1)] * 3), min_size=1, max_size=20), st.lists(st.floats(-9, 9), max_size=40))
-def test_whatever_is_heard_or_nudged_little_is_taken_off(places: list, nudges: list[float]) -> None:
+def test_the_offset_of_a_take_and_hints_is_bounded(places: list, nudges: list[float]) -> None:
     hints = NO_HINTS
     for difference in nudges:
         hints = hints.with_hint("arousal", difference)
@@ -75,7 +75,7 @@ def test_a_nudge_that_stays_is_one_hint_of_what_was_read_meanwhile() -> None:
 
 
 @pytest.mark.parametrize("action", ["emotion", "morph", "let-go", "freeze", "valence"])
-def test_what_leads_the_music_elsewhere_teaches_nothing_of_the_reading(action: str) -> None:
+def test_emotions_morphs_and_freezes_give_no_hints(action: str) -> None:
     nudges = Nudges()
     nudges.observe_action("nudge-valence", 0.0)
     nudges.observe_action(action, 1.0)

@@ -31,7 +31,7 @@ from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTE
 from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, make_preference, make_reaction, profiles, reactions
 
 
-def test_what_may_be_wished_is_what_taste_can_learn() -> None:
+def test_every_preference_target_can_be_learned() -> None:
     assert ERRORS.keys() == RANGES.keys()
     assert EMBEDDING == USER_DIM
     farthest = math.hypot(SHARED_RADIUS, *(OWN_RADIUS for _ in EMOTIONS))
@@ -39,7 +39,7 @@ def test_what_may_be_wished_is_what_taste_can_learn() -> None:
     assert farthest < module._FARTHEST
 
 
-def test_whatever_a_performer_may_say_can_be_learned() -> None:
+def test_every_reaction_can_be_learned() -> None:
     assert {PREFERENCE, *REACTIONS} == set(KINDS)
 
 
@@ -75,7 +75,7 @@ def test_every_reaction_asks_for_something_that_can_be(one) -> None:
         assert 0.0 < target.weight <= MOST_COUNTED
 
 
-def test_words_want_at_least_a_step_the_other_way() -> None:
+def test_words_target_at_least_a_step_the_other_way() -> None:
     (slower,) = make_reaction("too-fast").targets(PLAYED)
     assert slower.value == pytest.approx(80.0 / 2**0.2)
     assert (slower.parameter, slower.side, slower.weight) == ("tempo", -1, 1.0)
@@ -85,7 +85,7 @@ def test_words_want_at_least_a_step_the_other_way() -> None:
     assert make_reaction("too-soft", values=(80.0, 70.0, 1.0, 0.7, 0.4)).targets(PLAYED) == []  # it cannot be louder
 
 
-def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None:
+def test_a_like_targets_what_was_played_and_a_dislike_half_way_to_the_base() -> None:
     liked = make_reaction(LIKE).targets((120.0, 60.0, 0.3, 1.0, 0.8))
     assert tuple(target.value for target in liked) == PLAYED
     assert {target.weight for target in liked} == {0.3}
@@ -134,7 +134,7 @@ GOOD = to_yaml(new_profile("anna", NOW).with_reaction(make_reaction("too-fast"))
         (b"name:", b"take:\n  time: 2026-11-23T00:40:00Z\nname:", "has no seconds"),
     ],
 )
-def test_a_bad_file_is_told_in_one_line(old: bytes, new: bytes, complaint: str) -> None:
+def test_a_bad_file_is_refused_in_one_line(old: bytes, new: bytes, complaint: str) -> None:
     assert old in GOOD
     with pytest.raises(ConfigError) as error:
         from_yaml(GOOD.replace(old, new), "p.yaml")
@@ -154,7 +154,7 @@ FULL = to_yaml(
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, len(FULL)), st.integers(0, 40))
-def test_whatever_stands_in_a_file_is_a_profile_or_a_config_error(noise: bytes, at: int, length: int) -> None:
+def test_any_file_content_is_a_profile_or_a_config_error(noise: bytes, at: int, length: int) -> None:
     for data in (noise, GOOD[:at] + noise + GOOD[at + length :], FULL[:at] + noise + FULL[at + length :]):
         complaint = ""
         try:

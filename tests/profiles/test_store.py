@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> ProfileStore:
     return store
 
 
-def test_what_is_kept_comes_back(store: ProfileStore) -> None:
+def test_a_saved_profile_is_loaded_as_it_was(store: ProfileStore) -> None:
     updated = store.update("anna", lambda profile: profile.with_reaction(make_reaction("too-fast")))
     assert store.load("Anna ") == updated
     assert updated.count == 1
@@ -130,7 +130,7 @@ def test_two_processes_lose_nothing(store: ProfileStore) -> None:
     assert store.load("anna").count == 40
 
 
-def test_who_waits_too_long_is_told(store: ProfileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_too_long_for_the_lock_is_an_error(store: ProfileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kelly_live.profiles.store._PATIENCE_SECONDS", 0.0)
     with store._hold_lock(), pytest.raises(ConfigError, match="another kelly-live"):
         store.update("anna", lambda profile: profile)

@@ -73,7 +73,7 @@ def test_a_set_is_played_again_to_the_byte(recorded_set: Path, tmp_path: Path) -
     assert [name in text for name in ('"name":"two-synths"', '"name":"solo-piano"', '"name":"band"')].count(True) >= 2
 
 
-def test_what_another_version_plays_otherwise_is_written_and_told(recorded_set: Path, tmp_path: Path) -> None:
+def test_a_difference_from_another_version_is_written_and_reported(recorded_set: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text(recorded_set.read_text().replace('"seed":11', '"seed":12').replace('"version":"', '"version":"9.'))
     result = CliRunner().invoke(command, [str(other), "--midi", str(tmp_path / "other.mid")])

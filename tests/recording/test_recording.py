@@ -206,7 +206,7 @@ events_to_play = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events_to_play, st.booleans(), st.integers(0, 99), st.sampled_from(["bend", "mpe", "mts", "off"]))
-def test_whatever_happens_a_log_gives_the_same_bytes(
+def test_a_log_gives_the_same_bytes_after_any_events(
     tmp_path_factory: pytest.TempPathFactory, events_to_play: list, finishes: bool, seed: int, mode: str
 ) -> None:
     take = Take(tmp_path_factory.mktemp("take"), seed, Tuning(mode))

@@ -50,7 +50,7 @@ def test_it_fits_whatever_the_width(width: int, late: int, remark: str | None) -
     assert line.startswith("happy 72%"[:width])
 
 
-def test_on_a_narrow_line_trouble_stays_and_comfort_goes() -> None:
+def test_a_narrow_line_keeps_problems_and_drops_details() -> None:
     line = format_status(status(dropped_windows=3), 40)
     assert "dropped 3" in line
     assert "112 BPM" in line
@@ -80,7 +80,7 @@ def test_no_color_means_no_escape_codes_and_no_leftovers() -> None:
     assert len(second) >= len(first), "the longer line before must be painted over"
 
 
-def test_what_is_said_stands_above_the_line_that_is_redrawn() -> None:
+def test_messages_stand_above_the_line_that_is_redrawn() -> None:
     terminal, clock = Terminal(), ManualClock()
     with StatusView(terminal, clock, {"TERM": "xterm"}) as view:
         view.show(status())
@@ -91,7 +91,7 @@ def test_what_is_said_stands_above_the_line_that_is_redrawn() -> None:
     assert before.count("happy 72%") == after.count("sad 72%") == 1
 
 
-def test_without_escape_codes_what_is_said_paints_over_the_line() -> None:
+def test_without_escape_codes_messages_overwrite_the_line() -> None:
     terminal = Terminal()
     view = StatusView(terminal, ManualClock(), {"TERM": "xterm", "NO_COLOR": "1"})
     view.show(status())

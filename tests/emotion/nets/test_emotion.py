@@ -83,7 +83,7 @@ def test_the_stream_gives_the_batch_s_answer_at_every_hop() -> None:
 
 
 @torch.inference_mode()
-def test_the_stream_does_not_care_how_the_samples_arrive() -> None:
+def test_the_stream_does_not_depend_on_block_sizes() -> None:
     net, samples = make_net(), sound(4.0)
     answers = []
     for sizes in ([64_000], [1] * 50 + [255] * 100 + [64_000], [7000] * 10):

@@ -124,7 +124,7 @@ def test_any_length_of_history(steps: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 1000), size=st.floats(0.1, 20.0))
 @torch.inference_mode()
-def test_no_weights_make_it_keep_an_old_outburst(seed: int, size: float) -> None:
+def test_no_weights_keep_an_old_emotion_for_long(seed: int, size: float) -> None:
     """Four seconds of high arousal, then four of low: with any weights the last one is low."""
     model = make_model(seed)
     for parameter in (model.weigh.weight, model.fade.weight, model.evolve_affect.weight):
