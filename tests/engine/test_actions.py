@@ -33,6 +33,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
             preset=lambda step: calls.append(("preset", step)),
             profile=lambda step: f"playing for number {step}",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
+            undo_reaction=lambda: calls.append("undo"),
             help=lambda: "the keys",
             quit=lambda: calls.append("quit"),
             log=lambda action, source, snapshot: calls.append(f"{source}: {action}"),
@@ -45,7 +46,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
     assert [entry for entry in calls if isinstance(entry, tuple) and entry[0] in REACTIONS] == [
         (word, 5) for word in REACTIONS
     ]
-    assert {"panic", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
+    assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
     assert [line for line in lines if line] == ["playing for number 1", "the keys"]
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
