@@ -382,6 +382,79 @@ def _tar(name: str, content: bytes) -> bytes:
     return file.getvalue()
 
 
+def _checkpoint(data: bytes) -> object:
+    from kelly_live.core.checkpoint import load_checkpoint
+    from kelly_live.mapping.net import MapperNet
+
+    path = _file(data)
+    return MapperNet.from_checkpoint(load_checkpoint(path, "mapper"), path)
+
+
+def _checkpoints() -> Iterator[bytes]:
+    yield (find_resources("models") / "mapper.safetensors").read_bytes()
+
+
+def _vocabulary(data: bytes) -> object:
+    from kelly_live.music.vocabulary import read_vocabulary
+
+    return read_vocabulary(_file(data))
+
+
+def _vocabularies() -> Iterator[bytes]:
+    yield (find_resources("models") / "vocabulary.json").read_bytes()
+
+
+def _action(data: bytes) -> object:
+    from kelly_live.core.actions import parse_action
+
+    name, space, value = data.decode("utf-8", "replace").partition(" ")
+    return parse_action(name, value if space else None)
+
+
+def _actions() -> Iterator[bytes]:
+    yield from (b"panic", b"valence -0.5", b"emotion sad", b"freeze on", b"nudge-arousal 1e-1")
+
+
+def _options(data: bytes) -> object:
+    """Read the arguments of `compose`, one a line."""
+    import click
+
+    from kelly_live.core.errors import ConfigError
+    from kelly_live.engine.options.click_options import CheckedCommand, add_options
+    from kelly_live.engine.options.commands import LiveOptions
+
+    @click.command(cls=CheckedCommand, add_help_option=False)
+    @add_options(LiveOptions)
+    def command(options: LiveOptions) -> None:
+        """Take what was typed."""
+
+    try:
+        return command.main(data.decode("utf-8", "replace").split("\n"), standalone_mode=False)
+    except click.ClickException as error:
+        raise ConfigError(" ".join(str(error.format_message())[:500].split())) from error
+
+
+def _command_lines() -> Iterator[bytes]:
+    yield b"--emotion\nsad\n--morph-to\n0.5,-0.5\n--morph-bars=4\n--seed\n7"
+    yield b"--cc=valence=20,sad=21\n--cc-channel\n5\n--latency-ms=back=-5\n--port=back=IAC\n--follow=tempo,key"
+
+
+def _listing(data: bytes) -> object:
+    """Name a file of presets, and list its folder."""
+    from kelly_live.core.preset_library import find_presets
+
+    with tempfile.TemporaryDirectory() as folder:
+        name = data.replace(b"/", b"").replace(b"\0", b"")[:200] + b".yaml"
+        with open(os.path.join(os.fsencode(folder), name), "wb"):
+            found = find_presets([Path(folder)])
+    assert len(found.files) + len(found.left_out) + name.startswith(b".") == 1
+    return found.files
+
+
+def _preset_names() -> Iterator[bytes]:
+    yield from (b"band", b"Bad Name", b"\xff", b"a--b")
+
+
 TARGETS = {
     "osc": Target(_osc, _packets),
     "midi-in": Target(_midi_in, _takes),
@@ -401,5 +474,10 @@ TARGETS = {
     "ratings": Target(_ratings, _rated),
     "annotations": Target(_annotations, _annotated),
     "chord-ratings": Target(_chord_ratings, _rated_chords),
+    "checkpoint": Target(_checkpoint, _checkpoints),
+    "vocabulary": Target(_vocabulary, _vocabularies),
+    "action": Target(_action, _actions),
+    "options": Target(_options, _command_lines),
+    "presets": Target(_listing, _preset_names),
     "controls": Target(_controls, _learned),
 }
