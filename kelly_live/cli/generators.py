@@ -74,8 +74,7 @@ def _knob(parameter: Any) -> dict[str, Any]:
 
 def _check_generator(name: str) -> tuple[str, str | None]:
     """The state after four neutral bars, timed by the clock, and what went wrong."""
-    import time
-
+    from kelly_live.core.timebase import read_clock
     from kelly_live.core.values import MODES, RHYTHMS, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
     from kelly_live.generators import registry
     from kelly_live.generators.band import GeneratorBand, PlayerSlot
@@ -98,7 +97,7 @@ def _check_generator(name: str) -> tuple[str, str | None]:
         return PlayerState.NOT_LOADED, loaded_generator.problem
     descriptor = loaded_generator.generator.descriptor
     band = GeneratorBand(
-        [PlayerSlot(loaded_generator.generator, name, descriptor.channel, descriptor.program)], stopwatch=time.monotonic
+        [PlayerSlot(loaded_generator.generator, name, descriptor.channel, descriptor.program)], stopwatch=read_clock
     )
     Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
     band.close()

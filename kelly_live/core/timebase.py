@@ -1,17 +1,30 @@
 """The clocks, and the map between beats and seconds.
 
-Seconds are monotonic (`time.monotonic`, common to all processes of a machine), never wall-clock time. A TempoMap
+Seconds are monotonic (`read_clock`, common to all processes of a machine), never wall-clock time. A TempoMap
 belongs to one thread; the conductor and the scheduler each have their own, built from the same points.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from kelly_live.core.errors import ConfigError
+
+
+def choose_clock(platform: str) -> Callable[[], float]:
+    """Return the monotonic clock of the highest resolution that all processes of a machine share.
+
+    On Windows `time.monotonic` moves every 15.6 ms before Python 3.13; the performance counter has under 1 µs.
+    """
+    return time.perf_counter if platform == "win32" else time.monotonic
+
+
+read_clock = choose_clock(sys.platform)
 
 
 class Clock(Protocol):
@@ -28,12 +41,12 @@ class MonotonicClock:
     """The machine's monotonic clock."""
 
     def now(self) -> float:
-        """Return `time.monotonic()`."""
-        return time.monotonic()
+        """Return `read_clock()`."""
+        return read_clock()
 
     def sleep_until(self, deadline: float) -> None:
         """Sleep until `deadline`; return at once if it is past."""
-        remaining = deadline - time.monotonic()
+        remaining = deadline - read_clock()
         if remaining > 0.0:
             time.sleep(remaining)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def accompany_recording(
     manager. Raises KellyError.
     """
     from kelly_live.audio.sources import FileSource
-    from kelly_live.core.timebase import ManualClock
+    from kelly_live.core.timebase import ManualClock, read_clock
     from kelly_live.emotion.read_ahead import read_ahead
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.offline import accompany
@@ -113,7 +112,7 @@ def accompany_recording(
         live=False,
         title=title,
     )
-    start_time = time.monotonic()
+    start_time = read_clock()
     with progress(source.duration_seconds or 0.0) as bar:
         performance = accompany(
             *read_ahead(source, reader),
@@ -125,7 +124,7 @@ def accompany_recording(
             create_beat_tracker(options.follow),
             create_controller_output(options.controllers, sink),
         ).with_title(title)
-    took = time.monotonic() - start_time
+    took = read_clock() - start_time
     report_faults(band, notify, silent_before)
     band.close()
     notes = []

@@ -23,7 +23,7 @@ from queue import Empty, SimpleQueue
 
 from kelly_live.core.commands import SinkCommand, Stop
 from kelly_live.core.errors import KellyError, MidiError, WorkerError
-from kelly_live.core.timebase import MonotonicClock
+from kelly_live.core.timebase import MonotonicClock, read_clock
 from kelly_live.midi.backend import PlacingOut, WatchedOut
 from kelly_live.midi.backend_registry import find_frame_accurate_backends
 from kelly_live.midi.backends.native import discard_native_stderr
@@ -36,6 +36,7 @@ from kelly_live.workers.realtime import (
     SWITCH_INTERVAL_SECONDS,
     freeze_gc,
     request_realtime_priority,
+    request_timer_period,
     set_switch_interval,
 )
 
@@ -70,7 +71,7 @@ class SchedulerLoop:
     def run(self) -> None:
         """Run until a stop or a failure. Raises MidiError if the port or the pipe is broken."""
         while self._running:
-            now = time.monotonic()
+            now = read_clock()
             deadline = self._core.next_deadline()
             spare_seconds = math.inf if deadline is None else deadline - self._spin - now
             chores_due = now >= self._chore_at
@@ -84,9 +85,9 @@ class SchedulerLoop:
 
     def _send_due(self) -> None:
         deadline = self._core.next_deadline()
-        if deadline is None or deadline - self._spin > time.monotonic():
+        if deadline is None or deadline - self._spin > read_clock():
             return  # a command moved it
-        while (now := time.monotonic()) < deadline:
+        while (now := read_clock()) < deadline:
             self._core.warm_caches()
         self._core.run_due(now)
 
@@ -213,6 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     reader = threading.Thread(target=_read_commands, args=(parent, loop.inbox), name="commands", daemon=True)
     if not placing:
         reader.start()
+    request_timer_period()
     if not options.no_realtime:
         request_realtime_priority(_REALTIME_PRIORITY)
     if placing:

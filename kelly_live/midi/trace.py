@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import time
 from pathlib import Path
 from typing import NamedTuple
+
+from kelly_live.core.timebase import read_clock
 
 _RECORD = struct.Struct("<dB3s")
 CAPACITY_MESSAGES = 1_000_000  # half an hour of clock and dense notes; later ones are not kept
@@ -35,7 +36,7 @@ class TracingPort:
     def send(self, message: bytes) -> None:
         """Stamp a message."""
         if self._end < len(self._records):
-            _RECORD.pack_into(self._records, self._end, time.monotonic(), min(3, len(message)), message[:3])
+            _RECORD.pack_into(self._records, self._end, read_clock(), min(3, len(message)), message[:3])
             self._end += _RECORD.size
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CONTROLLERS, get_kind
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.native import prepare_jack
 from kelly_live.midi.lateness import LatenessRecord
@@ -226,9 +227,9 @@ class JackOut:
             self._library.jack_client_close(self.client)
 
     def _drain(self) -> None:
-        until = time.monotonic() + _DRAIN_SECONDS
+        until = read_clock() + _DRAIN_SECONDS
         empty_at: int | None = None
-        while not self._server_gone and self._failure is None and time.monotonic() < until:
+        while not self._server_gone and self._failure is None and read_clock() < until:
             if not self._queue and not self._last_offs:
                 empty_at = self.cycles if empty_at is None else empty_at
                 if self.cycles >= empty_at + _DRAIN_CYCLES:
@@ -247,9 +248,9 @@ class JackOut:
         """
         quickest, offset = math.inf, 0.0
         for _ in range(_CLOCK_TRIES):
-            before = time.monotonic()
+            before = read_clock()
             jack_seconds: float = self._blocking_library.jack_get_time() * 1e-6
-            after = time.monotonic()
+            after = read_clock()
             if after - before < quickest:
                 quickest, offset = after - before, jack_seconds - (before + after) / 2.0
         return offset
@@ -262,9 +263,9 @@ class JackOut:
         try:
             if not self._keeps_state:
                 self._keep_thread_state()
-            start = time.monotonic()
+            start = read_clock()
             self._place(frames, start)
-            self._ended_at = time.monotonic()
+            self._ended_at = read_clock()
             self.longest_seconds = max(self.longest_seconds, self._ended_at - start)
             self.cycles += 1
         except Exception as error:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.native import JackWatch, list_jack_midi_ports, prepare_jack
 from kelly_live.midi.input_queue import InputQueue, PollThread
@@ -149,7 +150,7 @@ class LibremidiIn:
         configuration.ignore_sensing = True
         # A message as an object cannot be read in this binding: its bytes have no Python type. Not a method: the
         # collector cannot see through the binding, so that self would live for ever.
-        configuration.on_raw_data = lambda data, _: queue.put(time.monotonic(), bytes(data))
+        configuration.on_raw_data = lambda data, _: queue.put(read_clock(), bytes(data))
         self._client: libremidi.MidiIn | None = libremidi.MidiIn(configuration, api)
         self._poller: PollThread | None = None
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.native import JackWatch, list_jack_midi_ports, prepare_jack
 from kelly_live.midi.input_queue import InputQueue, PollThread, TimestampEstimator
@@ -163,17 +164,17 @@ class RtMidiIn:
         self._is_virtual = is_virtual
         self._queue = InputQueue()
         self._stamps = TimestampEstimator()
-        self._empty_at = time.monotonic()  # when the driver had no message
+        self._empty_at = read_clock()  # when the driver had no message
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         self._open = True
         self._poller = PollThread(self._fetch)
 
     def _fetch(self) -> None:
-        asked = time.monotonic()
+        asked = read_clock()
         while (event := self.client.get_message()) is not None:
             data, since_last = event
-            asked = time.monotonic()
+            asked = read_clock()
             seconds = self._stamps.stamp(since_last, asked, self._empty_at)
             if data[0] != _ACTIVE_SENSING:
                 self._queue.put(seconds, bytes(data))
