@@ -194,6 +194,7 @@ def _open(path: Path) -> _ForwardFile:
         raise AudioError(f"{path} cannot be read ({reason}); {RULE} files: make it readable") from error
     try:
         with guard_stderr():
-            return _ForwardFile(str(path))
+            # The bytes of a name that is not UTF-8 (PEP 383); soundfile itself encodes strictly.
+            return _ForwardFile(os.fsencode(path) if os.name == "posix" else str(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a name that ends in .raw
         raise AudioError(f"{path} is not a sound file that can be decoded; {RULE}: {CONVERT}") from error

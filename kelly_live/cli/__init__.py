@@ -7,6 +7,7 @@ Nothing heavy is imported here, so that `--help` answers at once; a command impo
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import sys
@@ -17,6 +18,7 @@ import click
 
 from kelly_live import __version__
 from kelly_live.core.errors import KellyError
+from kelly_live.core.wording import escape
 
 # name -> one line for the list of commands; the module of the same name (`-` as `_`) holds `command`.
 COMMANDS = {
@@ -139,7 +141,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         if debug:
             traceback.print_exc()
         else:
-            click.echo(f"kelly-live: {error}", err=True)
+            click.echo(f"kelly-live: {escape(str(error))}", err=True)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: not an error, but Python would complain while flushing.
@@ -147,14 +149,33 @@ def _run(arguments: list[str], *, debug: bool) -> int:
 
         discard_rest(sys.stdout)
         return 0
-    except Exception as error:
-        logging.getLogger(__name__).error("unexpected error", exc_info=error)
-        if debug:
-            traceback.print_exc()
-        else:
-            click.echo(
-                f"kelly-live: unexpected {type(error).__name__}: {' '.join(str(error).split())}; "
-                "this is a bug: run again with --debug and report what it prints",
-                err=True,
-            )
+    except MemoryError:
+        click.echo(
+            "kelly-live: there is not enough memory; kelly-live needs about 1 GB: close other programs, or raise the "
+            "limit (`ulimit -v`)",
+            err=True,
+        )
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
+            return _report_bug(error, debug=debug)
+        from kelly_live.ui.terminal import discard_rest
+
+        discard_rest(sys.stdout)
+        click.echo(f"kelly-live: cannot print the result ({error.strerror}): send the output elsewhere", err=True)
+        return 1
+    except Exception as error:
+        return _report_bug(error, debug=debug)
+
+
+def _report_bug(error: Exception, *, debug: bool) -> int:
+    logging.getLogger(__name__).error("unexpected error", exc_info=error)
+    if debug:
+        traceback.print_exc()
+    else:
+        click.echo(
+            f"kelly-live: unexpected {type(error).__name__}: {escape(str(error))}; "
+            "this is a bug: run again with --debug and report what it prints",
+            err=True,
+        )
+    return 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
+from kelly_live.core.wording import escape
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
@@ -46,7 +47,7 @@ def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, d
     failures = 0
     for path in files:
         try:
-            analysis = analyze_recording(path, emotion_reader, partial(progress, label=path.name), options)
+            analysis = analyze_recording(path, emotion_reader, partial(progress, label=escape(path.name)), options)
         except KellyError as error:
             print_notice(str(error))
             failures += 1
@@ -62,6 +63,6 @@ def _line(path: Path, analysis: RecordingAnalysis) -> str:
     likeliest = sorted(analysis.probabilities.items(), key=lambda item: -item[1])[:3]
     names = ", ".join(f"{name} {share:.0%}" for name, share in likeliest)
     return (
-        f"{path}  {analysis.seconds:.1f} s  {names}  V {analysis.valence:+.2f} "
+        f"{escape(str(path))}  {analysis.seconds:.1f} s  {names}  V {analysis.valence:+.2f} "
         f"A {analysis.arousal:+.2f} D {analysis.dominance:+.2f}  confidence {analysis.confidence:.0%}"
     )

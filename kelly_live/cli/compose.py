@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.core.wording import plural
+from kelly_live.core.wording import escape, plural
 from kelly_live.engine.options.click_options import (
     OUTPUT_FILE,
     CheckedCommand,
@@ -34,9 +34,10 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
 
     --morph-to moves on from there.
     """
-    from kelly_live.engine.build import check_outputs
+    from kelly_live.engine.build import check_outputs, check_suffixes
     from kelly_live.engine.composition import compose_piece
 
+    check_suffixes(midi=midi, wav=wav, plot=plot)
     check_outputs([midi, wav, plot])
     performance = compose_piece(options, print_notice)
     performance.write_files(midi=midi, wav=wav, plot=plot)
@@ -47,7 +48,7 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
     first_line = _describe(performance.readings[0])
     click.echo(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
     for path in filter(None, (midi, wav, plot)):
-        click.echo(f"wrote {path}")
+        click.echo(f"wrote {escape(str(path))}")
 
 
 def _describe(reading: Reading) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
-from kelly_live.core.wording import plural
+from kelly_live.core.wording import escape, plural
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _audio(query: str | None) -> int:
     try:
         inputs = list_inputs()
     except KellyError as error:
-        click.echo(f"   {error}")
+        click.echo(f"   {escape(str(error))}")
         return 1 if query else 0
     device, complaint = None, None
     try:
@@ -44,9 +44,10 @@ def _audio(query: str | None) -> int:
         complaint = error
     for one in inputs:
         arrow = "->" if one == device else "  "
-        click.echo(f"{arrow} {one.name}  ({one.host_api}, {plural(one.channels, 'channel')}, {one.default_rate} Hz)")
+        facts = f"{one.host_api}, {plural(one.channels, 'channel')}, {one.default_rate} Hz"
+        click.echo(f"{arrow} {escape(one.name)}  ({facts})")
     if complaint is not None:
-        click.echo(f"   {complaint}")
+        click.echo(f"   {escape(str(complaint))}")
     return 1 if complaint is not None and query else 0
 
 
@@ -92,7 +93,7 @@ def _ports(
     try:
         ports = list_ports()
     except KellyError as error:
-        click.echo(f"   {error}")
+        click.echo(f"   {escape(str(error))}")
         return 1 if query else 0
     selection, complaint = None, None
     try:
@@ -100,8 +101,8 @@ def _ports(
     except KellyError as error:
         complaint = error
     for port in ports:
-        click.echo(f"{'->' if port == selection else '  '} {port.name}  ({port.backend})")
+        click.echo(f"{'->' if port == selection else '  '} {escape(port.name)}  ({port.backend})")
     otherwise(ports)
     if complaint is not None:
-        click.echo(f"   {complaint}")
+        click.echo(f"   {escape(str(complaint))}")
     return 1 if complaint is not None else 0

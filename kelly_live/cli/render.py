@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kelly_live.core.wording import escape
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -27,16 +28,17 @@ from kelly_live.engine.options.commands import RenderOptions
 def command(recording: Path, midi: Path | None, wav: Path | None, plot: Path | None, options: RenderOptions) -> None:
     """Accompany RECORDING (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes."""
     from kelly_live.engine.accompaniment import accompany_recording
-    from kelly_live.engine.build import check_outputs
+    from kelly_live.engine.build import check_outputs, check_suffixes
     from kelly_live.ui.terminal import progress
 
     paths = [path for path in (midi, wav, plot) if path is not None]
     if not paths:
         raise click.UsageError("say what to write: --midi OUT.mid, --wav OUT.wav or --plot OUT.png")
+    check_suffixes(midi=midi, wav=wav, plot=plot)
     check_outputs(paths)
     result = accompany_recording(
         recording, options, print_notice, lambda total: progress(total, "listening and playing")
     )
     result.performance.write_files(midi=midi, wav=wav, plot=plot)
     for line in (*result.describe(), *(f"wrote {path}" for path in paths)):
-        click.echo(line)
+        click.echo(escape(line))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kelly_live.core.wording import plural
+from kelly_live.core.wording import escape, plural
 from kelly_live.engine.build import (
     Notify,
     build_band,
@@ -99,7 +99,7 @@ def accompany_recording(
     silent_before = band.muted
     conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
     scheduler.send(tuning.with_programs(conductor.slots))
-    title = f"Kelly Live: {recording.stem}"
+    title = f"Kelly Live: {escape(recording.stem)}"
     recorder = start_recorder(
         options,
         sink,

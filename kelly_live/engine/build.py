@@ -282,10 +282,17 @@ def load_emotion_reader(
     return reader
 
 
+MAX_NAME_BYTES = 255  # of a file, on all common file systems
+
+
 def check_outputs(paths: Sequence[Path | None]) -> None:
     """Refuse before the work begins what could not be written after it. Raises OutputError."""
     output_paths = [path for path in paths if path is not None]
     for path in output_paths:
+        if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
+            raise OutputError(
+                f"cannot write {path.name[:40]!r}…: the name is longer than {MAX_NAME_BYTES} bytes; shorten it"
+            )
         folder = path.resolve().parent
         if not folder.is_dir():
             raise OutputError(f"cannot write {str(path)!r}: the folder {str(folder)!r} does not exist; make it first")
@@ -295,3 +302,10 @@ def check_outputs(paths: Sequence[Path | None]) -> None:
             raise OutputError(f"cannot write {str(path)!r}: you may not write to its folder; name another")
     if len({path.resolve() for path in output_paths}) < len(output_paths):
         raise OutputError("two outputs have the same name, the second would replace the first; name them apart")
+
+
+def check_suffixes(*, midi: Path | None = None, wav: Path | None = None, plot: Path | None = None) -> None:
+    """Refuse a file name that promises another kind of file than it gets. Raises OutputError."""
+    for path, suffixes, kind in ((midi, (".mid", ".midi"), "MIDI"), (wav, (".wav",), "WAV"), (plot, (".png",), "PNG")):
+        if path is not None and path.suffix and path.suffix.lower() not in suffixes:
+            raise OutputError(f"cannot write {str(path)!r}: it would hold {kind}; end the name in {suffixes[0]}")

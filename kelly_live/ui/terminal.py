@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import EmotionState
+from kelly_live.core.wording import escape
 
 _REDRAW_SECONDS = 0.1
 _PLAIN_SECONDS = 5.0  # a line every so often where lines pile up: logs, pipes, dumb terminals
@@ -65,7 +66,7 @@ def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str
                 (7, "overflows", status.overflows),
             )
         ),
-        *([(1, status.remark)] if status.remark else []),
+        *([(1, escape(status.remark))] if status.remark else []),
     ]
     while len(line := separator.join(text for _, text in pieces)) > width and len(pieces) > 1:
         least = max(range(len(pieces)), key=lambda i: (pieces[i][0], i))
@@ -111,7 +112,8 @@ class StatusView:
         self._line_length = len(line)
 
     def say(self, text: str) -> None:
-        """Print a line that stays, above the status."""
+        """Print text that stays, above the status; each line escaped."""
+        text = "\n".join(map(escape, text.split("\n")))
         if self._in_place:
             blank = " " * self._line_length + "\r" if self._erase == "\r" and self._line_length else ""
             text = self._erase + blank + text

@@ -22,6 +22,7 @@ import click
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number, parse_whole
 from kelly_live.core.values import MAX_SEED
+from kelly_live.core.wording import escape
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 from kelly_live.engine.options.rules import check_rules
 
@@ -100,7 +101,7 @@ debug_option = click.option(
 
 def print_notice(line: str) -> None:
     """Print a line that the user should read on stderr."""
-    click.echo(f"kelly-live: {line}", err=True)
+    click.echo(f"kelly-live: {escape(line)}", err=True)
 
 
 def device_option(*, expose_value: bool = True) -> Callable[[F], F]:
