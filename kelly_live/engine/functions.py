@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import quote_value
 from kelly_live.engine.options.commands import DEFAULT_BARS, NO_PROFILE, ComposeOptions, RenderOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.host import HostOptions
@@ -37,8 +39,11 @@ def compose(
     the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
     Raises KellyError.
     """
+    from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.composition import compose_piece
 
+    if not isinstance(morph_to, EmotionOverride | None):
+        raise ConfigError(f"morph_to is {quote_value(morph_to)}; it must be an EmotionOverride")
     options = ComposeOptions(
         override=OverrideOptions(valence, arousal, dominance, emotion, morph_to, morph_bars),
         bars=bars,
@@ -72,6 +77,7 @@ def render(
     """
     from kelly_live.engine.accompaniment import accompany_recording
 
+    path = _as_path(recording)
     options = RenderOptions(
         override=OverrideOptions(valence, arousal, dominance, emotion, freeze=freeze),
         follow=follow,
@@ -79,7 +85,7 @@ def render(
         device=device,
         **_build_common_options(preset, culture, culture_strength, profile),
     )
-    return accompany_recording(Path(recording), options).performance
+    return accompany_recording(path, options).performance
 
 
 def analyze(recording: Path | str, *, device: str = "auto", reader: str | None = None) -> RecordingAnalysis:
@@ -90,7 +96,13 @@ def analyze(recording: Path | str, *, device: str = "auto", reader: str | None =
     from kelly_live.emotion.registry import DEFAULT_READER, require_reader
     from kelly_live.engine.recording_analysis import analyze_recording
 
-    return analyze_recording(Path(recording), require_reader(reader or DEFAULT_READER, device=device))
+    return analyze_recording(_as_path(recording), require_reader(reader or DEFAULT_READER, device=device))
+
+
+def _as_path(recording: Path | str) -> Path:
+    if not isinstance(recording, Path | str):
+        raise ConfigError(f"the recording is {quote_value(recording)}; it must be a file's name or a Path")
+    return Path(recording)
 
 
 def _build_common_options(

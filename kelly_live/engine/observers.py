@@ -79,7 +79,7 @@ class Observation(Generic[T]):
                 snapshot, self._next = self._next, None
             try:
                 self._callback(snapshot)
-            except Exception:
+            except BaseException:  # also what would end the thread; it is the program's own code, not ours
                 _log.exception("an observer was dropped: it raised an error")
                 self.close()
             with self._condition:

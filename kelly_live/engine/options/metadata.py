@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from kelly_live.core.checks import as_number, require_whole_number
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
 from kelly_live.core.values import MAX_SEED
@@ -97,8 +98,8 @@ def check_options(options: Any) -> None:
     given, available = [], []
     for name, spec in list_specs(options):
         if isinstance(spec, OptionSpec):
-            value = getattr(options, name)
-            _check(spec, value)
+            value = _check(spec, getattr(options, name))
+            object.__setattr__(options, name, value)  # a number of another type (NumPy's) as ours
             available.append(_flag_of(spec))
             if value != defaults[name]:
                 given.append(_flag_of(spec))
@@ -133,22 +134,31 @@ def _flag_of(spec: OptionSpec) -> str:
     return spec.flags[0].partition("/")[0]
 
 
-def _check(spec: OptionSpec, value: Any) -> None:
-    if value is None or spec.repeatable or spec.parse is not None:
-        return
+def _check(spec: OptionSpec, value: Any) -> Any:
+    """Return a value that keeps its setting's rules, numbers in the setting's own type. Raises ConfigError."""
     flag = _flag_of(spec)
+    if spec.kind is str and spec.parse is None:
+        texts = value if spec.repeatable else (value,)
+        if not isinstance(texts, tuple) or any(not isinstance(one, str | None) for one in texts):
+            raise ConfigError(
+                f"{flag} is {quote_value(value)}; it must be {'a tuple of texts' if spec.repeatable else 'text'}"
+            )
+    if value is None or spec.repeatable or spec.parse is not None:
+        return value
     if spec.choices and value not in spec.choices:
         raise ConfigError(f"{flag} is {quote_value(value)}; it must be one of {', '.join(map(str, spec.choices))}")
-    if spec.kind is int and not spec.choices and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ConfigError(f"{flag} is {quote_value(value)}; it must be a whole number")
+    if spec.kind is int and not spec.choices:
+        value = require_whole_number(flag, value)
     if spec.minimum is None and spec.maximum is None:
         if spec.kind is Path and not isinstance(value, Path):
             raise ConfigError(f"{flag} is {quote_value(value)}; it must be a Path")
-        return
+        return value
     low = spec.minimum if spec.minimum is not None else float("-inf")
     high = spec.maximum if spec.maximum is not None else float("inf")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    number = value if type(value) is int else as_number(value)
+    if number is None or not low <= number <= high:
         raise ConfigError(f"{flag} is {quote_value(value)}; it must be {_describe_range(spec)}")
+    return number
 
 
 def _describe_range(spec: OptionSpec) -> str:
