@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -89,3 +90,12 @@ def test_a_full_output_is_a_plain_message() -> None:
         )
     assert done.returncode == 1
     assert done.stderr.startswith("kelly-live: cannot print the result (No space left on device)")
+
+
+def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "isobar" else find_spec(name))
+    result = run_command("lab", "bench", "--against", "isobar")
+    assert result.code == 2
+    assert "isobar is not installed" in result.errors
+    assert result.output == ""

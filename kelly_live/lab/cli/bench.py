@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import statistics
 import subprocess
@@ -51,6 +52,8 @@ def command(seconds: float, against: str | None, only: str | None, as_json: bool
     """
     from kelly_live.workers.realtime import set_switch_interval
 
+    if against is not None and importlib.util.find_spec(against) is None:
+        raise click.UsageError(f"{against} is not installed: `pip install kelly-live[{against}]`")
     set_switch_interval()  # as in a live session
     rows = []
     for row in measure(seconds, device, against, (only,) if only else PARTS):
