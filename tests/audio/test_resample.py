@@ -73,8 +73,8 @@ def test_absurd_rate_is_refused(rate: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "expected"),
+    ("samples", "level"),
     [([], -120.0), ([0.0] * 10, -120.0), ([1.0, -1.0], 0.0), ([0.1, -0.1], -20.0), ([1e-9], -120.0)],
 )
-def test_level(samples: list[float], expected: float) -> None:
-    assert rms_dbfs(np.array(samples, np.float32)) == pytest.approx(expected, abs=1e-4)
+def test_level(samples: list[float], level: float) -> None:
+    assert rms_dbfs(np.array(samples, np.float32)) == pytest.approx(level, abs=1e-4)

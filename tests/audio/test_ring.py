@@ -37,16 +37,16 @@ def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str |
             model.extend(range(producer.written, producer.written + step))
             producer.write(step)
             continue
-        captured = ring.read()
-        expected = list(model)
+        block = ring.read()
+        newest_frames = list(model)
         model.clear()
-        if captured is None:
-            assert expected == []
+        if block is None:
+            assert newest_frames == []
             continue
-        assert captured.frames.dtype == np.float32
-        assert captured.frames.tolist() == [[float(n)] * channels for n in expected]
-        assert captured.time == float(producer.written)
-        delivered += len(captured.frames)
+        assert block.frames.dtype == np.float32
+        assert block.frames.tolist() == [[float(n)] * channels for n in newest_frames]
+        assert block.time == float(producer.written)
+        delivered += len(block.frames)
     assert delivered + ring.dropped == producer.written == ring.published
 
 
@@ -62,31 +62,31 @@ def test_frames_overwritten_while_they_are_copied_out_are_dropped(capacity: int,
     ring = InterruptedRing(capacity, 1)
     producer = CountingProducer(ring)
     producer.write(before)
-    captured = ring.read()
-    survivors = [] if captured is None else captured.frames[:, 0].tolist()
-    first_kept = max(before - capacity, before + during - capacity, 0)
-    assert survivors == [float(n) for n in range(min(first_kept, before), before)]
+    block = ring.read()
+    survivors = [] if block is None else block.frames[:, 0].tolist()
+    first_frame = max(before - capacity, before + during - capacity, 0)
+    assert survivors == [float(n) for n in range(min(first_frame, before), before)]
     assert ring.dropped == before - len(survivors)
 
 
 def test_a_real_thread_never_tears_a_frame() -> None:
     """A fast producer laps a slow reader again and again; what is read is whole, in order, and adds up."""
     ring = SpscRing(64, 2)
-    producer, done = CountingProducer(ring), threading.Event()
+    producer, is_done = CountingProducer(ring), threading.Event()
 
     def produce() -> None:
         for n in range(20_000):
             producer.write(1 + n % 17)
-        done.set()
+        is_done.set()
 
     thread = threading.Thread(target=produce)
     thread.start()
     numbers: list[np.ndarray] = []
     while True:
-        last_round = done.is_set()
-        if (captured := ring.read()) is not None:
-            assert (captured.frames[:, 0] == captured.frames[:, 1]).all()
-            numbers.append(captured.frames[:, 0])
+        last_round = is_done.is_set()
+        if (block := ring.read()) is not None:
+            assert (block.frames[:, 0] == block.frames[:, 1]).all()
+            numbers.append(block.frames[:, 0])
         elif last_round:
             break
     thread.join()

@@ -52,8 +52,8 @@ def test_the_same_notes_give_the_same_bytes() -> None:
 @pytest.mark.parametrize("pitch", [33, 57, 69, 88])
 def test_every_voice_is_in_tune(program: int, pitch: int) -> None:
     sound = render([SoundingNote(0.0, 2.0, pitch, 80, 3)], {3: program})
-    expected = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
-    ratio = strongest_hz(sound, 0.2, 1.8) / expected
+    frequency = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+    ratio = strongest_hz(sound, 0.2, 1.8) / frequency
     assert abs(ratio / max(1, round(ratio)) - 1.0) < 0.006  # the fundamental, or a harmonic of it, within 10 cents
 
 
@@ -131,5 +131,5 @@ def test_convolving_in_blocks_is_the_convolution(length: int) -> None:
     rng = np.random.default_rng(length)
     signal = rng.standard_normal(length).astype(np.float32)
     response = rng.standard_normal(100).astype(np.float32) / np.float32(10.0)
-    expected = np.convolve(signal.astype(np.float64), response.astype(np.float64))[:length]
-    assert np.allclose(convolve(signal, response), expected, rtol=0.0, atol=1e-6)
+    reference = np.convolve(signal.astype(np.float64), response.astype(np.float64))[:length]
+    assert np.allclose(convolve(signal, response), reference, rtol=0.0, atol=1e-6)

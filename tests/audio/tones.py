@@ -11,6 +11,6 @@ def tone(hz: float, rate: int, *, seconds: float, channels: int = 1, amplitude: 
 
 def frequency_of(samples: np.ndarray, rate: int) -> float:
     """The loudest frequency in Hz, by the peak of a zero-padded spectrum (better than 0.2 Hz for 1 s)."""
-    padded = 8 * len(samples)
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), padded))
-    return float(np.argmax(spectrum) * rate / padded)
+    padded_length = 8 * len(samples)
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), padded_length))
+    return float(np.argmax(spectrum) * rate / padded_length)

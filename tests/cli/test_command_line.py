@@ -9,7 +9,7 @@ from kelly_live.cli import COMMANDS, with_command
 
 
 @pytest.mark.parametrize(
-    ("typed", "expected"),
+    ("arguments", "parsed"),
     [
         ([], ["live"]),
         (["--midi-out", "IAC Bus"], ["live", "--midi-out", "IAC Bus"]),
@@ -21,8 +21,8 @@ from kelly_live.cli import COMMANDS, with_command
         (["analyze", "a.wav", "--json"], ["analyze", "a.wav", "--json"]),
     ],
 )
-def test_options_before_a_command_are_its_options_and_alone_mean_live(typed: list[str], expected: list[str]) -> None:
-    assert with_command(typed) == expected
+def test_options_before_a_command_are_its_options_and_alone_mean_live(arguments: list[str], parsed: list[str]) -> None:
+    assert with_command(arguments) == parsed
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
@@ -32,10 +32,10 @@ def run(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_lists_every_command() -> None:
-    done = run("--help")
-    assert done.returncode == 0
+    result = run("--help")
+    assert result.returncode == 0
     for name in COMMANDS:
-        assert name in done.stdout
+        assert name in result.stdout
 
 
 def test_the_help_shows_its_two_examples_on_lines_of_their_own() -> None:
@@ -46,9 +46,9 @@ def test_the_help_shows_its_two_examples_on_lines_of_their_own() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_each_command_has_help(name: str) -> None:
-    done = run(name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert "--debug" in done.stdout or name in ("lab", "profile")
+    result = run(name, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "--debug" in result.stdout or name in ("lab", "profile")
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -58,8 +58,8 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'numpy', 'librosa', 'matplotlib', 'sounddevice', 'mido'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize(
@@ -73,29 +73,29 @@ def test_help_imports_nothing_heavy() -> None:
     ],
 )
 def test_usage_errors_exit_2_without_a_traceback(args: list[str], complaint: str) -> None:
-    done = run(*args)
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert "Traceback" not in done.stderr
+    result = run(*args)
+    assert result.returncode == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_missing_file_is_one_line_on_stderr_and_exit_1(tmp_path) -> None:
-    done = run("analyze", str(tmp_path / "none.wav"))
-    assert done.returncode == 1
-    assert done.stderr.startswith("kelly-live: ")
-    assert len(done.stderr.strip().splitlines()) == 1
+    result = run("analyze", str(tmp_path / "none.wav"))
+    assert result.returncode == 1
+    assert result.stderr.startswith("kelly-live: ")
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_an_unknown_profile_is_one_line_on_stderr_and_exit_1(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    done = run("--profile", "nobody", "compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"))
-    assert done.returncode == 1
-    assert done.stderr.startswith("kelly-live: no profile is called 'nobody'")
-    assert len(done.stderr.strip().splitlines()) == 1
+    result = run("--profile", "nobody", "compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"))
+    assert result.returncode == 1
+    assert result.stderr.startswith("kelly-live: no profile is called 'nobody'")
+    assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "x.mid").exists()
 
 
 def test_debug_shows_the_traceback(tmp_path) -> None:
-    done = run("--debug", "render", str(tmp_path / "none.wav"), "--midi", str(tmp_path / "out.mid"))
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
+    result = run("--debug", "render", str(tmp_path / "none.wav"), "--midi", str(tmp_path / "out.mid"))
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr

@@ -79,12 +79,12 @@ def test_compose_morphs_from_here_to_there(tmp_path: Path, capsys: pytest.Captur
             if message.type == "set_tempo":
                 tempos[name][beat / 480] = mido.tempo2bpm(message.tempo)
     assert len(tempos["still"]) == 1
-    rising = tempos["morph"]
-    assert list(rising.values()) == sorted(rising.values())
-    assert tempos["still"][0.0] == rising[0.0] < 0.8 * max(rising.values())
-    assert 24.0 < max(rising) <= 40.0
-    assert "sad (V -0.63 A -0.27 D -0.33): " in (printed := capsys.readouterr().out)
-    assert "in 8 bars to excited (V +0.62 A +0.75 D +0.38): " in printed
+    morph_tempos = tempos["morph"]
+    assert list(morph_tempos.values()) == sorted(morph_tempos.values())
+    assert tempos["still"][0.0] == morph_tempos[0.0] < 0.8 * max(morph_tempos.values())
+    assert 24.0 < max(morph_tempos) <= 40.0
+    assert "sad (V -0.63 A -0.27 D -0.33): " in (output := capsys.readouterr().out)
+    assert "in 8 bars to excited (V +0.62 A +0.75 D +0.38): " in output
 
 
 @pytest.mark.parametrize("wrong", ["hangry", "0.5", "0.5,2", "0.5,x", "nan,0", "0,0,0,0", ""])
@@ -96,8 +96,8 @@ def test_a_morph_to_no_place_is_refused(wrong: str, tmp_path: Path, capsys: pyte
 def test_render_morphs_away_from_what_it_hears(recording: Path, tmp_path: Path) -> None:
     """Frozen and calm at first; in two bars at V, A, D of its own."""
     target = tmp_path / "out.mid"
-    there = ("--emotion", "sad", "--freeze", "--morph-to", "0.6,0.9,0.4", "--morph-bars", 2)
-    assert run("render", recording, "--midi", target, *there) == 0
+    morph_options = ("--emotion", "sad", "--freeze", "--morph-to", "0.6,0.9,0.4", "--morph-bars", 2)
+    assert run("render", recording, "--midi", target, *morph_options) == 0
     tempos = [mido.tempo2bpm(m.tempo) for m in mido.MidiFile(target).tracks[0] if m.type == "set_tempo"]
     assert tempos[-1] > 1.2 * tempos[0]
 
@@ -239,10 +239,10 @@ def test_odd_audio_gives_a_sensible_result(name: str, tmp_path: Path, capsys: py
 def test_a_truncated_file_is_used_as_far_as_it_goes(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = recording.read_bytes()
-    cut = tmp_path / "cut.wav"
-    cut.write_bytes(whole[: len(whole) // 2])
-    assert run("analyze", cut, "--json") == 0
+    full_bytes = recording.read_bytes()
+    short_file = tmp_path / "cut.wav"
+    short_file.write_bytes(full_bytes[: len(full_bytes) // 2])
+    assert run("analyze", short_file, "--json") == 0
     assert 2.5 < json.loads(capsys.readouterr().out)["duration"] < 3.5
 
 
@@ -257,10 +257,10 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_one_line(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir()
-    locked.chmod(0o555)
-    assert run("render", recording, "--midi", locked / "out.mid") == 1
+    locked_folder = tmp_path / "locked"
+    locked_folder.mkdir()
+    locked_folder.chmod(0o555)
+    assert run("render", recording, "--midi", locked_folder / "out.mid") == 1
     assert len(complaints(capsys.readouterr().err)) == 1
 
 
@@ -281,8 +281,8 @@ def test_a_device_that_is_not_there_is_one_line(
 ) -> None:
     import torch
 
-    there = torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
-    if there:
+    is_available = torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
+    if is_available:
         pytest.skip(f"this machine has {device}")
     assert run("analyze", recording, "--device", device) == 1
     assert len(complaints(capsys.readouterr().err)) == 1

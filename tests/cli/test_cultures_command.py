@@ -32,23 +32,23 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_list_has_every_preset_and_the_users_own(capsys: pytest.CaptureFixture[str], own_folder: Path) -> None:
     assert run("cultures") == 0
-    shown = capsys.readouterr().out
-    assert "turkish-makam" in shown
-    assert "my-waltzes" in shown
-    assert "(your own)" in shown
-    assert "broken                   cannot be used" in shown
-    assert "line 3: tempo is not a field" in shown
-    assert str(own_folder) in shown
+    output = capsys.readouterr().out
+    assert "turkish-makam" in output
+    assert "my-waltzes" in output
+    assert "(your own)" in output
+    assert "broken                   cannot be used" in output
+    assert "line 3: tempo is not a field" in output
+    assert str(own_folder) in output
 
 
 def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cultures", "--json") == 0
-    listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)["cultures"]}
-    assert listed["turkish-makam"]["id"] == 1
-    assert listed["western"]["id"] == 0
-    assert listed["my-waltzes"]["own"] is True
-    assert listed["broken"]["preset"] is None
-    tempo = listed["swedish-polska"]["preset"]["tempo_bpm"]
+    cultures_by_name = {one["name"]: one for one in json.loads(capsys.readouterr().out)["cultures"]}
+    assert cultures_by_name["turkish-makam"]["id"] == 1
+    assert cultures_by_name["western"]["id"] == 0
+    assert cultures_by_name["my-waltzes"]["own"] is True
+    assert cultures_by_name["broken"]["preset"] is None
+    tempo = cultures_by_name["swedish-polska"]["preset"]["tempo_bpm"]
     assert tempo["source"] == "measured"
     assert tempo["n"] > 100
     assert tempo["reference"].startswith("swedish-folkwiki")
@@ -56,12 +56,12 @@ def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_one_preset_shows_sources_reasons_and_credits(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cultures", "klezmer") == 0
-    shown = capsys.readouterr().out
-    assert "[measured, n 249 tunes, klezmer-beregovski]" in shown
-    assert "[cited, Feldman (2016)" in shown
-    assert "register           absent: the tunes were moved to common keys" in shown
-    assert ":freygish" in shown
-    assert "from klezmer-beregovski (yonmalin/mode_in_klezmer" in shown
+    output = capsys.readouterr().out
+    assert "[measured, n 249 tunes, klezmer-beregovski]" in output
+    assert "[cited, Feldman (2016)" in output
+    assert "register           absent: the tunes were moved to common keys" in output
+    assert ":freygish" in output
+    assert "from klezmer-beregovski (yonmalin/mode_in_klezmer" in output
 
 
 def test_one_mode_as_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:

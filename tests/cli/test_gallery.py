@@ -17,12 +17,12 @@ def test_eight_pieces_to_hear_and_to_see(
 ) -> None:
     monkeypatch.setattr(gallery, "SECONDS", 4.0)
     monkeypatch.setattr(gallery, "QUADRANTS", {"happy": (0.5, 0.5), "sad": (-0.5, -0.5)})
-    with pytest.raises(SystemExit) as done:
+    with pytest.raises(SystemExit) as exit_info:
         main(["gallery", str(tmp_path / "out"), "--sheet", str(tmp_path / "all.png")])
-    assert done.value.code in (0, None)
-    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert exit_info.value.code in (0, None)
+    file_names = sorted(path.name for path in (tmp_path / "out").iterdir())
     names = ("happy-band", "happy-solo-piano", "sad-band", "sad-solo-piano")
-    assert made == sorted(f"{name}.{kind}" for name in names for kind in ("mid", "wav", "png"))
+    assert file_names == sorted(f"{name}.{kind}" for name in names for kind in ("mid", "wav", "png"))
     assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
     solo = mido.MidiFile(tmp_path / "out" / "happy-solo-piano.mid")
     assert not any(m.type == "note_on" and m.channel == 9 for track in solo.tracks for m in track)

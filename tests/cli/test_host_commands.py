@@ -30,13 +30,13 @@ Run = Callable[..., tuple[int, str, str]]
 
 def test_generators_are_listed_with_place_package_and_parameters_and_nobody_is_made(run: Run) -> None:
     code, out, _ = run("generators", "--json")
-    listed = {one["name"]: one for one in json.loads(out)["generators"]}
+    generators_by_name = {one["name"]: one for one in json.loads(out)["generators"]}
     assert code == 0
-    assert set(listed) >= {"bass", "chords", "melody", "percussion"}
-    assert {one["state"] for one in listed.values()} <= {"unchecked", "not loaded"}
-    drums = listed["percussion"]
+    assert set(generators_by_name) >= {"bass", "chords", "melody", "percussion"}
+    assert {one["state"] for one in generators_by_name.values()} <= {"unchecked", "not loaded"}
+    drums = generators_by_name["percussion"]
     assert (drums["channel"], drums["part"], drums["package"]) == (10, "percussion", "kelly-live")
-    knobs = {knob["name"]: knob for knob in listed["chords"]["parameters"]}
+    knobs = {knob["name"]: knob for knob in generators_by_name["chords"]["parameters"]}
     assert knobs["voicing"]["choices"] == ["close", "open"]
     _, text, _ = run("generators")
     assert "--set chords.voicing=close" in text
@@ -61,23 +61,23 @@ def test_presets_are_listed_and_shown(run: Run) -> None:
 
 def channels(path: Path) -> dict[int, set[int]]:
     """Channel (1-16) -> the programs that a file gives it."""
-    found: dict[int, set[int]] = {}
+    programs_by_channel: dict[int, set[int]] = {}
     for track in mido.MidiFile(path).tracks:
         for message in track:
             if message.type == "note_on":
-                found.setdefault(message.channel + 1, set())
+                programs_by_channel.setdefault(message.channel + 1, set())
             if message.type == "program_change":
-                found.setdefault(message.channel + 1, set()).add(message.program)
-    return found
+                programs_by_channel.setdefault(message.channel + 1, set()).add(message.program)
+    return programs_by_channel
 
 
 def test_a_preset_decides_who_plays_in_a_file(run: Run, tmp_path: Path) -> None:
-    piano, default, named = tmp_path / "piano.mid", tmp_path / "default.mid", tmp_path / "named.mid"
+    piano, default, named_file = tmp_path / "piano.mid", tmp_path / "default.mid", tmp_path / "named.mid"
     compose = ("compose", "--emotion", "happy", "--bars", "4", "--midi")
     assert run(*compose, str(piano), "--preset", "solo-piano", "--set", "chords.voicing=open")[0] == 0
     assert channels(piano) == {1: {0}}
-    assert run(*compose, str(default))[0] == run(*compose, str(named), "--preset", "band")[0] == 0
-    assert default.read_bytes() == named.read_bytes()
+    assert run(*compose, str(default))[0] == run(*compose, str(named_file), "--preset", "band")[0] == 0
+    assert default.read_bytes() == named_file.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_a_generator_that_is_not_installed_is_refused(run: Run, tmp_path: Path) 
     assert not out.exists()
 
 
-@pytest.mark.parametrize("typed", ["backing", "backing=", "=x"])
-def test_a_port_without_an_output_is_a_usage_error(run: Run, typed: str) -> None:
-    assert run("live", "--port", typed)[0] == 2
+@pytest.mark.parametrize("option", ["backing", "backing=", "=x"])
+def test_a_port_without_an_output_is_a_usage_error(run: Run, option: str) -> None:
+    assert run("live", "--port", option)[0] == 2
 
 
 def started(options: HostOptions, midi_out: str | None) -> dict[str, list[str]]:

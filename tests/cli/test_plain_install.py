@@ -60,9 +60,9 @@ def run_plain(tmp_path: Path) -> Run:
 def test_what_plays_runs_without_the_laboratory(run_plain: Run, arguments: list[str]) -> None:
     if arguments[0] in ("demo", "analyze"):
         pytest.importorskip("torch")
-    done = run_plain("-m", "kelly_live", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+    result = run_plain("-m", "kelly_live", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_no_module_outside_the_laboratory_imports_its_libraries(run_plain: Run) -> None:
@@ -75,17 +75,17 @@ def test_no_module_outside_the_laboratory_imports_its_libraries(run_plain: Run) 
         "for name in names:\n"
         "    importlib.import_module(name)\n"
     )
-    done = run_plain("-c", code)
-    assert done.returncode == 0, done.stderr
+    result = run_plain("-c", code)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_laboratory_is_listed_and_says_what_to_install(run_plain: Run) -> None:
-    listed = run_plain("-m", "kelly_live", "lab", "--help")
-    assert listed.returncode == 0, listed.stderr
-    assert "train" in listed.stdout
-    done = run_plain("-m", "kelly_live", "lab", "train", "--help")
-    assert done.returncode == 1
-    assert done.stderr == (
+    listing = run_plain("-m", "kelly_live", "lab", "--help")
+    assert listing.returncode == 0, listing.stderr
+    assert "train" in listing.stdout
+    result = run_plain("-m", "kelly_live", "lab", "train", "--help")
+    assert result.returncode == 1
+    assert result.stderr == (
         "kelly-live: `kelly-live lab` needs libraries that are not installed (librosa, scipy, sklearn); "
         'install them: pip install "kelly-live[lab]"\n'
     )

@@ -58,9 +58,11 @@ def test_a_target_is_played_shown_and_reset_to_the_byte(
 
     capsys.readouterr()
     assert run("profile", "show", "anna") == 0
-    shown = capsys.readouterr().out
-    assert "anna: 2 reactions" in shown
-    assert re.search(r"your sad \(2 reactions\): slower \(-[12]\d ± \d BPM; [89]\d% known\)", shown), shown
+    profile_text = capsys.readouterr().out
+    assert "anna: 2 reactions" in profile_text
+    assert re.search(r"your sad \(2 reactions\): slower \(-[12]\d ± \d BPM; [89]\d% known\)", profile_text), (
+        profile_text
+    )
     assert run("profile", "show", "anna", "--json") == 0
     output = json.loads(capsys.readouterr().out)
     assert (output["reactions"], output["learned_from"], len(output["differences"])) == (2, 2, 40)
@@ -99,10 +101,10 @@ def test_what_is_only_noted_is_learned_later(store: ProfileStore, capsys: pytest
 def test_a_profile_brings_its_culture(store: ProfileStore, tmp_path: Path) -> None:
     assert run("profile", "create", "ravi", "--culture", "Hindustani", "--culture-strength", "0.5") == 0
     assert store.load("ravi").culture == "hindustani"
-    own = compose_file(tmp_path / "own.mid", "--profile", "ravi")
-    assert own == compose_file(tmp_path / "asked.mid", "--culture", "hindustani", "--culture-strength", 0.5)
-    assert own != compose_file(tmp_path / "base.mid")
-    assert compose_file(tmp_path / "other.mid", "--profile", "ravi", "--culture", "western") != own
+    own_file = compose_file(tmp_path / "own.mid", "--profile", "ravi")
+    assert own_file == compose_file(tmp_path / "asked.mid", "--culture", "hindustani", "--culture-strength", 0.5)
+    assert own_file != compose_file(tmp_path / "base.mid")
+    assert compose_file(tmp_path / "other.mid", "--profile", "ravi", "--culture", "western") != own_file
     assert run("profile", "create", "x", "--culture", "atlantis") == 1
 
 

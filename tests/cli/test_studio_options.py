@@ -82,16 +82,16 @@ def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str
     external_io = open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
     try:
         assert external_io.osc is not None
-        wanted = [Action("freeze", True), Action("valence", 0.5), Action("emotion", "sad"), Action("panic")]
+        expected_actions = [Action("freeze", True), Action("valence", 0.5), Action("emotion", "sad"), Action("panic")]
         packets = [message("/kelly/do/freeze", 1), message("/kelly/do/valence", 0.5)]
         packets += [message("/kelly/do/emotion", "sad"), message("/kelly/do/panic")]
         send(external_io.osc._in, *packets, message("/kelly/do/valence", 7.0), message("/kelly/do/dance"))
-        taken: list[Action] = []
+        actions: list[Action] = []
         deadline = time.monotonic() + 20.0
-        while len(taken) + external_io.osc.refused < 6 and time.monotonic() < deadline:
-            taken += external_io.osc.poll()
+        while len(actions) + external_io.osc.refused < 6 and time.monotonic() < deadline:
+            actions += external_io.osc.poll()
             time.sleep(0.005)
-        assert taken == wanted
+        assert actions == expected_actions
         (remark,) = external_io.remarks()
         assert remark.startswith("OSC refused 2, at last '/kelly/do/")  # whichever of the two was read later
     finally:

@@ -66,26 +66,26 @@ def test_only_what_changes_is_said_and_a_step_is_glided_over() -> None:
     controls.step(0.0, emotion_state())
     assert controls.step(1.0, emotion_state()) == []
     times = [1.0 + i / 100 for i in range(1, 300)]
-    heard = [(now, change) for now in times for change in controls.step(now, emotion_state(valence=1.0))]
-    values = [change.value for _, change in heard]
-    assert {change.controller for _, change in heard} == {20}
+    changes = [(now, change) for now in times for change in controls.step(now, emotion_state(valence=1.0))]
+    values = [change.value for _, change in changes]
+    assert {change.controller for _, change in changes} == {20}
     assert values == sorted(values)
     assert values[-1] == 127
     assert max(b - a for a, b in itertools.pairwise([64, *values])) <= 20
     # 63 % of the way in 150 ms, and at most twenty values a second.
-    assert next(now for now, change in heard if change.value >= 64 + 0.63 * 63) == pytest.approx(1.15, abs=0.06)
-    assert min(b - a for (a, _), (b, _) in itertools.pairwise(heard)) >= 0.049
+    assert next(now for now, change in changes if change.value >= 64 + 0.63 * 63) == pytest.approx(1.15, abs=0.06)
+    assert min(b - a for (a, _), (b, _) in itertools.pairwise(changes)) >= 0.049
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0)), max_size=60))
 def test_nothing_is_said_twice_and_never_more_than_a_cable_holds(steps: list[tuple[float, float, float]]) -> None:
     controls = EmotionControls(parse_controllers("all"))
     now, last = 0.0, {}
-    said = 0
+    message_count = 0
     for pause, valence, arousal in steps:
         now += pause
         for change in controls.step(now, emotion_state(valence, arousal)):
             assert last.get(change.controller) != change.value
             last[change.controller] = change.value
-            said += 1
-    assert said <= len(QUANTITIES) * (1 + now / 0.05)
+            message_count += 1
+    assert message_count <= len(QUANTITIES) * (1 + now / 0.05)

@@ -29,12 +29,12 @@ ARROWS = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b
 
 
 def after(
-    *keys: str, override: EmotionOverride | None = None, shown: EmotionState = SHOWN, bars: float = 0.0
+    *keys: str, override: EmotionOverride | None = None, state: EmotionState = SHOWN, bars: float = 0.0
 ) -> EmotionOverride:
     override = override or EmotionOverride()
     for key in keys:
         if (action := find_action(key)) is not None:
-            override = apply_action(action, override, shown, bars)
+            override = apply_action(action, override, state, bars)
     return override
 
 
@@ -68,15 +68,15 @@ def test_0_lets_go_of_everything() -> None:
 
 
 def test_other_keys_leave_the_override_alone() -> None:
-    held = EmotionOverride(valence=0.3, freeze=True)
-    assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", override=held) == held
+    override = EmotionOverride(valence=0.3, freeze=True)
+    assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", override=override) == override
     assert find_action("x") is None
 
 
 def test_every_key_is_in_the_list_and_every_reaction_has_a_key() -> None:
-    listed = set(re.findall(r"[^\s,|]+", HELP))
-    named = {"right": "right:", "left": "left", "up": "up", "down": "down:", ">": ">:"}
-    assert not [key for key in KEYS if named.get(key, key) not in listed]
+    help_words = set(re.findall(r"[^\s,|]+", HELP))
+    shown_names = {"right": "right:", "left": "left", "up": "up", "down": "down:", ">": ">:"}
+    assert not [key for key in KEYS if shown_names.get(key, key) not in help_words]
     assert set(REACTIONS) <= {action.name for action in KEYS.values()}
     assert find_action("=") == find_action("+") == Action("like")
 
@@ -106,11 +106,11 @@ def test_the_escape_key_alone_swallows_nothing_that_comes_later() -> None:
 
 @given(st.lists(st.sampled_from([*ARROWS.values(), b"f", b"\x1b[15~", b"8", b"\x1bOA"]), max_size=12), st.data())
 def test_keys_that_arrive_in_pieces_are_the_same_keys(typed: list[bytes], data: st.DataObject) -> None:
-    whole = b"".join(typed)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6, unique=True)))
-    pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    all_bytes = b"".join(typed)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(all_bytes)), max_size=6, unique=True)))
+    pieces = [all_bytes[a:b] for a, b in zip([0, *cuts], [*cuts, len(all_bytes)], strict=True)]
     parser = KeyParser()
-    assert [key for piece in pieces if piece for key in parser.feed(piece)] == KeyParser().feed(whole)
+    assert [key for piece in pieces if piece for key in parser.feed(piece)] == KeyParser().feed(all_bytes)
 
 
 @given(st.binary(max_size=200))
@@ -214,8 +214,8 @@ def test_keys_need_no_torch() -> None:
 
 
 def test_a_performers_own_keys_come_first_and_may_be_nothing() -> None:
-    own = {"x": Action("panic"), "q": None}
-    assert find_action("x", own) == Action("panic")
-    assert find_action("q", own) is None
-    assert find_action("f", own) == Action("freeze")
-    assert describe_own_keys(own) == "your keys: x panic, q nothing"
+    own_keys = {"x": Action("panic"), "q": None}
+    assert find_action("x", own_keys) == Action("panic")
+    assert find_action("q", own_keys) is None
+    assert find_action("f", own_keys) == Action("freeze")
+    assert describe_own_keys(own_keys) == "your keys: x panic, q nothing"

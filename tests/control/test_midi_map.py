@@ -141,9 +141,9 @@ def test_no_message_breaks_it(script: list[tuple[float, bytes]]) -> None:
 
 
 def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_us() -> None:
-    named = {binding.action for binding in DEFAULTS}
+    action_names = {binding.action for binding in DEFAULTS}
     other = {"emotion", "morph", "help", "quit", "nudge-valence", "nudge-arousal", "nudge-dominance"}
-    assert named == set(ACTIONS) - other - set(REACTIONS) - {
+    assert action_names == set(ACTIONS) - other - set(REACTIONS) - {
         "next-profile",
         "undo-reaction",
     }  # these change what is kept
@@ -155,12 +155,12 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
 
 def test_what_is_learned_takes_the_place_of_the_default() -> None:
     """Of the action that it is for, and of the control that it is on."""
-    learned = (Binding(Control("note", 36, 10), "like"), Binding(Control("cc", 27, 2), "panic"))
-    table = {(binding.action, str(binding.control)) for binding in add_defaults(learned)}
+    bindings = (Binding(Control("note", 36, 10), "like"), Binding(Control("cc", 27, 2), "panic"))
+    table = {(binding.action, str(binding.control)) for binding in add_defaults(bindings)}
     assert {("like", "note 36 channel 10"), ("panic", "cc 27 channel 2"), ("let-go", "cc 28")} <= table
     assert not {("panic", "cc 29"), ("freeze", "cc 27")} & table
-    moved = add_binding(learned, Binding(Control("note", 36), "dislike"))
-    assert [binding.action for binding in moved] == ["panic", "dislike"]
+    changed_bindings = add_binding(bindings, Binding(Control("note", 36), "dislike"))
+    assert [binding.action for binding in changed_bindings] == ["panic", "dislike"]
 
 
 bindings = st.one_of(
@@ -184,7 +184,7 @@ def test_what_was_learned_is_read_as_it_was_written(tmp_path_factory: pytest.Tem
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "rule"),
     [
         ("{kind: note, number: 128, action: like}", "line 3: controls.*number is 128"),
         ("{kind: foot, number: 1, action: like}", "line 3: .*must be one of note, cc, program"),
@@ -195,10 +195,10 @@ def test_what_was_learned_is_read_as_it_was_written(tmp_path_factory: pytest.Tem
         ("{kind: note, number: 1, channel: 17, action: like}", "line 3: .*channel is 17"),
     ],
 )
-def test_a_file_that_breaks_a_rule_is_refused_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+def test_a_file_that_breaks_a_rule_is_refused_with_its_line(tmp_path: Path, line: str, rule: str) -> None:
     file = tmp_path / "midi-controls.yaml"
     file.write_text(f"format: 1\ncontrols:\n  - {line}\n")
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=rule):
         load_bindings(file)
     assert load_bindings(tmp_path / "none.yaml") == ()
 
@@ -228,21 +228,25 @@ def test_learning_takes_the_first_control_that_fits_the_action(capsys: pytest.Ca
 
 
 def test_a_knob_is_chosen_when_it_has_moved_and_not_before() -> None:
-    seen: dict[Control, midi_learn.Movement] = {}
-    moved = [midi_learn.choose_control(control_change(1, 74, 3 + n), seen, knob=True) for n in range(6)]
-    assert moved == [None] * 5 + [Control("cc", 74, 1)]
+    movements: dict[Control, midi_learn.Movement] = {}
+    controls = [midi_learn.choose_control(control_change(1, 74, 3 + n), movements, knob=True) for n in range(6)]
+    assert controls == [None] * 5 + [Control("cc", 74, 1)]
 
 
 def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(midi_map, "bindings_path", lambda: tmp_path / "midi-controls.yaml")
     save_bindings(LEARNED)
-    listed = CliRunner().invoke(learn.command, ["--list"])
-    assert "like             note 36 channel 10" in listed.output
-    assert "cc 28 (default)" in listed.output
-    assert "note 37 (sad)" in listed.output
+    listing = CliRunner().invoke(learn.command, ["--list"])
+    assert "like             note 36 channel 10" in listing.output
+    assert "cc 28 (default)" in listing.output
+    assert "note 37 (sad)" in listing.output
     assert "forgot 1" in CliRunner().invoke(learn.command, ["--forget", "panic"]).output
     assert "cc 29 (default)" in CliRunner().invoke(learn.command, ["--list"]).output
     assert "forgot 6" in CliRunner().invoke(learn.command, ["--forget", "all"]).output
     assert load_bindings(tmp_path / "midi-controls.yaml") == ()
-    for arguments, said in ((["fly"], "no action"), (["emotion"], "one of happy"), (["--forget", "fly"], "no action")):
-        assert said in str(CliRunner().invoke(learn.command, arguments).exception)
+    for arguments, message in (
+        (["fly"], "no action"),
+        (["emotion"], "one of happy"),
+        (["--forget", "fly"], "no action"),
+    ):
+        assert message in str(CliRunner().invoke(learn.command, arguments).exception)

@@ -50,9 +50,9 @@ def message(address: str, *arguments: object) -> bytes:
     ],
 )
 def test_a_port_alone_is_on_this_machine(text: str, address: str) -> None:
-    found = resolve_address(text)
-    assert str(found) == address
-    assert found.is_loopback == ("192" not in text)
+    resolved = resolve_address(text)
+    assert str(resolved) == address
+    assert resolved.is_loopback == ("192" not in text)
 
 
 @pytest.mark.parametrize("text", ["", "nine", "host:", ":9000", "9000:", "127.0.0.1:0", "127.0.0.1:65536", "a:b:c"])
@@ -63,13 +63,13 @@ def test_what_is_no_address_is_one_line(text: str) -> None:
 
 def test_a_bundle_tells_every_address_that_is_documented() -> None:
     bundle = OscBundle(encode_bundle(view()))
-    sent = {one.address: one.params for one in bundle}
-    assert sent.keys() == ADDRESSES.keys()
-    assert sent["/kelly/valence"] == [-0.5]
-    assert sent["/kelly/emotion"] == ["sad"]
-    assert sent["/kelly/emotion/sad"] == [1.0]
-    assert sent["/kelly/bar"] == [3]
-    assert sent["/kelly/tempo"] == [92.5]
+    arguments_by_address = {one.address: one.params for one in bundle}
+    assert arguments_by_address.keys() == ADDRESSES.keys()
+    assert arguments_by_address["/kelly/valence"] == [-0.5]
+    assert arguments_by_address["/kelly/emotion"] == ["sad"]
+    assert arguments_by_address["/kelly/emotion/sad"] == [1.0]
+    assert arguments_by_address["/kelly/bar"] == [3]
+    assert arguments_by_address["/kelly/tempo"] == [92.5]
 
 
 def test_every_new_state_is_sent_once_and_nobody_has_to_listen() -> None:
@@ -105,12 +105,12 @@ def send(inlet: OscInput, *packets: bytes) -> None:
 
 def receive(inlet: OscInput, count: int) -> list[tuple[str, object]]:
     """As soon as that many came or were refused."""
-    found: list[tuple[str, object]] = []
+    actions: list[tuple[str, object]] = []
     deadline = time.monotonic() + 20.0
-    while len(found) + inlet.refused < count and time.monotonic() < deadline:
-        found += inlet.poll()
+    while len(actions) + inlet.refused < count and time.monotonic() < deadline:
+        actions += inlet.poll()
         time.sleep(0.005)
-    return found
+    return actions
 
 
 def test_what_a_performer_does_comes_in(inlet: OscInput) -> None:
@@ -142,18 +142,18 @@ def test_what_a_performer_does_comes_in(inlet: OscInput) -> None:
 
 
 def test_a_flood_is_cut(inlet: OscInput) -> None:
-    sent = 20 * MESSAGES_PER_SECOND
-    began = time.monotonic()
-    kept = 0
+    sent_count = 20 * MESSAGES_PER_SECOND
+    start = time.monotonic()
+    kept_count = 0
     for _ in range(20):
-        before = kept + inlet.refused
+        before = kept_count + inlet.refused
         send(inlet, *[message("/kelly/do/panic")] * MESSAGES_PER_SECOND)
         deadline = time.monotonic() + 20.0
-        while kept + inlet.refused < before + MESSAGES_PER_SECOND and time.monotonic() < deadline:
-            kept += len(inlet.poll())
+        while kept_count + inlet.refused < before + MESSAGES_PER_SECOND and time.monotonic() < deadline:
+            kept_count += len(inlet.poll())
             time.sleep(0.001)
-    assert kept + inlet.refused == sent
-    assert kept <= MESSAGES_PER_SECOND * (1.0 + time.monotonic() - began)
+    assert kept_count + inlet.refused == sent_count
+    assert kept_count <= MESSAGES_PER_SECOND * (1.0 + time.monotonic() - start)
 
 
 def test_a_port_that_is_taken_is_one_line(inlet: OscInput) -> None:

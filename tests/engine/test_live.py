@@ -93,7 +93,7 @@ class EngineRun:
         *,
         seconds: float = 60.0,
         failure: AudioError | None = None,
-        recorded: bool = True,
+        is_recorded: bool = True,
         **parts: Any,
     ) -> None:
         self.trace = folder / "trace"
@@ -105,16 +105,18 @@ class EngineRun:
             reader=self.reader,
             **parts,
         )
-        recording = RecordingOptions(log=folder / "log.jsonl" if recorded else None)
+        recording = RecordingOptions(log=folder / "log.jsonl" if is_recorded else None)
         self.options = LiveOptions(profile="none", seed=1, recording=recording)
         self.engine = LiveEngine(self.options, engine_parts)
 
     def wait_for(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
         """The first snapshot that an observer sees to be so."""
-        seen: queue.Queue[Snapshot] = queue.Queue()
-        observation = self.engine.observe(lambda snapshot: condition(snapshot) and seen.put(snapshot), max_hertz=100.0)
+        snapshots: queue.Queue[Snapshot] = queue.Queue()
+        observation = self.engine.observe(
+            lambda snapshot: condition(snapshot) and snapshots.put(snapshot), max_hertz=100.0
+        )
         try:
-            return seen.get(timeout=PATIENCE_SECONDS)
+            return snapshots.get(timeout=PATIENCE_SECONDS)
         finally:
             observation.close()
 
@@ -148,15 +150,15 @@ def test_it_plays_obeys_and_stops(run: EngineRun) -> None:
 
 
 def test_a_slow_observer_does_not_hold_up_the_session(run: EngineRun) -> None:
-    release, called = threading.Event(), threading.Event()
+    release, has_been_called = threading.Event(), threading.Event()
 
     def hang(snapshot: Snapshot) -> None:
-        called.set()
+        has_been_called.set()
         release.wait(PATIENCE_SECONDS)
 
     slow = run.engine.observe(hang)
     with run.engine as engine:
-        assert called.wait(PATIENCE_SECONDS)
+        assert has_been_called.wait(PATIENCE_SECONDS)
         beat = engine.snapshot().conductor.beat
         run.wait_for(lambda snapshot: snapshot.conductor.beat > beat + 2.0)
         assert not slow.is_open
@@ -169,15 +171,15 @@ def test_a_program_ends_by_itself_when_its_source_does(tmp_path: Path) -> None:
     run.engine.start()
     assert run.engine.wait(PATIENCE_SECONDS)
     run.engine.stop()
-    sounding: set[bytes] = set()
+    open_voices: set[bytes] = set()
     for _, data in read_trace(run.trace):
         voice = bytes((data[0] & 0x0F, data[1])) if len(data) > 1 else b""
         if get_kind(data) == "note_on":
-            sounding.add(voice)
+            open_voices.add(voice)
         elif get_kind(data) == "note_off":
-            sounding.discard(voice)
+            open_voices.discard(voice)
     assert run.sent_notes() > 0
-    assert not sounding
+    assert not open_voices
 
 
 def test_a_part_that_fails_ends_it_and_stop_says_why(tmp_path: Path) -> None:
@@ -210,7 +212,7 @@ def test_parts_around_the_mapper_and_the_sink_and_a_journal_take_part(tmp_path: 
         sinks.append(CommandLog(sink))
         return sinks[-1]
 
-    run = EngineRun(tmp_path, recorded=False, wrap_mapper=wrap_mapper, wrap_sink=wrap_sink, journal=journal)
+    run = EngineRun(tmp_path, is_recorded=False, wrap_mapper=wrap_mapper, wrap_sink=wrap_sink, journal=journal)
     with run.engine:
         shown = run.wait_for(lambda snapshot: snapshot.scheduler.sent > 0)
     assert shown.reading.parameters.tempo.suggested == 150.0

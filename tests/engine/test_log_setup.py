@@ -77,13 +77,13 @@ def test_where_no_file_can_be_it_goes_on_and_says_so_with_debug(
 
 
 def test_a_disk_that_hangs_holds_nobody_up_and_what_is_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    release, hanging, written = threading.Event(), threading.Event(), []
+    release, hanging, lines = threading.Event(), threading.Event(), []
 
     class Disk(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             hanging.set()
             release.wait(30.0)
-            written.append(record.getMessage())
+            lines.append(record.getMessage())
 
     monkeypatch.setattr(log_setup, "QUEUE_RECORDS", 10)
     setup = LogSetup([Disk()], logging.INFO)
@@ -97,8 +97,8 @@ def test_a_disk_that_hangs_holds_nobody_up_and_what_is_dropped_is_told(monkeypat
         threading.Event().wait(0.001)
     LOGGER.info("last")
     setup.close()
-    assert written[-2:] == ["40 records dropped: the log could not be written in time", "last"]
-    assert written[1:11] == [f"number {number}" for number in range(10)]
+    assert lines[-2:] == ["40 records dropped: the log could not be written in time", "last"]
+    assert lines[1:11] == [f"number {number}" for number in range(10)]
 
 
 def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -48,16 +48,16 @@ def test_each_due_snapshot_is_received_once_and_in_order() -> None:
 
 
 def test_a_slow_observer_is_dropped_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    run, received, called, release = ObserverRun(), queue.Queue[int](), threading.Event(), threading.Event()
+    run, received, has_been_called, release = ObserverRun(), queue.Queue[int](), threading.Event(), threading.Event()
 
     def hang(snapshot: int) -> None:
-        called.set()
+        has_been_called.set()
         release.wait(PATIENCE_SECONDS)
 
     slow, other = run.observers.observe(hang), run.observers.observe(received.put)
     with caplog.at_level(logging.WARNING):
         run.publish(0, after=0.1)
-        assert called.wait(PATIENCE_SECONDS)
+        assert has_been_called.wait(PATIENCE_SECONDS)
         wait_until_idle(other)
         run.publish(1, after=0.5 * SLOW_SECONDS)
         assert slow.is_open, "it may miss snapshots"
@@ -89,10 +89,10 @@ def test_how_many_and_how_often_is_bounded() -> None:
     run = ObserverRun()
     with pytest.raises(ConfigError, match="max_hertz is 0"):
         run.observers.observe(print, max_hertz=0.0)
-    opened = [run.observers.observe(lambda snapshot: None) for _ in range(MAX_OBSERVERS)]
+    observations = [run.observers.observe(lambda snapshot: None) for _ in range(MAX_OBSERVERS)]
     with pytest.raises(ConfigError, match="close one first"):
         run.observers.observe(print)
-    opened[0].close()
+    observations[0].close()
     run.observers.observe(print)
     run.observers.close()
-    assert not any(one.is_open for one in opened)
+    assert not any(one.is_open for one in observations)

@@ -23,17 +23,17 @@ from kelly_live.engine.options.tuning import TuningOptions
 
 def parse(cls: type, *arguments: str) -> object:
     """The options value that a command line gives."""
-    taken: list[object] = []
+    parsed: list[object] = []
 
     @click.command(cls=CheckedCommand)
     @add_options(cls)
     def command(options: object) -> None:
-        taken.append(options)
+        parsed.append(options)
 
     result = CliRunner().invoke(command, arguments, standalone_mode=False)
     if result.exception is not None:
         raise result.exception
-    return taken[0]
+    return parsed[0]
 
 
 def test_an_empty_command_line_gives_the_defaults() -> None:

@@ -53,9 +53,9 @@ def person(
     person.close()
 
 
-def snapshot(*joined: str) -> SimpleNamespace:
+def snapshot(*synchronized: str) -> SimpleNamespace:
     return SimpleNamespace(
-        reading=SimpleNamespace(state=create_state(emotion="sad")), conductor=SimpleNamespace(synchronized=joined)
+        reading=SimpleNamespace(state=create_state(emotion="sad")), conductor=SimpleNamespace(synchronized=synchronized)
     )
 
 

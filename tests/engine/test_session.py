@@ -31,7 +31,10 @@ RATE = 16_000
 
 
 def band(sink, **options) -> Conductor:
-    players = [found.generator for found in registry.load_generators(["chords", "bass", "melody", "percussion"])]
+    players = [
+        loaded_generator.generator
+        for loaded_generator in registry.load_generators(["chords", "bass", "melody", "percussion"])
+    ]
     return Conductor(sink, GeneratorBand(players), seed=7, tonic=0, **options)
 
 
@@ -42,22 +45,22 @@ def play_along(seconds: float, script) -> Performance:
 
 
 def test_the_music_lasts_as_long_as_the_sound_and_closes_within_two_bars() -> None:
-    made = play_along(10.0, [(0.0, parameters(120.0))])
-    assert 10.0 < made.end_seconds <= 10.0 + 2 * 4 * 0.5
-    notes = find_sounding_notes(made.messages)
-    assert max(note.end_seconds for note in notes) == pytest.approx(made.end_seconds, abs=0.2)
+    performance = play_along(10.0, [(0.0, parameters(120.0))])
+    assert 10.0 < performance.end_seconds <= 10.0 + 2 * 4 * 0.5
+    notes = find_sounding_notes(performance.messages)
+    assert max(note.end_seconds for note in notes) == pytest.approx(performance.end_seconds, abs=0.2)
 
 
 def test_every_note_that_starts_ends() -> None:
-    made = play_along(8.0, [(0.0, parameters(100.0)), (3.0, parameters(150.0, density=3.0))])
-    sounding: set[tuple[int, int]] = set()
-    for message in made.messages:
+    performance = play_along(8.0, [(0.0, parameters(100.0)), (3.0, parameters(150.0, density=3.0))])
+    open_notes: set[tuple[int, int]] = set()
+    for message in performance.messages:
         kind, channel = message.data[0] & 0xF0, message.data[0] & 0x0F
         if kind == 0x90 and message.data[2] > 0:
-            sounding.add((channel, message.data[1]))
+            open_notes.add((channel, message.data[1]))
         elif kind in (0x80, 0x90):
-            sounding.discard((channel, message.data[1]))
-    assert not sounding
+            open_notes.discard((channel, message.data[1]))
+    assert not open_notes
 
 
 def test_the_same_input_and_seed_give_the_same_messages() -> None:
@@ -66,14 +69,14 @@ def test_the_same_input_and_seed_give_the_same_messages() -> None:
 
 
 def test_the_reading_reaches_the_notes() -> None:
-    def mean_notes_a_second(made: Performance, start: float, end: float) -> float:
-        notes = [n for n in find_sounding_notes(made.messages) if start <= n.start_seconds < end]
+    def mean_notes_a_second(performance: Performance, start: float, end: float) -> float:
+        notes = [n for n in find_sounding_notes(performance.messages) if start <= n.start_seconds < end]
         return len(notes) / (end - start)
 
     calm, busy = parameters(80.0, density=0.5), parameters(150.0, density=3.0)
-    made = play_along(24.0, [(0.0, calm), (12.0, busy)])
-    assert mean_notes_a_second(made, 16.0, 24.0) > 2.0 * mean_notes_a_second(made, 4.0, 12.0)
-    assert made.tempo_map.bpm == 150.0
+    performance = play_along(24.0, [(0.0, calm), (12.0, busy)])
+    assert mean_notes_a_second(performance, 16.0, 24.0) > 2.0 * mean_notes_a_second(performance, 4.0, 12.0)
+    assert performance.tempo_map.bpm == 150.0
 
 
 def test_readings_are_kept_in_time_order_with_the_opening_first() -> None:
@@ -83,27 +86,27 @@ def test_readings_are_kept_in_time_order_with_the_opening_first() -> None:
 
 def test_composing_lasts_exactly_its_bars() -> None:
     scheduler = OfflineScheduler()
-    made = compose(Reading(state(), parameters(120.0)), band(scheduler, length_bars=8), scheduler)
-    assert made.end_seconds == pytest.approx(8 * 4 * 0.5)
+    performance = compose(Reading(state(), parameters(120.0)), band(scheduler, length_bars=8), scheduler)
+    assert performance.end_seconds == pytest.approx(8 * 4 * 0.5)
 
 
 def test_composing_follows_the_feeling_from_beat_to_beat() -> None:
     """80 to 160 BPM in four bars, asked once a beat; each reading is dated where it falls."""
-    scheduler, asked = OfflineScheduler(), []
+    scheduler, beats = OfflineScheduler(), []
 
     def reading_at(bar: float) -> Reading:
-        asked.append(bar)
+        beats.append(bar)
         return Reading(state(valence=min(1.0, bar / 4.0)), parameters(80.0 * (1.0 + min(1.0, bar / 4.0))))
 
-    made = compose(reading_at(0.0), band(scheduler, length_bars=12), scheduler, reading_at)
-    assert asked == [0.0, *(0.25 * beat for beat in range(1, 48))]
-    bpms = {point.beat: point.bpm for point in made.tempo_map.points()}
+    performance = compose(reading_at(0.0), band(scheduler, length_bars=12), scheduler, reading_at)
+    assert beats == [0.0, *(0.25 * beat for beat in range(1, 48))]
+    bpms = {point.beat: point.bpm for point in performance.tempo_map.points()}
     assert min(beat for beat in bpms if beat > 0) <= 4.0
-    assert made.tempo_map.bpm == 160.0
+    assert performance.tempo_map.bpm == 160.0
     assert sorted(bpms.values()) == list(bpms.values())
-    times = [reading.state.time for reading in made.readings]
+    times = [reading.state.time for reading in performance.readings]
     assert times == sorted(times)
-    assert times[-1] == pytest.approx(made.tempo_map.seconds_at(47.0))
+    assert times[-1] == pytest.approx(performance.tempo_map.seconds_at(47.0))
 
 
 def test_a_morph_counts_the_bars_of_the_music() -> None:
@@ -112,8 +115,8 @@ def test_a_morph_counts_the_bars_of_the_music() -> None:
     source = ScriptedSource(np.zeros(10 * RATE, np.float32), ManualClock())
     override = EmotionOverride(morph=Morph(EmotionOverride(valence=1.0), start_bar=1.0, bars=2.0))
     stage = OverrideStage(ScriptedMapper([(0.0, parameters(120.0))]), state(), override)
-    made = accompany(source, ScriptedReader(), stage, band(scheduler), scheduler)
-    valences = {reading.state.time: reading.state.valence for reading in made.readings}
+    performance = accompany(source, ScriptedReader(), stage, band(scheduler), scheduler)
+    valences = {reading.state.time: reading.state.valence for reading in performance.readings}
     assert valences[1.5] == 0.0
     assert valences[4.0] == pytest.approx(0.5, abs=0.1)
     assert valences[10.0] == 1.0
@@ -135,9 +138,14 @@ def test_a_source_that_fails_ends_the_render_with_its_error() -> None:
 
 def test_keep_latest_drops_the_oldest_and_says_how_much() -> None:
     block = AudioWindow(np.arange(RATE * 3, dtype=np.float32), RATE, 10.0)
-    kept, dropped = keep_latest(block, 1.0)
-    assert (len(kept.samples), kept.samples[-1], kept.end_time, dropped) == (RATE, RATE * 3 - 1, 10.0, 2.0)
-    assert keep_latest(kept, 1.0) == (kept, 0.0)
+    newest, dropped_seconds = keep_latest(block, 1.0)
+    assert (len(newest.samples), newest.samples[-1], newest.end_time, dropped_seconds) == (
+        RATE,
+        RATE * 3 - 1,
+        10.0,
+        2.0,
+    )
+    assert keep_latest(newest, 1.0) == (newest, 0.0)
 
 
 class Loopback(OfflineScheduler):
@@ -292,17 +300,17 @@ def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_freeze_outlives_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
-    last, asked = play_beyond_a_death(EmotionOverride(freeze=True), monkeypatch)
+    last, tempos = play_beyond_a_death(EmotionOverride(freeze=True), monkeypatch)
     assert last.reading.state.valence == 0.8
-    assert asked[-1] == pytest.approx(180.0)
+    assert tempos[-1] == pytest.approx(180.0)
 
 
 def test_an_override_outlives_the_analysis_and_the_rest_returns_to_the_opening(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    last, asked = play_beyond_a_death(EmotionOverride(valence=-0.4), monkeypatch)
+    last, tempos = play_beyond_a_death(EmotionOverride(valence=-0.4), monkeypatch)
     assert (last.reading.state.valence, last.reading.state.arousal) == (-0.4, 0.0)
-    assert asked[-1] == pytest.approx(60.0)
+    assert tempos[-1] == pytest.approx(60.0)
 
 
 def test_an_override_is_played_at_the_next_step_and_waits_for_no_hop() -> None:

@@ -42,10 +42,10 @@ class Receiver:
 
     def pitch(self, channel: int, key: int) -> float:
         state = self.channels[channel]
-        tuned = float(key)
+        key_pitch = float(key)
         if state.tuning_program is not None:
-            tuned = self.tunings.get(state.tuning_program, {}).get(key, tuned)
-        return tuned + (state.bend - 8192) / 8192 * state.bend_range
+            key_pitch = self.tunings.get(state.tuning_program, {}).get(key, key_pitch)
+        return key_pitch + (state.bend - 8192) / 8192 * state.bend_range
 
     def hear(self, messages: Iterable[RecordedMessage]) -> Receiver:
         for message in messages:

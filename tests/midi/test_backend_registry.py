@@ -22,9 +22,9 @@ Register = Callable[..., None]
 
 
 def backend(name: str) -> FakeSystem:
-    found = FakeSystem(ManualClock())
-    found.name = name
-    return found
+    fake_system = FakeSystem(ManualClock())
+    fake_system.name = name
+    return fake_system
 
 
 def find_dummy() -> Sequence[MidiBackend]:

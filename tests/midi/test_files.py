@@ -147,7 +147,7 @@ def performed_in(tuning: Tuning) -> OfflineScheduler:
     return scheduler
 
 
-def as_heard(file: mido.MidiFile) -> Receiver:
+def receive_file(file: mido.MidiFile) -> Receiver:
     """Played back as a sequencer does: seconds, and every message in the file's order."""
     now, messages = 0.0, []
     for message in file:
@@ -163,7 +163,7 @@ def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
     file = read_back(
         encode_midi(scheduler.messages, scheduler.tempo_map, track_names={2: "bass", 3: "melody"}, programs=BAND)
     )
-    voices = as_heard(file).voices
+    voices = receive_file(file).voices
     melody = [v for v in voices if v.key not in (36, 38)]
     assert [v.heard for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
     assert [v.channel for v in voices if v.key == 38] == [10]
@@ -203,11 +203,11 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
     file = read_back(
         encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano, owners=owners)
     )
-    lent = {m.channel + 1: track.name for track in file.tracks[1:] for m in track if m.type == "note_on"}
-    assert sorted(lent.values()) == [
+    tracks_by_channel = {m.channel + 1: track.name for track in file.tracks[1:] for m in track if m.type == "note_on"}
+    assert sorted(tracks_by_channel.values()) == [
         "chords",
-        f"chords (channel {min(c for c in lent if c > 1)})",
-        f"melody (channel {max(lent)})",
+        f"chords (channel {min(c for c in tracks_by_channel if c > 1)})",
+        f"melody (channel {max(tracks_by_channel)})",
     ]
     unsure = read_back(encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano))
     assert sum("chords or melody" in track.name for track in unsure.tracks) == 2  # without that, it is not guessed

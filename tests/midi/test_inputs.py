@@ -45,9 +45,9 @@ class AnalysisProxy(PretendBackend):
 def test_inputs_are_found_by_a_part_of_their_name_as_outputs_are() -> None:
     system = AnalysisProxy(["IAC Driver Bus 1", "Keys", "Keys"])
     assert [port.name for port in list_inputs([system])] == ["IAC Driver Bus 1", "Keys", "Keys #2"]
-    opened = open_input("iac bus", [system])
-    assert (opened.name, opened.is_virtual) == ("IAC Driver Bus 1", False)
-    assert opened.poll() == [ReceivedMessage(0.0, CLOCK)]
+    opened_input = open_input("iac bus", [system])
+    assert (opened_input.name, opened_input.is_virtual) == ("IAC Driver Bus 1", False)
+    assert opened_input.poll() == [ReceivedMessage(0.0, CLOCK)]
     open_input("Keys #2", [system])
     assert system.opened == [("IAC Driver Bus 1", 0), ("Keys", 1)]
     with pytest.raises(MidiError, match="no MIDI input matches 'drums'; there are: 'IAC Driver Bus 1'"):
@@ -55,8 +55,8 @@ def test_inputs_are_found_by_a_part_of_their_name_as_outputs_are() -> None:
 
 
 def test_without_a_name_a_virtual_input_waits_to_be_connected() -> None:
-    opened = open_input(None, [AnalysisProxy([])])
-    assert (opened.name, opened.is_virtual) == (VIRTUAL_INPUT_NAME, True)
+    opened_input = open_input(None, [AnalysisProxy([])])
+    assert (opened_input.name, opened_input.is_virtual) == (VIRTUAL_INPUT_NAME, True)
     with pytest.raises(MidiError, match="name an input with --midi-in"):
         open_input(None, [AnalysisProxy(["Keys"], has_virtual=False)])
     with pytest.raises(MidiError, match="no MIDI system is running"):
@@ -76,9 +76,9 @@ def test_what_came_is_taken_once_in_order_with_its_time() -> None:
 def test_only_whole_messages_come_in(data: bytes) -> None:
     queue = InputQueue()
     queue.put(0.0, data)
-    taken = queue.take()
-    assert taken or queue.overflows or data[:1] == b"\xf0"  # a system exclusive is passed over
-    for message in taken:
+    messages = queue.take()
+    assert messages or queue.overflows or data[:1] == b"\xf0"  # a system exclusive is passed over
+    for message in messages:
         assert message.data[0] >= 0x80
         assert all(byte < 0x80 for byte in message.data[1:])
         assert len(message.data) <= 3
@@ -90,7 +90,7 @@ def test_only_whole_messages_come_in(data: bytes) -> None:
 def test_every_kind_of_message_is_known(message: bytes) -> None:
     queue = InputQueue()
     queue.put(0.0, message)
-    assert [taken.data for taken in queue.take()] == [message]
+    assert [received.data for received in queue.take()] == [message]
     assert queue.overflows == 0
     queue.put(0.0, message[:-1])
     queue.put(0.0, message[1:])
@@ -100,23 +100,23 @@ def test_every_kind_of_message_is_known(message: bytes) -> None:
 
 def test_a_flood_is_cut_to_what_a_cable_carries_and_does_not_stop_the_clock() -> None:
     queue = InputQueue()
-    heard = []
+    received = []
     for millisecond in range(4000):
         seconds = millisecond / 1000.0
         for value in range(5):
             queue.put(seconds, control_change(1, 7, value))
         if millisecond % 20 == 0:
             queue.put(seconds, CLOCK)
-            heard += queue.take()
-    heard += queue.take()
-    ticks = [message.seconds for message in heard if message.data == CLOCK]
+            received += queue.take()
+    received += queue.take()
+    ticks = [message.seconds for message in received if message.data == CLOCK]
     assert ticks == [millisecond / 1000.0 for millisecond in range(0, 4000, 20)]
     takes = 4000 // 20
-    assert len(heard) - len(ticks) == pytest.approx(
+    assert len(received) - len(ticks) == pytest.approx(
         5 * MESSAGES_PER_SECOND + takes, abs=takes
     )  # and the newest of each
-    assert heard[-1].data == control_change(1, 7, 4)
-    assert queue.overflows == 4000 * 5 - (len(heard) - len(ticks))
+    assert received[-1].data == control_change(1, 7, 4)
+    assert queue.overflows == 4000 * 5 - (len(received) - len(ticks))
 
 
 def test_who_never_polls_keeps_no_more_than_the_bound() -> None:
@@ -129,33 +129,33 @@ def test_who_never_polls_keeps_no_more_than_the_bound() -> None:
 
 def test_a_clock_and_a_control_map_share_one_input() -> None:
     clock = ManualClock()
-    shared = SharedInput(ScriptedInput([(0.0, CLOCK), (1.0, note_on(1, 60, 80)), (2.0, CLOCK)], clock))
-    one, other = shared.branch(), shared.branch()
+    shared_input = SharedInput(ScriptedInput([(0.0, CLOCK), (1.0, note_on(1, 60, 80)), (2.0, CLOCK)], clock))
+    one, other = shared_input.branch(), shared_input.branch()
     assert [message.data for message in one.poll()] == [CLOCK]
     clock.advance(1.0)
     assert [message.data for message in other.poll()] == [CLOCK, note_on(1, 60, 80)]
     clock.advance(1.0)
-    late = shared.branch()
+    late = shared_input.branch()
     assert [message.data for message in one.poll()] == [note_on(1, 60, 80), CLOCK]
     assert [message.data for message in other.poll()] == [CLOCK]
     assert [message.data for message in late.poll()] == [CLOCK]
     assert one.is_alive()
-    shared.source.close()
+    shared_input.source.close()
     assert not one.is_alive()
 
 
 def test_a_branch_that_is_never_polled_keeps_no_more_than_the_bound_and_counts_the_rest() -> None:
     clock = ManualClock()
     ticks = [(tick / CLOCK_PER_SECOND, CLOCK) for tick in range(3 * CAPACITY_MESSAGES)]
-    shared = SharedInput(ScriptedInput(ticks, clock))
-    polled, forgotten = shared.branch(), shared.branch()
-    heard = 0
+    shared_input = SharedInput(ScriptedInput(ticks, clock))
+    polled, unpolled = shared_input.branch(), shared_input.branch()
+    received_count = 0
     for second in range(12):
         clock.sleep_until(float(second))
-        heard += len(polled.poll())
-    assert (heard, polled.overflows) == (3 * CAPACITY_MESSAGES, 0)
-    assert len(forgotten.poll()) == CAPACITY_MESSAGES + 1  # the newest too
-    assert forgotten.overflows == 2 * CAPACITY_MESSAGES - 1
+        received_count += len(polled.poll())
+    assert (received_count, polled.overflows) == (3 * CAPACITY_MESSAGES, 0)
+    assert len(unpolled.poll()) == CAPACITY_MESSAGES + 1  # the newest too
+    assert unpolled.overflows == 2 * CAPACITY_MESSAGES - 1
 
 
 @given(st.lists(st.tuples(st.floats(0.001, 0.2), st.floats(0.0, 0.008)), min_size=20, max_size=200), st.integers(0, 99))

@@ -74,12 +74,12 @@ def test_a_note_is_handed_over_ahead_with_its_time() -> None:
 def test_a_latency_moves_the_time_itself() -> None:
     clocked = ClockedCore(latency_seconds=0.1)
     clocked.core.apply(Notes((note(1.0),)))
-    assert [due for _, due, _ in clocked.to(3.0)] == pytest.approx([1.9, 2.4])
+    assert [due_time for _, due_time, _ in clocked.to(3.0)] == pytest.approx([1.9, 2.4])
 
 
 def test_the_clock_is_placed_too_every_tick_at_its_time() -> None:
     clocked = ClockedCore(clock=True)
-    ticks = [due for _, due, message in clocked.to(3.5) if message == CLOCK]
+    ticks = [due_time for _, due_time, message in clocked.to(3.5) if message == CLOCK]
     assert ticks[:49] == pytest.approx([1.0 + i / 24 for i in range(49)], abs=1e-6)
 
 
@@ -89,9 +89,9 @@ def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> No
     clocked.to(2.0 - LEAD / 2)
     assert clocked.core.health().sounding == 1
     clocked.core.silence()
-    said = [(due, message) for _, due, message in clocked.page.lines]
-    assert [message for due, message in said if due is None] == [note_off(1, 60), *silence_channel(1), STOP]
-    assert said.index((None, note_off(1, 60))) > [message for _, message in said].index(note_on(1, 60, 80))
+    lines = [(due_time, message) for _, due_time, message in clocked.page.lines]
+    assert [message for due_time, message in lines if due_time is None] == [note_off(1, 60), *silence_channel(1), STOP]
+    assert lines.index((None, note_off(1, 60))) > [message for _, message in lines].index(note_on(1, 60, 80))
 
 
 def test_a_note_that_comes_too_late_is_a_rest_and_one_that_comes_just_in_time_is_not() -> None:
@@ -107,7 +107,7 @@ def test_controllers_go_between_notes_as_soon_as_possible() -> None:
     clocked.core.apply(Notes((note(1.0),)))
     clocked.to(1.5)
     clocked.core.apply(Controls((ControlChange(16, 20, 64), ControlChange(16, 21, 65))))
-    assert [(when, due) for when, due, _ in clocked.to(1.6)] == [(1.5, None), (pytest.approx(1.501), None)]
+    assert [(when, due_time) for when, due_time, _ in clocked.to(1.6)] == [(1.5, None), (pytest.approx(1.501), None)]
     assert clocked.page.lines[0][2] == control_change(16, 20, 64)
 
 
@@ -139,12 +139,14 @@ def test_the_same_messages_as_an_ordinary_port_is_sent_at_the_same_times(
         each.apply(Notes(tuple(note(*one) for one in notes)))
         for beat, bpm in sorted(tempos):
             each.apply(TempoChange(TempoPoint(beat, bpm)))
-    placed = [(due, message) for _, due, message in clocked.to(12.0)]
+    placed_messages = [(due_time, message) for _, due_time, message in clocked.to(12.0)]
     while (deadline := core.next_deadline()) is not None and deadline <= 12.0 + LEAD:
         clock.sleep_until(deadline)
         core.run_due(deadline)
-    assert [message for _, message in placed] == [one.data for one in plain.messages]
-    assert [due for due, _ in placed] == pytest.approx([one.seconds for one in plain.messages], abs=1e-6)
+    assert [message for _, message in placed_messages] == [one.data for one in plain.messages]
+    assert [due_time for due_time, _ in placed_messages] == pytest.approx(
+        [one.seconds for one in plain.messages], abs=1e-6
+    )
 
 
 def test_only_a_port_with_a_lead_places() -> None:

@@ -64,13 +64,13 @@ def test_each_of_several_twins_can_be_opened() -> None:
 def test_a_part_of_a_name_is_enough() -> None:
     mac: list[MidiBackend] = [PretendBackend("coremidi", ["IAC Driver Bus 1", "USB Keys"])]
     assert resolve_output("IAC Bus", mac).name == "IAC Driver Bus 1"
-    opened = open_output("iac bus", mac)
-    assert (opened.name, opened.is_virtual) == ("IAC Driver Bus 1", False)
+    opened_port = open_output("iac bus", mac)
+    assert (opened_port.name, opened_port.is_virtual) == ("IAC Driver Bus 1", False)
 
 
 def test_without_a_name_the_first_system_with_virtual_ports_makes_one() -> None:
-    opened = open_output(None, [PretendBackend("winmm", [], has_virtual=False), PretendBackend("jack", [])])
-    assert (opened.name, opened.is_virtual) == (VIRTUAL_PORT_NAME, True)
+    opened_port = open_output(None, [PretendBackend("winmm", [], has_virtual=False), PretendBackend("jack", [])])
+    assert (opened_port.name, opened_port.is_virtual) == (VIRTUAL_PORT_NAME, True)
 
 
 def test_where_there_are_none_the_error_says_which_command_lists_ports() -> None:

@@ -121,11 +121,11 @@ def test_a_process_that_is_killed_takes_only_its_own_port_along(two: tuple[Route
     os.kill(second.process_id, signal.SIGKILL)
     wait_for(lambda: "far" in sink.failures)
     assert "port 'far': the MIDI scheduler ended by itself" in sink.failures["far"]
-    sent = sink.health().sent
+    sent_before = sink.health().sent
     later = sink.health()
     assert later.error is None
     sink.send(Notes((note(5.0), note(5.0, "far"))))
-    wait_for(lambda: sink.health().sent == sent + 2)
+    wait_for(lambda: sink.health().sent == sent_before + 2)
     assert sink.health().dropped == 1
 
 
@@ -147,6 +147,6 @@ def test_a_program_is_told_right_before_the_first_note_that_wants_it() -> None:
     core.apply(Start(0.0, 60.0))
     for half in range(20):
         core.run_due(half / 2.0)
-    sent = [(message.data[0] >> 4, message.data[0] & 15, message.data[1]) for message in port.messages]
-    on = [one for one in sent if one[0] in (0x9, 0xC)]
+    messages = [(message.data[0] >> 4, message.data[0] & 15, message.data[1]) for message in port.messages]
+    on = [one for one in messages if one[0] in (0x9, 0xC)]
     assert on == [(9, 0, 60), (12, 0, 48), (9, 0, 60), (9, 0, 60), (12, 0, 0), (9, 0, 60), (9, 1, 60)]

@@ -300,19 +300,19 @@ def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capaci
 
 
 def assert_every_on_has_its_off(messages: list[RecordedMessage]) -> None:
-    sounding: set[tuple[int, int]] = set()
+    open_notes: set[tuple[int, int]] = set()
     for message in messages:
         kind = get_kind(message.data)
         if kind not in WORDS:
             continue
         key = (get_channel(message.data), message.data[1])
         if kind == "note_on":
-            assert key not in sounding, f"{key} was started twice"
-            sounding.add(key)
+            assert key not in open_notes, f"{key} was started twice"
+            open_notes.add(key)
         else:
-            assert key in sounding, f"{key} was ended without a start"
-            sounding.remove(key)
-    assert not sounding
+            assert key in open_notes, f"{key} was ended without a start"
+            open_notes.remove(key)
+    assert not open_notes
 
 
 @given(st.lists(step, max_size=25), st.integers(1, 40))
@@ -321,8 +321,8 @@ def test_every_note_on_has_exactly_one_note_off_whenever_silence_falls(
     steps: list[tuple[str, object]], capacity: int
 ) -> None:
     clocked = perform(steps, capacity_notes=capacity)
-    sounding = len(clocked.core.sounding)
-    assert clocked.core.health().sounding == sounding
+    sounding_count = len(clocked.core.sounding)
+    assert clocked.core.health().sounding == sounding_count
     clocked.core.silence()
     assert_every_on_has_its_off(clocked.port.messages)
     assert clocked.core.sounding == frozenset()
@@ -336,10 +336,10 @@ def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple
     assert clocked.core.next_deadline() is None
     assert clocked.core.sounding == frozenset()
     assert_every_on_has_its_off(clocked.port.messages)
-    played = sum(len(value) for action, value in steps if action == "play")  # type: ignore[arg-type]
+    note_count = sum(len(value) for action, value in steps if action == "play")  # type: ignore[arg-type]
     ons = sum(get_kind(m.data) == "note_on" for m in clocked.port.messages)
     health = clocked.core.health()
-    assert ons + health.dropped == played
+    assert ons + health.dropped == note_count
     assert health.sent == len(clocked.port.messages)
     assert health.late <= health.sent
 
@@ -359,19 +359,19 @@ def test_music_known_ahead_is_sent_in_due_order_and_never_early(
         tempo_map.add(TempoPoint(beat, bpm))
         clocked.core.apply(TempoChange(TempoPoint(beat, bpm)))
     clocked.core.apply(Notes(tuple(notes)))
-    due: list[float] = []
+    due_times: list[float] = []
     for seconds in itertools.accumulate(steps):
         while (deadline := clocked.core.next_deadline()) is not None and deadline <= seconds:
             clocked.clock.sleep_until(deadline)
-            due.append(deadline)
+            due_times.append(deadline)
             clocked.core.run_due(clocked.clock.now())
-    assert due == sorted(due)
+    assert due_times == sorted(due_times)
     ticks = [m.seconds for m in clocked.port.messages if m.data == CLOCK]
-    expected = [tempo_map.seconds_at(k / 24) for k in range(len(ticks))]
-    assert ticks == pytest.approx(expected, abs=1e-5)
+    tick_times = [tempo_map.seconds_at(k / 24) for k in range(len(ticks))]
+    assert ticks == pytest.approx(tick_times, abs=1e-5)
     onsets = sorted(max(0.0, tempo_map.seconds_at(n.onset_beats)) for n in notes if n.onset_beats >= 0.0)
-    sent = [m.seconds for m in clocked.port.messages if get_kind(m.data) == "note_on" and m.seconds > 0.0]
-    assert all(any(abs(when - onset) < 1e-5 for onset in onsets) for when in sent)
+    onset_times = [m.seconds for m in clocked.port.messages if get_kind(m.data) == "note_on" and m.seconds > 0.0]
+    assert all(any(abs(when - onset) < 1e-5 for onset in onsets) for when in onset_times)
 
 
 @given(st.floats(0.0, 0.2))

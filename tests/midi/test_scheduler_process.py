@@ -100,8 +100,10 @@ def test_many_notes_are_handed_over_in_several_messages() -> None:
 
 
 @given(st.lists(commands, max_size=10), st.data())
-def test_every_command_survives_the_pipe_however_it_is_cut(sent: list[SinkCommand], data: st.DataObject) -> None:
-    stream = b"".join(map(encode_frame, sent))
+def test_every_command_survives_the_pipe_however_it_is_cut(
+    sent_commands: list[SinkCommand], data: st.DataObject
+) -> None:
+    stream = b"".join(map(encode_frame, sent_commands))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
     decoder: FrameDecoder[SinkCommand] = FrameDecoder(SinkCommand)
     received = [
@@ -109,7 +111,7 @@ def test_every_command_survives_the_pipe_however_it_is_cut(sent: list[SinkComman
         for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
         for message in decoder.feed(stream[start:end])
     ]
-    assert received == sent
+    assert received == sent_commands
 
 
 @given(commands, st.data())
@@ -180,10 +182,10 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     assert scheduler.process_id is not None
     stop_process(scheduler.process_id)
     scheduler.send(Start(time.monotonic(), 120.0))
-    begun = time.monotonic()
+    start = time.monotonic()
     for _ in range(100):
         scheduler.send(Notes(tuple([held_note()] * 100)))
-    assert time.monotonic() - begun < 10.0
+    assert time.monotonic() - start < 10.0
     # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
     assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
     scheduler.send(Stop())
@@ -276,8 +278,8 @@ def test_the_inbox_is_bounded_and_what_waits_for_it_is_not_lost() -> None:
     wait_for(lambda: inbox.qsize() == INBOX_COMMANDS)
     reader.join(0.05)
     assert inbox.qsize() == INBOX_COMMANDS
-    taken = [inbox.get(timeout=20.0) for _ in range(INBOX_COMMANDS + 101)]
-    assert taken == [Pause()] * (INBOX_COMMANDS + 100) + [Stop()]
+    commands = [inbox.get(timeout=20.0) for _ in range(INBOX_COMMANDS + 101)]
+    assert commands == [Pause()] * (INBOX_COMMANDS + 100) + [Stop()]
 
 
 @posix_only

@@ -192,14 +192,14 @@ def test_what_was_thrown_away_adds_up_and_the_grain_is_that_of_the_connection() 
 def test_whatever_goes_and_comes_it_is_back_in_the_end(changes: list[tuple[str, float]]) -> None:
     """At every moment the problem is what the last look saw."""
     watched = WatchedInput(script=[(1000.0, note_on(1, 60, 80))])
-    for what, seconds in changes:
-        if what == "server":
+    for change, seconds in changes:
+        if change == "server":
             watched.system.runs = not watched.system.runs
             watched.system.unplug(*([] if watched.system.runs else ["Keys", "Pads"]))
-        elif what in watched.system.plugged:
-            watched.system.unplug(what)
+        elif change in watched.system.plugged:
+            watched.system.unplug(change)
         else:
-            watched.system.plugged = [*watched.system.plugged, what]
+            watched.system.plugged = [*watched.system.plugged, change]
         watched.until(watched.clock.now() + seconds)
     watched.until(watched.clock.now() + WATCH_SECONDS)
     assert (watched.input.problem is None) == watched.system.connections[-1].alive
@@ -269,8 +269,8 @@ def test_a_sender_that_comes_back_from_the_top_is_followed_from_the_top() -> Non
 
 def test_a_pedal_held_while_its_cable_was_out_acts_when_it_is_pressed_again() -> None:
     pedal, knob = Binding(Control("cc", 64), "panic"), Binding(Control("cc", 20), "valence")
-    turned = [control_change(1, 20, 64), control_change(1, 20, 32)]
-    script = [(0.1, control_change(1, 64, 127)), (0.2, turned[0]), (0.3, turned[1])]
+    knob_messages = [control_change(1, 20, 64), control_change(1, 20, 32)]
+    script = [(0.1, control_change(1, 64, 127)), (0.2, knob_messages[0]), (0.3, knob_messages[1])]
     script += [(5.0, control_change(1, 64, 127)), (6.0, control_change(1, 20, 120))]
     watched, midi_map = WatchedInput(script=script), MidiMap([pedal, knob])
 
@@ -307,9 +307,9 @@ class CountingSystem(FakeSystem):
         return super().running()
 
     def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
-        opened = super().open_input(name, occurrence)
+        opened_input = super().open_input(name, occurrence)
         self.opened_one.release()
-        return opened
+        return opened_input
 
 
 def test_the_supervisor_opens_it_again_by_itself_and_ends_with_the_input(at_once: ManualClock) -> None:

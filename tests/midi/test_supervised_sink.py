@@ -83,8 +83,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
     clock = ManualClock(100.0)
     lives = [ScriptedClient(), ScriptedClient(opens=False), ScriptedClient()]
-    waiting = iter(lives)
-    port = SupervisedSink(clock=clock, create_client=lambda *_, **__: next(waiting))
+    clients = iter(lives)
+    port = SupervisedSink(clock=clock, create_client=lambda *_, **__: next(clients))
     try:
         port.open()
         port.send(Start(100.0, 120.0))
@@ -127,8 +127,8 @@ def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
 
 def test_the_log_says_what_was_lost_and_how_many_notes(caplog: pytest.LogCaptureFixture) -> None:
     lives = [ScriptedClient(), ScriptedClient()]
-    waiting = iter(lives)
-    port = SupervisedSink("synth", create_client=lambda *_, **__: next(waiting))
+    clients = iter(lives)
+    port = SupervisedSink("synth", create_client=lambda *_, **__: next(clients))
     with caplog.at_level(logging.INFO):
         try:
             port.open()
@@ -146,8 +146,8 @@ def test_the_log_says_what_was_lost_and_how_many_notes(caplog: pytest.LogCapture
 
 def test_a_pause_outlives_the_loss() -> None:
     lives = [ScriptedClient(), ScriptedClient()]
-    waiting = iter(lives)
-    port = SupervisedSink(create_client=lambda *_, **__: next(waiting))
+    clients = iter(lives)
+    port = SupervisedSink(create_client=lambda *_, **__: next(clients))
     try:
         port.open()
         port.send(Start(0.0, 120.0))

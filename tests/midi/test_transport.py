@@ -167,14 +167,14 @@ def test_controls_stand_at_their_time_in_a_midi_file() -> None:
     scheduler.send(Stop())
 
     file = mido.MidiFile(file=io.BytesIO(encode_midi(scheduler.messages, scheduler.tempo_map)))
-    found = []
+    controls = []
     for track in file.tracks:
         ticks = 0
         for message in track:
             ticks += message.time
             if message.type == "control_change":
-                found.append((message.channel + 1, ticks / file.ticks_per_beat, message.control, message.value))
-    assert found == [(1, float(i), 7, i) for i in range(4)] + [(16, float(i), 20, i) for i in range(4)]
+                controls.append((message.channel + 1, ticks / file.ticks_per_beat, message.control, message.value))
+    assert controls == [(1, float(i), 7, i) for i in range(4)] + [(16, float(i), 20, i) for i in range(4)]
 
 
 def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_beat() -> None:

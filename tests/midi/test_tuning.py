@@ -120,19 +120,19 @@ def test_a_part_in_need_gets_a_rested_channel_of_the_one_that_holds_most() -> No
 
 
 def test_when_nothing_is_rested_the_nearest_bend_is_taken_12_tet_included() -> None:
-    held = [note(0.0, 9.0, 60 + i, 8.0 * (i + 1)) for i in range(12)]
+    long_notes = [note(0.0, 9.0, 60 + i, 8.0 * (i + 1)) for i in range(12)]
     late = [note(1.0, 1.0, 50, 41.0), note(2.0, 1.0, 51, 3.0)]
-    receiver = Receiver().hear(perform(held + late, Tuning(programs=PARTS)))
+    receiver = Receiver().hear(perform(long_notes + late, Tuning(programs=PARTS)))
     assert [round(100 * (v.heard[0] - v.key)) for v in receiver.voices[-2:]] == [40, 0]
     assert all(len(voice.heard) == 1 for voice in receiver.voices)
 
 
 def test_a_ringing_tail_is_left_alone_until_it_has_rung() -> None:
-    held = [note(0.0, 9.0, 60 + i, 8.0 * (i + 1)) for i in range(11)]
+    long_notes = [note(0.0, 9.0, 60 + i, 8.0 * (i + 1)) for i in range(11)]
     first = note(0.0, 1.0, 80, -90.0)
     for gap, lands in ((RING_SECONDS * 0.9, 0), (RING_SECONDS * 1.1, -30)):
         after = note(1.0 + gap, 1.0, 85, -30.0)
-        receiver = Receiver().hear(perform([*held, first, after], Tuning(programs=PARTS)))
+        receiver = Receiver().hear(perform([*long_notes, first, after], Tuning(programs=PARTS)))
         assert round(100 * (receiver.voices[-1].heard[0] - 85)) == lands
 
 
@@ -182,8 +182,8 @@ def test_silence_brings_everything_back_to_12_tet(tuning: Tuning) -> None:
     messages = perform(notes, tuning, until=1.0, stop=True)
     receiver = Receiver().hear(messages)
     assert receiver.sounding() == []
-    used = {get_channel(m.data) for m in messages if get_kind(m.data) == "note_on"}
-    for channel in used:
+    note_channels = {get_channel(m.data) for m in messages if get_kind(m.data) == "note_on"}
+    for channel in note_channels:
         ends = [m.data[1] for m in messages if get_kind(m.data) == "control_change" and get_channel(m.data) == channel]
         assert {120, 123} <= set(ends)
     for channel in range(1, 17):
@@ -214,7 +214,7 @@ def test_plain_music_is_left_behind_as_it_always_was() -> None:
 
 
 def test_the_tuning_reaches_the_process_that_sends() -> None:
-    sent = {}
+    counts_by_mode = {}
     for mode in ("off", "bend", "mts"):
         with SchedulerClient(null=True) as scheduler:
             scheduler.send(Tuning(mode, None, PARTS))
@@ -223,11 +223,11 @@ def test_the_tuning_reaches_the_process_that_sends() -> None:
             deadline = time.monotonic() + 20.0
             while not ((health := scheduler.health()).sent and not health.sounding) and time.monotonic() < deadline:
                 time.sleep(0.01)
-        sent[mode] = scheduler.health().sent
+        counts_by_mode[mode] = scheduler.health().sent
     silence = 2
-    assert sent["off"] == 2 + silence
-    assert sent["bend"] == 2 + (2 + 6 + 1) + silence + 1  # programs, range, bend; and the bend back
-    assert sent["mts"] == 2 + (6 + 1) + silence + 1
+    assert counts_by_mode["off"] == 2 + silence
+    assert counts_by_mode["bend"] == 2 + (2 + 6 + 1) + silence + 1  # programs, range, bend; and the bend back
+    assert counts_by_mode["mts"] == 2 + (6 + 1) + silence + 1
 
 
 def test_a_tuning_is_chosen_before_the_start() -> None:
@@ -285,9 +285,9 @@ tuned_note = st.builds(
 @given(st.lists(plain_note, max_size=30))
 @settings(max_examples=100)
 def test_12_tet_music_is_sent_byte_for_byte_as_without_a_tuning(notes: list[NoteEvent]) -> None:
-    expected = perform(notes, Tuning("off"), until=6.0, stop=True)
+    reference = perform(notes, Tuning("off"), until=6.0, stop=True)
     for tuning in (Tuning(), Tuning("bend", 2, PARTS), Tuning("bend", 48, PARTS), Tuning("mts", None, PARTS)):
-        assert perform(notes, tuning, until=6.0, stop=True) == expected
+        assert perform(notes, tuning, until=6.0, stop=True) == reference
 
 
 @way
@@ -307,15 +307,15 @@ def test_no_note_that_sounds_or_rings_is_ever_moved(tuning: Tuning, notes: list[
 def test_every_note_on_has_its_off_whenever_silence_falls(
     tuning: Tuning, notes: list[NoteEvent], stop_at: float
 ) -> None:
-    sounding: set[tuple[int, int]] = set()
+    open_notes: set[tuple[int, int]] = set()
     for message in perform(notes, tuning, until=stop_at, stop=True):
         key = (get_channel(message.data), message.data[1])
         if get_kind(message.data) == "note_on":
-            assert key not in sounding
-            sounding.add(key)
+            assert key not in open_notes
+            open_notes.add(key)
         elif get_kind(message.data) == "note_off":
-            sounding.remove(key)
-    assert not sounding
+            open_notes.remove(key)
+    assert not open_notes
 
 
 @way
@@ -324,10 +324,10 @@ def test_every_note_on_has_its_off_whenever_silence_falls(
 def test_one_note_at_a_time_is_in_tune_to_half_a_step_of_the_wheel(tuning: Tuning, notes: list[NoteEvent]) -> None:
     spaced = [note(5.0 * i, 1.0, n.pitch, n.cents, n.channel) for i, n in enumerate(notes)]
     voices = Receiver().hear(perform(spaced, tuning)).voices
-    for wanted, voice in zip(spaced, voices, strict=True):
-        cents = 0.0 if wanted.channel == 10 else wanted.cents
-        asked = min(max(wanted.pitch + cents / 100.0, 0.0), 127.9999) if tuning.mode == "mts" else None
-        off = 100.0 * (voice.heard[0] - (wanted.pitch + cents / 100.0 if asked is None else asked))
+    for spaced_note, voice in zip(spaced, voices, strict=True):
+        cents = 0.0 if spaced_note.channel == 10 else spaced_note.cents
+        target_pitch = min(max(spaced_note.pitch + cents / 100.0, 0.0), 127.9999) if tuning.mode == "mts" else None
+        off = 100.0 * (voice.heard[0] - (spaced_note.pitch + cents / 100.0 if target_pitch is None else target_pitch))
         assert abs(off) <= (0.02 if tuning.mode == "mts" else FINE_CENTS[tuning.bend_range]) + 1e-6
 
 

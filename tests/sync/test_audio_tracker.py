@@ -33,10 +33,10 @@ def beat_error(state: SyncState, bpm: float, end: float) -> float:
     """Return how far the predicted next beat is from the true one, in seconds."""
     assert state.beat is not None
     period = 60.0 / state.beat.bpm
-    predicted = state.beat.beat_seconds + period * math.ceil((end - state.beat.beat_seconds) / period)
+    predicted_beat = state.beat.beat_seconds + period * math.ceil((end - state.beat.beat_seconds) / period)
     true = 60.0 / bpm
-    away = (predicted - FIRST_BEAT) % true
-    return min(away, true - away)
+    distance = (predicted_beat - FIRST_BEAT) % true
+    return min(distance, true - distance)
 
 
 @pytest.mark.parametrize("bpm", [72.0, 96.0, 125.0, 150.0])
@@ -84,15 +84,15 @@ def test_after_the_player_stops_there_is_no_beat() -> None:
 
 def test_how_the_sound_is_cut_does_not_matter() -> None:
     sound = song(96.0, 0)[: 6 * RATE]
-    whole, cut = AudioTracker(), AudioTracker()
-    whole.push(AudioWindow(sound, RATE, 6.0))
+    one_block, many_blocks = AudioTracker(), AudioTracker()
+    one_block.push(AudioWindow(sound, RATE, 6.0))
     rng = np.random.default_rng(3)
     start = 0
     while start < len(sound):
         end = min(len(sound), start + int(rng.integers(1, 3000)))
-        cut.push(AudioWindow(sound[start:end], RATE, end / RATE))
+        many_blocks.push(AudioWindow(sound[start:end], RATE, end / RATE))
         start = end
-    one, other = whole.estimate(6.0), cut.estimate(6.0)
+    one, other = one_block.estimate(6.0), many_blocks.estimate(6.0)
     assert one.beat is not None
     assert other.beat is not None
     assert other.beat.beat_seconds == pytest.approx(one.beat.beat_seconds, abs=1e-6)

@@ -93,9 +93,9 @@ def test_two_programs_on_a_network_share_a_beat() -> None:
         assert beat.beat_number is not None
         # Both see the same place in the bar now.
         now, micros = time.monotonic(), other.clock().micros()
-        theirs = other.captureSessionState().phaseAtTime(micros, 4.0)
-        ours = (beat.beat_number + (now - beat.beat_seconds) * beat.bpm / 60.0) % 4.0
-        assert abs((ours - theirs + 2.0) % 4.0 - 2.0) < 0.02
+        other_phase = other.captureSessionState().phaseAtTime(micros, 4.0)
+        phase = (beat.beat_number + (now - beat.beat_seconds) * beat.bpm / 60.0) % 4.0
+        assert abs((phase - other_phase + 2.0) % 4.0 - 2.0) < 0.02
     finally:
         source.close()
         other.enabled = False

@@ -30,7 +30,7 @@ OWN_BPM = 110.0
 def accompany_song(beat_tracker: BeatTracker | None) -> Performance:
     """In C major and at 110 BPM by itself; the recording is in A minor, at 96."""
     scheduler = OfflineScheduler()
-    players = [found.generator for found in registry.load_generators(["chords", "bass"])]
+    players = [loaded_generator.generator for loaded_generator in registry.load_generators(["chords", "bass"])]
     conductor = Conductor(scheduler, GeneratorBand(players), seed=7, tonic=0)
     source = ScriptedSource(song(BPM, 9, False, 30.0), ManualClock())
     script = [(0.0, parameters(OWN_BPM))]
@@ -38,14 +38,14 @@ def accompany_song(beat_tracker: BeatTracker | None) -> Performance:
 
 
 def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key() -> None:
-    made = accompany_song(AudioTracker())
-    beats = np.array([made.tempo_map.seconds_at(float(beat)) for beat in range(200)])
+    performance = accompany_song(AudioTracker())
+    beats = np.array([performance.tempo_map.seconds_at(float(beat)) for beat in range(200)])
     beats = beats[(beats > 15.0) & (beats < 30.0)]
     period = 60.0 / BPM
-    away = np.abs((beats - FIRST_BEAT + period / 2.0) % period - period / 2.0)
-    assert np.median(away) < 0.02
+    distances = np.abs((beats - FIRST_BEAT + period / 2.0) % period - period / 2.0)
+    assert np.median(distances) < 0.02
     assert np.median(np.diff(beats)) == pytest.approx(period, rel=0.02)
-    late = [note.pitch % 12 for note in find_sounding_notes(made.messages) if 20.0 < note.start_seconds < 30.0]
+    late = [note.pitch % 12 for note in find_sounding_notes(performance.messages) if 20.0 < note.start_seconds < 30.0]
     a_harmonic_minor = {9, 11, 0, 2, 4, 5, 7, 8}
     assert len(late) > 20
     assert set(late) <= a_harmonic_minor

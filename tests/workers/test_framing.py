@@ -66,10 +66,10 @@ def test_garbage_is_refused_or_waited_on_but_never_obeyed(garbage: bytes) -> Non
 
 @given(messages, st.data())
 def test_a_flipped_byte_raises_nothing_but_a_worker_error(message: Any, data: st.DataObject) -> None:
-    damaged = bytearray(encode_frame(message))
-    damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
+    damaged_frame = bytearray(encode_frame(message))
+    damaged_frame[data.draw(st.integers(0, len(damaged_frame) - 1))] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(WorkerError):  # anything else fails the test
-        decoder().feed(bytes(damaged))
+        decoder().feed(bytes(damaged_frame))
 
 
 @pytest.mark.parametrize(
@@ -113,15 +113,15 @@ def test_what_has_no_schema_is_refused_before_it_is_sent() -> None:
 
 @given(st.lists(st.floats(-1.0, 1.0, width=32), max_size=50))
 def test_arrays_travel_as_float32_and_can_be_written_to(values: list[float]) -> None:
-    sent = np.array(values)
-    (received,) = FrameDecoder[Samples](Samples).feed(encode_frame(Samples(sent)))
+    array = np.array(values)
+    (received,) = FrameDecoder[Samples](Samples).feed(encode_frame(Samples(array)))
     assert received.values.dtype == np.float32
     assert received.values.tolist() == values
     received.values[:] = 0.0
 
 
 def test_an_array_keeps_its_shape_and_one_that_lacks_samples_is_refused() -> None:
-    sent = np.arange(6, dtype=np.float32).reshape(2, 3).T
-    np.testing.assert_array_equal(decode_payload(encode_payload(sent), np.ndarray), sent)
+    array = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    np.testing.assert_array_equal(decode_payload(encode_payload(array), np.ndarray), array)
     with pytest.raises(WorkerError, match="damaged"):
         decode_payload(encode_payload([[2, 3], bytes(20)]), np.ndarray)

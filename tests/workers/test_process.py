@@ -118,10 +118,10 @@ def test_the_outbox_is_bounded_by_weight_and_by_number(start: Callable[..., Peer
 def test_one_that_reads_nothing_is_lost_after_the_deadline(start: Callable[..., Peer]) -> None:
     peer = start(ECHO, write_seconds=0.5)
     stop_process(peer.process.process_id or 0)
-    begun = time.monotonic()
+    start_time = time.monotonic()
     peer.process.send(Word("x" * 500_000))
     wait_until(lambda: peer.ends)
-    assert 0.4 < time.monotonic() - begun < 10.0
+    assert 0.4 < time.monotonic() - start_time < 10.0
     assert peer.process.error == "the peer took no message for 0.5 s and was ended"
     assert peer.process.exit_code == -signal.SIGKILL
     assert not peer.process.send(Word("more"))
@@ -151,9 +151,9 @@ def test_closing_is_bounded_for_any_child(start: Callable[..., Peer], script: st
     peer = start(script)
     for _ in range(20):
         peer.process.send(Word("x" * 20_000))
-    begun = time.monotonic()
+    start_time = time.monotonic()
     peer.process.close(0.2, terminate=True)
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - start_time < 5.0
     assert peer.process.exit_code is not None
     assert peer.ends == 1
 
@@ -185,10 +185,10 @@ def test_a_callback_that_fails_is_the_end_and_not_a_deaf_parent() -> None:
 
 
 def test_it_starts_once_and_not_after_its_end() -> None:
-    closed = Peer(ECHO)
-    closed.process.close()
+    closed_process = Peer(ECHO)
+    closed_process.process.close()
     with pytest.raises(WorkerError, match="closed before it was started"):
-        closed.process.start()
+        closed_process.process.start()
     peer = Peer(ECHO)
     peer.process.start()
     with pytest.raises(WorkerError, match="started twice"):
@@ -235,7 +235,7 @@ def test_a_child_gives_up_a_parent_that_never_reads() -> None:
         f"answers = [{GREAT}, parent.send(Word('more'))]\n"
         "print(answers, file=sys.stderr, flush=True); sys.exit(parent.exit_code)"
     )
-    begun = time.monotonic()
+    start_time = time.monotonic()
     with subprocess.Popen(
         [sys.executable, "-c", HEAD + script],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -243,7 +243,7 @@ def test_a_child_gives_up_a_parent_that_never_reads() -> None:
         assert process.stderr is not None
         assert process.stderr.read() == "[False, False]\n"
         assert process.wait(20.0) == GIVEN_UP_EXIT_CODE
-    assert time.monotonic() - begun < 10.0
+    assert time.monotonic() - start_time < 10.0
 
 
 @posix_only
@@ -311,15 +311,15 @@ def test_a_child_that_must_not_wait_drops_whole_messages() -> None:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None
-    taken = int(process.stderr.readline())
-    assert 0 < taken < 100
+    sent_count = int(process.stderr.readline())
+    assert 0 < sent_count < 100
     from kelly_live.workers.framing import FrameDecoder, encode_frame
 
     assert process.stdin is not None
     assert process.stdout is not None
     decoder = FrameDecoder[Word](Word)
     words: list[Word] = []
-    while len(words) < taken - 1:  # the last one may wait for its rest
+    while len(words) < sent_count - 1:  # the last one may wait for its rest
         words += decoder.feed(os.read(process.stdout.fileno(), 1 << 16))
     process.stdin.write(encode_frame(Word("more")))
     process.stdin.close()
@@ -327,7 +327,7 @@ def test_a_child_that_must_not_wait_drops_whole_messages() -> None:
     process.wait(20.0)
     process.stdout.close()
     process.stderr.close()
-    assert [word.text[:6] for word in words] == [f"{n:06}" for n in range(taken)] + ["more"]
+    assert [word.text[:6] for word in words] == [f"{n:06}" for n in range(sent_count)] + ["more"]
 
 
 def test_a_loss_is_logged_but_not_printed() -> None:

@@ -16,8 +16,8 @@ print(before, len(gc.get_objects()), gc.isenabled(), sys.getswitchinterval() == 
 
 
 def test_a_frozen_process_has_nothing_left_to_walk_and_still_collects() -> None:
-    printed = subprocess.run([sys.executable, "-c", FREEZE], capture_output=True, text=True, check=True).stdout.split()
-    before, after, *rest = printed
+    output = subprocess.run([sys.executable, "-c", FREEZE], capture_output=True, text=True, check=True).stdout.split()
+    before, after, *rest = output
     assert int(before) > 50_000
     assert int(after) < 500
     assert rest == ["True", "True"]

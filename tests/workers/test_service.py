@@ -112,11 +112,11 @@ def test_one_that_hangs_is_ended(counter: ServiceProcess) -> None:
 
 
 def test_one_that_is_killed_is_noticed_at_once(counter: ServiceProcess) -> None:
-    waiting = counter.submit("wait")
+    pending_call = counter.submit("wait")
     assert counter.process_id is not None
     os.kill(counter.process_id, signal.SIGKILL)
     with pytest.raises(WorkerError, match="the counter ended by itself"):
-        waiting.result(20.0)
+        pending_call.result(20.0)
     with pytest.raises(WorkerError, match="ended by itself"):
         counter.call("double", Count(1), timeout=20.0)
 
@@ -126,15 +126,15 @@ def test_one_that_is_killed_is_noticed_at_once(counter: ServiceProcess) -> None:
 def test_one_that_stands_still_blocks_neither_submit_nor_call_nor_close(counter: ServiceProcess, bytes_: int) -> None:
     assert counter.process_id is not None
     stop_process(counter.process_id)
-    begun = time.monotonic()
+    start_time = time.monotonic()
     future = counter.submit("take", bytes(bytes_))
-    assert time.monotonic() - begun < 1.0, "submitting never waits"
+    assert time.monotonic() - start_time < 1.0, "submitting never waits"
     with pytest.raises(WorkerError, match="and was ended"):
         counter.call("take", bytes(bytes_), timeout=5.0)
     with pytest.raises(WorkerError, match="and was ended"):
         future.result(0.0)
     counter.close()
-    assert time.monotonic() - begun < 15.0
+    assert time.monotonic() - start_time < 15.0
 
 
 @posix_only
@@ -142,9 +142,9 @@ def test_one_that_stands_still_with_a_full_pipe_is_closed_in_time(counter: Servi
     assert counter.process_id is not None
     stop_process(counter.process_id)
     future = counter.submit("take", bytes(400_000))
-    begun = time.monotonic()
+    start_time = time.monotonic()
     counter.close(0.2)
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - start_time < 5.0
     with pytest.raises(WorkerError, match="was closed"):
         future.result(0.0)
 
