@@ -4,13 +4,15 @@ The signals that end the program are taken before anything that takes long is im
 Python's own KeyboardInterrupt may abort the process.
 """
 
-import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a KellyError, 2 a usage error, 128 and its number after a signal."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a quiet end, for the moment that the next import takes
+    # A quiet end, for the moment that the next imports take. `signal` itself is one of them: it loads `enum`.
+    import _signal  # type: ignore[import-not-found,unused-ignore]
+
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from kelly_live.core.termination import exit_process, handle_signals
 
     handle_signals()

@@ -109,7 +109,8 @@ def interrupt(command: LongCommand, signal_name: str, after_seconds: float, numb
         printed = errors.read()
         faults = [*_list_code_faults(command, signal_name, process.returncode)]
         if wrong := [line for line in printed.splitlines() if line and not _PROGRESS.fullmatch(line)]:
-            faults.append(f"stderr: {wrong[-1][:200]}")
+            begun = "" if "kelly_live/" in printed or "Traceback" not in printed else " before our first line"
+            faults.append(f"stderr{begun}: {wrong[-1][:200]}")
         faults += [f"left a process: {line}" for line in _wait_for_children(mark)]
         left = [path for root in (folder, temporary) for pattern in _TEMPORARY for path in Path(root).rglob(pattern)]
         faults += [f"left a temporary file: {path.name}" for path in left]
