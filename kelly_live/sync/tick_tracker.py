@@ -29,14 +29,16 @@ _OUTLIER_SECONDS = 0.002
 _SAME_PERIOD_ERRORS = 4.0  # a clock that returns has its old tempo until its ticks are this many standard errors off
 _ON_TIME = 0.2  # of a period; or, up to the next share, within some errors of the jitter
 _ON_TIME_MOST = 0.4
+_SAME_ERROR = 0.15  # of a period: the ticks after missing ones do not get later
 _ON_TIME_ERRORS = 4.0
 _BASE_TICKS = 48  # before the tail, to which the tail is compared
 _FEWEST_BASE_TICKS = 8
-_SMALLEST_JITTER = 0.00015  # s; a clock without jitter still has rounding
+_SMALLEST_JITTER = 0.0005  # s; machines stall, and a stall holds up several ticks
 _UNKNOWN_JITTER = 0.001
 _JUMP_LIKELIHOOD = 64.0  # twice the log-likelihood ratio; jitter of 2 ms a tick reached 36 in minutes
 _JUMP_STRAIGHT = 2.5  # the ticks after a jump are off their new line by at most so many errors of the jitter
 _SMALLEST_JUMP = 0.01  # share of the period
+_LARGE_JUMP = 0.3  # three ticks tell; for a smaller one, which a stall may look like, it takes four
 _DOUBLE = 0.56  # a period under this share of the old one may also be two clocks at once
 _DOUBLE_TICKS = 12  # that tell
 _STRAIGHT_TICKS = 6  # that are straight by themselves are believed, wherever they lie
@@ -188,6 +190,8 @@ class TickTracker:
         ]  # coarse stamps are soon on time by chance
         first = number + len(waiting) - len(witnesses) + missing
         is_constant = all(self._is_on_time(line, seconds, first + i) for i, seconds in enumerate(witnesses))
+        errors = [seconds - line.seconds_at(first + i) for i, seconds in enumerate(witnesses)]
+        is_constant = is_constant and max(errors) - min(errors) <= _SAME_ERROR * line.period + self._grain / 2.0
         if missing > 0 and is_constant and len(witnesses) >= 2 + math.ceil(2.0 * self._grain / line.period):
             self.missing += missing
             return self._commit(witnesses, first)
@@ -229,7 +233,7 @@ class TickTracker:
         newest = (tail + waiting)[-_TAIL:]
         errors = _errors(line, newest)
         is_doubtful = self._count - self._extra_at < CLOCKS_PER_BEAT
-        fewest = _STRAIGHT_TICKS if is_doubtful else 2
+        fewest = _STRAIGHT_TICKS if is_doubtful else _FEWEST - 1
         best = min(
             (_fit_change(errors, length) for length in range(max(fewest, len(waiting)), len(newest) + 1)),
             key=lambda change: change.rest,
@@ -247,6 +251,7 @@ class TickTracker:
             or best.rest > _JUMP_STRAIGHT**2 * variance * len(newest)
             or abs(best.slope) * (best.length - best.place) < coarse
             or abs(best.slope) < _SMALLEST_JUMP * line.period
+            or (best.length < _FEWEST and abs(best.slope) < _LARGE_JUMP * line.period)
             or period < _DOUBLE * line.period
             or not _is_plausible(Line(0.0, period))
         ):
