@@ -94,18 +94,18 @@ class Downmixer:
             self._is_active, self._is_cancelling = is_active, False
             self._own_power = self._mixed_power = 0.0
         else:
-            own = float(power[is_active].mean())
+            own_power = float(power[is_active].mean())
             if self._own_power == 0.0:
-                self._own_power, self._mixed_power = own, own / count
-            self._own_power += (own - self._own_power) * (1.0 - self._memory)
+                self._own_power, self._mixed_power = own_power, own_power / count
+            self._own_power += (own_power - self._own_power) * (1.0 - self._memory)
             self._mixed_power += (mixed_power - self._mixed_power) * (1.0 - self._memory)
         limit = _NOT_CANCELLING if self._is_cancelling else _CANCELLING
         self._is_cancelling = count > 1 and self._mixed_power * count < limit * self._own_power
-        wanted = np.zeros(self._channels, np.float32)
-        wanted[np.flatnonzero(is_active)[:1] if self._is_cancelling else is_active] = 1.0
-        wanted /= wanted.sum()
-        if not np.array_equal(wanted, self._weights):
-            self._weights = wanted
+        target_weights = np.zeros(self._channels, np.float32)
+        target_weights[np.flatnonzero(is_active)[:1] if self._is_cancelling else is_active] = 1.0
+        target_weights /= target_weights.sum()
+        if not np.array_equal(target_weights, self._weights):
+            self._weights = target_weights
 
 
 def _weigh(piece: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -99,10 +99,10 @@ class PortAudioSource:
         device = devices.resolve_input(self._query)
         self.name = device.name
         module = devices.portaudio()
-        heard = self._mix.choose(device.channels, f"the audio input {device.name!r}")
+        chosen_channels = self._mix.choose(device.channels, f"the audio input {device.name!r}")
         is_named = self._mix.channels is not None
-        channels, rate = _find_format(module, device, max(heard), is_named=is_named)
-        self._heard = tuple(channel for channel in heard if channel <= channels)
+        channels, rate = _find_format(module, device, max(chosen_channels), is_named=is_named)
+        self._heard = tuple(channel for channel in chosen_channels if channel <= channels)
         self._is_choice = is_named or device.channels > 2
         self.inputs = self._mix.describe(device.channels)
         self._columns = np.array(self._heard) - 1

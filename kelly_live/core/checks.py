@@ -53,10 +53,10 @@ def as_whole_number(value: object) -> int | None:
 
 def require_whole_number(name: str, value: object) -> int:
     """Return a whole number of any type as an int; refuse anything else."""
-    whole = as_whole_number(value)
-    if whole is None:
+    number = as_whole_number(value)
+    if number is None:
         raise ConfigError(f"{name} is {value!r}; it must be a whole number")
-    return whole
+    return number
 
 
 def as_number(value: object) -> float | None:

@@ -179,8 +179,8 @@ def read_packet(packet: bytes) -> tuple[list[bytes], bool]:
         if segment.startswith(b"\xf0") or (segment == b"\xf7" and before.startswith(b"\xf0")):
             is_whole = True
         else:
-            found, is_whole = _read_segment(segment)
-            messages += found
+            segment_messages, is_whole = _read_segment(segment)
+            messages += segment_messages
         is_valid = is_valid and is_whole
         before = segment
     return messages, is_valid

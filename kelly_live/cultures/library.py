@@ -73,8 +73,8 @@ def find_culture(name: str, folders: Sequence[Path] | None = None, notify: Notif
 
     `notify` is told if a file of that name was left out, and another is used.
     """
-    found = preset_library.find_presets(list_folders() if folders is None else folders)
-    return found.choose(name, "culture", LISTING_COMMAND, notify)
+    presets = preset_library.find_presets(list_folders() if folders is None else folders)
+    return presets.choose(name, "culture", LISTING_COMMAND, notify)
 
 
 def load_culture(name: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning) -> CulturePreset:

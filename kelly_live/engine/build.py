@@ -180,10 +180,10 @@ def create_conductor(
     )
 
 
-def report_faults(band: PresetBand, notify: Notify, known: Sequence[MutedPlayer] = ()) -> None:
+def report_faults(band: PresetBand, notify: Notify, known_faults: Sequence[MutedPlayer] = ()) -> None:
     """Name the players that are silent, except the known ones, and those of which notes were left out."""
     for player in band.muted:
-        if player not in known:
+        if player not in known_faults:
             notify(player.describe())
     for line in band.refusals.values():
         notify(line)

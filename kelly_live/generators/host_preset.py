@@ -116,8 +116,8 @@ def load_preset(name: str, folders: Sequence[Path] | None = None, notify: Notify
 
     `notify` is told if a file of that name was left out, and another is used.
     """
-    found = preset_library.find_presets(list_folders() if folders is None else folders)
-    return read_preset(found.choose(name, "host preset", LISTING_COMMAND, notify))
+    presets = preset_library.find_presets(list_folders() if folders is None else folders)
+    return read_preset(presets.choose(name, "host preset", LISTING_COMMAND, notify))
 
 
 def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, str], ...]:

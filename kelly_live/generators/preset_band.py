@@ -54,27 +54,27 @@ def assign_slots(
         part = player.part or player.generator
         overrides = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
         try:
-            loaded = registry.create_generator(
+            loaded_generator = registry.create_generator(
                 player.generator, dict(player.values) | overrides, deadline_seconds=deadline
             )
         except ConfigError as error:
             if player.generator in registry.list_names():
                 raise ConfigError(f"{'--set' if overrides else player.where or '--with'}: {error}") from error
-            loaded = LoadedGenerator(player.generator, None, str(error))
-        if loaded.generator is None:
-            unloaded_players.append(MutedPlayer(part, loaded.problem or "unknown"))
+            loaded_generator = LoadedGenerator(player.generator, None, str(error))
+        if loaded_generator.generator is None:
+            unloaded_players.append(MutedPlayer(part, loaded_generator.problem or "unknown"))
             continue
-        channel, program = channels.allocate(player, loaded.generator.descriptor)
+        channel, program = channels.allocate(player, loaded_generator.generator.descriptor)
         slots.append(
             PlayerSlot(
-                loaded.generator,
+                loaded_generator.generator,
                 part=part,
                 channel=channel,
                 program=program,
                 port=MAIN_PORT if one_port else player.port,
                 volume=player.volume,
                 sends_program=player.program is not None and not one_port and channel != DRUM_CHANNEL,
-                values=dict(loaded.values),
+                values=dict(loaded_generator.values),
             )
         )
     return SlotAssignment(tuple(slots), tuple(unloaded_players))

@@ -148,8 +148,12 @@ class SandboxedGenerator:
 
     def _is_first_call(self) -> bool:
         """Tell whether nothing was ever answered, and the time for the first answer is not over."""
-        began = self._first_call_seconds
-        return not self._has_answered and began is not None and self._clock.now() - began < FIRST_CALL_SECONDS
+        start_seconds = self._first_call_seconds
+        return (
+            not self._has_answered
+            and start_seconds is not None
+            and self._clock.now() - start_seconds < FIRST_CALL_SECONDS
+        )
 
 
 def run_with_deadline(function: Callable[[], T], seconds: float) -> T:

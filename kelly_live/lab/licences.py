@@ -125,7 +125,7 @@ def create_bill(packages: Sequence[Package], version: str) -> dict[str, object]:
     """Create a CycloneDX 1.6 bill of materials of the plain installation."""
     plain = {package.name: package for package in packages if package.extra == PLAIN}
     references = {name: f"pkg:pypi/{name}@{package.version}" for name, package in plain.items()}
-    needed = {name for package in plain.values() for name in package.needs}
+    needed_names = {name for package in plain.values() for name in package.needs}
     components = [
         {
             "type": "library",
@@ -141,17 +141,23 @@ def create_bill(packages: Sequence[Package], version: str) -> dict[str, object]:
         {"ref": references[package.name], "dependsOn": [references[name] for name in package.needs if name in plain]}
         for package in plain.values()
     ]
-    own = f"pkg:pypi/{PROJECT}@{version}"
-    roots = [references[name] for name in plain if name not in needed]
+    own_purl = f"pkg:pypi/{PROJECT}@{version}"
+    roots = [references[name] for name in plain if name not in needed_names]
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
-            "component": {"type": "application", "bom-ref": own, "name": PROJECT, "version": version, "purl": own}
+            "component": {
+                "type": "application",
+                "bom-ref": own_purl,
+                "name": PROJECT,
+                "version": version,
+                "purl": own_purl,
+            }
         },
         "components": components,
-        "dependencies": [{"ref": own, "dependsOn": roots}, *tree],
+        "dependencies": [{"ref": own_purl, "dependsOn": roots}, *tree],
     }
 
 

@@ -272,10 +272,10 @@ class Learner:
         if name not in self._backed_up:
             self._store.back_up(name)
             self._backed_up.add(name)
-        waiting = self._unsaved.get(name, [])
-        profile = self._store.update(name, lambda before: reduce(_apply, [*waiting, *changes], before))
-        if waiting:
-            self._lines.append(f"{name}: {plural(len(waiting), 'change')} kept now")
+        pending_changes = self._unsaved.get(name, [])
+        profile = self._store.update(name, lambda before: reduce(_apply, [*pending_changes, *changes], before))
+        if pending_changes:
+            self._lines.append(f"{name}: {plural(len(pending_changes), 'change')} kept now")
         self._unsaved.pop(name, None)
         self.problem = None
         return profile

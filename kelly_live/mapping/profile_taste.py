@@ -67,15 +67,15 @@ def list_held_targets(net: MapperNet, profile: Profile) -> list[PreferenceTarget
     errors of a target (`taste.ERRORS`). With them the others stay within one.
     """
     rows = play_for_embedding(net, np.zeros(USER_DIM), [one.state for one in profile.reactions])
-    named: set[tuple[str, str]] = set()  # (emotion, parameter) until now
-    held = []
+    seen_topics: set[tuple[str, str]] = set()  # (emotion, parameter) until now
+    held_targets = []
     for one, targets, base in zip(profile.reactions, _list_each_targets(net, profile), rows, strict=True):
         weight = _HELD_WEIGHT * min(one.count, MOST_COUNTED)
-        named |= {(one.state.emotion, target.parameter) for target in targets}
+        seen_topics |= {(one.state.emotion, target.parameter) for target in targets}
         for name, value in zip(PLAYED_PARAMETERS, base, strict=True):
-            if (one.state.emotion, name) not in named:
-                held.append(PreferenceTarget(one.state, name, value, weight))
-    return held
+            if (one.state.emotion, name) not in seen_topics:
+                held_targets.append(PreferenceTarget(one.state, name, value, weight))
+    return held_targets
 
 
 def _fit(net: MapperNet, profile: Profile) -> Floats:

@@ -287,8 +287,8 @@ class SchedulerCore:
         try:
             self.silence()
         finally:
-            moved, self._moved_controllers = self._moved_controllers, {}
-            self._send_all([control_change(*one, RESTING_VALUES[one[1]]) for one in moved])
+            moved_controllers, self._moved_controllers = self._moved_controllers, {}
+            self._send_all([control_change(*one, RESTING_VALUES[one[1]]) for one in moved_controllers])
 
     def _end_notes(self) -> list[bytes]:
         """Forget all notes, and return what ends those that sound."""

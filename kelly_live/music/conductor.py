@@ -300,9 +300,9 @@ class Conductor:
         beat = (now - _START_TOLERANCE_SECONDS - origin) * bpm / 60.0
         first = max(0, math.ceil(beat / self._slice_beats))
         if start is not None:
-            intended = math.ceil(start.beat / self._slice_beats)
-            first = max(first, intended)
-            self._skipped_beats += (first - intended) * self._slice_beats
+            target_slice = math.ceil(start.beat / self._slice_beats)
+            first = max(first, target_slice)
+            self._skipped_beats += (first - target_slice) * self._slice_beats
         self._begin(origin, bpm, first, parameters)
 
     def _publish(self, now: float) -> None:
@@ -411,8 +411,10 @@ class Conductor:
             self._sink.send(TempoChange(point))
         if not tempo.is_engaged:
             return current
-        played = min(bpm, _FASTEST_PLAYED_BPM)
-        in_force = TempoRange(min(played, current.tempo.minimum), played, max(played, current.tempo.maximum))
+        playable_bpm = min(bpm, _FASTEST_PLAYED_BPM)
+        in_force = TempoRange(
+            min(playable_bpm, current.tempo.minimum), playable_bpm, max(playable_bpm, current.tempo.maximum)
+        )
         return replace(current, tempo=in_force)
 
     def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:

@@ -172,8 +172,8 @@ class MidiClockSource:
         line, newest = self._ticks.line, self._ticks.newest
         if line is None or newest is None or not _is_followed(line):
             return None
-        overdue = now - newest - _GRACE_TICKS * line.period
-        confidence = min(1.0, 1.0 - overdue / LOST_SECONDS)
+        overdue_seconds = now - newest - _GRACE_TICKS * line.period
+        confidence = min(1.0, 1.0 - overdue_seconds / LOST_SECONDS)
         if confidence <= 0.0:
             return None
         base = self._base if self._base is not None else self._ticks.count - self._position

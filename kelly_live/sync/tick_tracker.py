@@ -118,9 +118,9 @@ class TickTracker:
     def skip_to(self, seconds: float) -> None:
         """Count the ticks that are missing until then by the tempo, and forget the line."""
         if self.line is not None:
-            due = round((seconds - self.line.seconds) / self.line.period)
+            due_ticks = round((seconds - self.line.seconds) / self.line.period)
             self._suspects.clear()
-            self._count = max(self._count, due)
+            self._count = max(self._count, due_ticks)
         self.forget()
 
     def add(self, seconds: float, grain: float) -> None:
@@ -163,32 +163,32 @@ class TickTracker:
 
     def _jitter_of(self, line: Line, ticks: Sequence[tuple[float, float]]) -> float:
         """Return the standard error of a tick."""
-        known = _SMALLEST_JITTER if len(ticks) >= _FEWEST_BASE_TICKS else _UNKNOWN_JITTER
+        least_jitter = _SMALLEST_JITTER if len(ticks) >= _FEWEST_BASE_TICKS else _UNKNOWN_JITTER
         errors = sorted(abs(error) for error in _errors(line, ticks))
         errors = errors[: max(1, len(errors) * 9 // 10)]  # a tick that was held up is not jitter
         spread = math.sqrt(sum(error * error for error in errors) / len(errors)) if errors else 0.0
-        return max(known, self._grain / math.sqrt(12.0), spread)
+        return max(least_jitter, self._grain / math.sqrt(12.0), spread)
 
     def _keep(self, line: Line) -> bool:
         """Take the newest tick as one of the line, if it is, and with it those that wait."""
-        waiting, number = self._suspects, self._count
-        newest = waiting[-1]
-        if self._is_on_time(line, newest, number + len(waiting) - 1):
-            if len(waiting) == 1 and self._run:
+        suspects, number = self._suspects, self._count
+        newest = suspects[-1]
+        if self._is_on_time(line, newest, number + len(suspects) - 1):
+            if len(suspects) == 1 and self._run:
                 self._run.clear()  # no more than one a period
-            return self._commit(waiting)
-        if len(waiting) == 1:
+            return self._commit(suspects)
+        if len(suspects) == 1:
             return False
         if self._is_on_time(line, newest, number):  # those before it were too many
-            self._run = [*(self._run or [self._ticks[-1][1]]), *waiting]
-            self.extra += len(waiting) - 1
+            self._run = [*(self._run or [self._ticks[-1][1]]), *suspects]
+            self.extra += len(suspects) - 1
             self._extra_at = number
             return self._commit([newest]) and (self._follow_double() or True)
-        missing = round((newest - line.seconds_at(number + len(waiting) - 1)) / line.period)
-        witnesses = waiting[
+        missing = round((newest - line.seconds_at(number + len(suspects) - 1)) / line.period)
+        witnesses = suspects[
             -2 - math.ceil(2.0 * self._grain / line.period) :
         ]  # coarse stamps are soon on time by chance
-        first = number + len(waiting) - len(witnesses) + missing
+        first = number + len(suspects) - len(witnesses) + missing
         is_constant = all(self._is_on_time(line, seconds, first + i) for i, seconds in enumerate(witnesses))
         errors = [seconds - line.seconds_at(first + i) for i, seconds in enumerate(witnesses)]
         is_constant = is_constant and max(errors) - min(errors) <= _SAME_ERROR * line.period + self._grain / 2.0
@@ -201,41 +201,44 @@ class TickTracker:
         """Take a clock that has become twice as fast for one, if its ticks are as even as one's."""
         if len(self._run) <= _DOUBLE_TICKS:
             return False
-        numbered = list(enumerate(self._run))
-        line = _least_squares(numbered)
+        numbered_ticks = list(enumerate(self._run))
+        line = _least_squares(numbered_ticks)
         jitter = max(_SMALLEST_JITTER, self._grain / math.sqrt(12.0))
         self._run = self._run[2:]
-        if max(abs(error) for error in _errors(line, numbered)) > _JUMP_STRAIGHT * jitter or line.bpm > FASTEST_BPM:
+        if (
+            max(abs(error) for error in _errors(line, numbered_ticks)) > _JUMP_STRAIGHT * jitter
+            or line.bpm > FASTEST_BPM
+        ):
             return False
-        first = self._count - 1 - (len(numbered) - 1) // 2
-        return self._adopt([(first + i, seconds) for i, seconds in numbered], is_anchored=False)
+        first = self._count - 1 - (len(numbered_ticks) - 1) // 2
+        return self._adopt([(first + i, seconds) for i, seconds in numbered_ticks], is_anchored=False)
 
     def _follow_others(self) -> bool:
         """Take ticks that are on a line of their own, wherever it lies."""
         if len(self._suspects) < _STRAIGHT_TICKS:
             return False
-        numbered = [(self._count + i, seconds) for i, seconds in enumerate(self._suspects)][-_STRAIGHT_TICKS:]
-        line = _least_squares(numbered)
+        numbered_ticks = [(self._count + i, seconds) for i, seconds in enumerate(self._suspects)][-_STRAIGHT_TICKS:]
+        line = _least_squares(numbered_ticks)
         limit = _JUMP_STRAIGHT * max(_UNKNOWN_JITTER, self._grain / math.sqrt(12.0))
-        if max(abs(error) for error in _errors(line, numbered)) > limit or not _is_plausible(line):
+        if max(abs(error) for error in _errors(line, numbered_ticks)) > limit or not _is_plausible(line):
             return False
-        return self._adopt(numbered, is_anchored=False)
+        return self._adopt(numbered_ticks, is_anchored=False)
 
     def _follow_jump(self, line: Line) -> bool:
         """Take the newest ticks for a new tempo, if that is much more likely than jitter."""
         ticks = list(self._ticks)
-        waiting = [(self._count + i, seconds) for i, seconds in enumerate(self._suspects)]
+        numbered_ticks = [(self._count + i, seconds) for i, seconds in enumerate(self._suspects)]
         base, tail = ticks[:-_TAIL][-_BASE_TICKS:], ticks[-_TAIL:]
         if len(base) >= _FEWEST_BASE_TICKS:
             line = _fit_line(base)
         else:
             base, tail = ticks, []
-        newest = (tail + waiting)[-_TAIL:]
+        newest = (tail + numbered_ticks)[-_TAIL:]
         errors = _errors(line, newest)
         is_doubtful = self._count - self._extra_at < CLOCKS_PER_BEAT
         fewest = _STRAIGHT_TICKS if is_doubtful else _FEWEST - 1
         best = min(
-            (_fit_change(errors, length) for length in range(max(fewest, len(waiting)), len(newest) + 1)),
+            (_fit_change(errors, length) for length in range(max(fewest, len(numbered_ticks)), len(newest) + 1)),
             key=lambda change: change.rest,
             default=None,
         )
@@ -269,12 +272,12 @@ class TickTracker:
             self._is_anchored = False
             self._ticks.popleft()  # by now the ticks know better where the tempo changed
             del ticks[0]
-        needed = _REGULAR_AGAIN_TICKS if self.is_irregular else min(_LINES)
-        if len(ticks) < needed:
+        least_ticks = _REGULAR_AGAIN_TICKS if self.is_irregular else min(_LINES)
+        if len(ticks) < least_ticks:
             return self._fit_few(ticks)
         self._period_before = None
         # The jitter is measured on the shortest line. If a longer one is bent, its newest ticks are off by more.
-        shortest = ticks[-needed:]
+        shortest = ticks[-least_ticks:]
         line = _fit_line(shortest)
         spread = math.sqrt(sum(error * error for error in _errors(line, shortest)) / (len(shortest) - 2))
         self.is_irregular = not self._is_regular(line, shortest)
@@ -357,8 +360,8 @@ def _fit_line(ticks: Sequence[tuple[float, float]]) -> Line:
     line = _least_squares(ticks)
     errors = [abs(error) for error in _errors(line, ticks)]
     limit = _OUTLIER_SECONDS + _OUTLIER * sorted(errors)[len(errors) // 2]
-    kept = [tick for tick, error in zip(ticks, errors, strict=True) if error <= limit]
-    return line if len(kept) == len(ticks) or len(kept) < _FEWEST else _least_squares(kept)
+    inliers = [tick for tick, error in zip(ticks, errors, strict=True) if error <= limit]
+    return line if len(inliers) == len(ticks) or len(inliers) < _FEWEST else _least_squares(inliers)
 
 
 def _errors(line: Line, ticks: Sequence[tuple[float, float]]) -> list[float]:

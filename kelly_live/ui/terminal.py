@@ -158,11 +158,11 @@ class Progress:
         self._task: Any = None
         self._done = 0.0
 
-    def update(self, done: float) -> None:
-        """Show that `done` of `total` is done."""
-        self._done = done
+    def update(self, amount: float) -> None:
+        """Show that `amount` of `total` is done."""
+        self._done = amount
         if self._bar is not None:
-            self._bar.update(self._task, completed=min(done, self._total))
+            self._bar.update(self._task, completed=min(amount, self._total))
 
     def advance(self, step: float = 1.0) -> None:
         """Add `step` to what is done."""

@@ -39,9 +39,11 @@ def check_rules(given: Collection[str], available: Collection[str]) -> None:
     for rule in RULES:
         if rule.flag not in given:
             continue
-        needed = [flag for flag in rule.needs if flag in available]
-        if needed and not set(needed) & set(given):
-            raise ConfigError(f"{rule.flag} has no effect without {' or '.join(needed)}; give both, or leave it out")
+        available_needs = [flag for flag in rule.needs if flag in available]
+        if available_needs and not set(available_needs) & set(given):
+            raise ConfigError(
+                f"{rule.flag} has no effect without {' or '.join(available_needs)}; give both, or leave it out"
+            )
         against = [flag for flag in rule.excludes if flag in given]
         if against:
             raise ConfigError(f"{rule.flag} and {' and '.join(against)} do not go together; give one or the other")

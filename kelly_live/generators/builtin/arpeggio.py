@@ -57,10 +57,10 @@ class ArpeggioGenerator(BarPlayer):
             number = round((beat - max(span.start_beat, start)) * (3 if context.rhythm == "triplet" else 4))
             note = span.chord.key.note(steps[_choose_index(pattern, number, len(steps))])
             touch = choose_articulation(context.rhythm, parameters.density, draw_deviation(context.seed, "gate", beat))
-            room = context.phrase.end_beat - beat if context.closing else min(next_place - place, _GATE_BEATS)
+            beats_left = context.phrase.end_beat - beat if context.closing else min(next_place - place, _GATE_BEATS)
             yield NoteEvent(
                 onset_beats=beat,
-                duration_beats=touch * min(room, span.end_beat - beat),
+                duration_beats=touch * min(beats_left, span.end_beat - beat),
                 pitch=note.pitch,
                 cents=note.cents,
                 velocity=compute_velocity(

@@ -171,14 +171,14 @@ class RtMidiIn:
         self._poller = PollThread(self._fetch)
 
     def _fetch(self) -> None:
-        asked = read_clock()
+        request_time = read_clock()
         while (event := self.client.get_message()) is not None:
             data, since_last = event
-            asked = read_clock()
-            seconds = self._stamps.stamp(since_last, asked, self._empty_at)
+            request_time = read_clock()
+            seconds = self._stamps.stamp(since_last, request_time, self._empty_at)
             if data[0] != _ACTIVE_SENSING:
                 self._queue.put(seconds, bytes(data))
-        self._empty_at = asked
+        self._empty_at = request_time
 
     def poll(self) -> list[ReceivedMessage]:
         """Return what arrived since the last poll, in order, without waiting."""
