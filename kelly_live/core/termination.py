@@ -111,7 +111,7 @@ def run_command(command: Sequence[str], timeout: float | None = None) -> subproc
 
 
 def exit_process(code: int) -> None:
-    """Exit with this code; after a signal with the signal's, without the ends of native libraries, which may crash."""
+    """Exit with this code, or a signal's; skip the ends of native libraries, which may crash."""
     if _state.number is None:
         sys.exit(code)
     _exit_at_once(_state.number)

@@ -95,7 +95,7 @@ def build_band(options: HostOptions | None = None, *, live: bool = False, notify
 
 
 def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:
-    """Refuse generators that are not installed, and say which every preset has already. Raises ConfigError."""
+    """Refuse generators that are not installed; say which every preset has already. Raises ConfigError."""
     from kelly_live.core.plugins import find_plugins, select_plugin
     from kelly_live.generators.registry import GROUP
 

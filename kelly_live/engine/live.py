@@ -203,7 +203,7 @@ class LiveEngine:
 
     @property
     def process_ids(self) -> tuple[int, ...]:
-        """The ids of the processes that work for the session now: audio capture, analysis and a sender a MIDI port."""
+        """The ids of the session's processes: audio capture, analysis and a sender for each MIDI port."""
         from kelly_live.audio.supervised_source import SupervisedSource
 
         session_parts = self._session_parts

@@ -27,7 +27,7 @@ MAX_WAITING_ACTIONS = 256
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """Parts to use instead of those that the options describe, or around them; None: build it from the options.
+    """Parts to use instead of, or around, those that the options describe; None: as the options say.
 
     Attributes:
         clock: Times the session.

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: notes ended, files written or not begun, the right exit code, and quiet."""
+"""Ctrl-C, SIGTERM and a closed terminal end notes, leave whole files and the right exit code."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _flag_of(spec: OptionSpec) -> str:
 
 
 def _check(spec: OptionSpec, value: Any) -> Any:
-    """Return a value that keeps its setting's rules, numbers in the setting's own type. Raises ConfigError."""
+    """Return a value that keeps its setting's rules, in the setting's own type. Raises ConfigError."""
     flag = _flag_of(spec)
     if spec.kind is str and spec.parse is None:
         texts = value if spec.repeatable else (value,)

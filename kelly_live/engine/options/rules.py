@@ -14,7 +14,7 @@ from kelly_live.core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A flag (or the name of an argument, in capitals) that needs one of some others, or goes with none of some."""
+    """A flag (or an argument's name in capitals) that needs one of some others, or excludes some."""
 
     flag: str
     needs: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ RULES = (
 
 
 def check_rules(given: Collection[str], available: Collection[str]) -> None:
-    """Check the flags that were `given`, of those that are `available`. Raises ConfigError naming both sides."""
+    """Check the `given` flags of those that are `available`. Raises ConfigError naming both sides."""
     for rule in RULES:
         if rule.flag not in given:
             continue

@@ -1,4 +1,4 @@
-"""A live session for measurements: a recording for the microphone, a trace of when each message leaves."""
+"""A live session for measurements: a recording as microphone, a trace of when messages leave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def create_engine(
     journal: Journal | None = None,
     wrap_mapper: Callable[[Mapper], Mapper] | None = None,
 ) -> LiveEngine:
-    """Create an engine that plays along with a recording in real time, for nobody in particular, always alike.
+    """Create an engine that plays along with a recording in real time, without a profile.
 
     `trace`: where the times of the messages are written. `freeze`: hold a neutral emotion. The rest as in LiveParts.
     """
