@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 a KellyError, 2 a usage error, 128 and its number after a signal."""
+    """Run the command line and exit: 0 done, 1 a KellyError, 2 a usage error, 128 + a signal's number."""
     # A quiet end, for the moment that the next imports take. `signal` itself is one of them: it loads `enum`.
     import _signal  # type: ignore[import-not-found,unused-ignore]
 

@@ -1,4 +1,4 @@
-"""Mix the channels of an input or a file down to one, so that whoever plays is heard at the level they play at.
+"""Mix the channels of an input or a file down to one, at the level of the player.
 
 A mean over all channels buries one guitar among 17 silent inputs, and two channels of opposite phase cancel. So the
 mean is taken over the channels that carry sound; where those cancel, the first of them is taken alone. Every step is
@@ -109,6 +109,6 @@ class Downmixer:
 
 
 def _weigh(piece: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted sum of each frame; a matrix product would round differently by the number of frames."""
+    """Return each frame's weighted sum; a matrix product would round by the number of frames."""
     mono: np.ndarray = (piece * weights).sum(axis=1, dtype=np.float32)
     return mono

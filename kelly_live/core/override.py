@@ -129,7 +129,7 @@ def describe_override(override: EmotionOverride, bar: float) -> list[str]:
 
 
 def has_place(override: EmotionOverride) -> bool:
-    """Return whether an override says where to be, in whole or in part: what is shown is then not what is heard."""
+    """Return whether an override sets a place, in whole or in part: the state is then not what is read."""
     return override.morph is not None or bool(_format_places(override))
 
 

@@ -1,4 +1,4 @@
-"""What a signal that ends the program does: Ctrl-C, SIGTERM, and SIGHUP, which a closed terminal sends.
+"""What a signal that ends the program does: Ctrl-C, SIGTERM, and a closed terminal's SIGHUP.
 
 No exception is raised: out of a signal handler it would surface anywhere, also inside the import of a native library,
 which may abort, or in a callback that swallows it. A command that holds nothing but files that are written whole ends
@@ -93,7 +93,7 @@ def temporary_folder() -> Iterator[str]:
 
 
 def run_command(command: Sequence[str], timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command, wait for its end, and return what it printed; a signal that ends this process ends it, too.
+    """Run a command and return what it printed; a signal that ends this process ends it, too.
 
     Raises OSError and `subprocess.TimeoutExpired`, as `subprocess.run`.
     """
