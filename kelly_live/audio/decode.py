@@ -5,7 +5,9 @@ A two-hour file is never in memory whole.
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,6 +26,13 @@ CONVERT = "convert it first, e.g. `ffmpeg -i IN OUT.wav`"
 
 # Small, because the block in which a damaged file breaks off is lost: at most 0.1 s at 44.1 kHz.
 _READ_FRAMES = 4096
+_UNKNOWN_FRAMES = 2**63 - 1  # SF_COUNT_MAX of sndfile.h: an encoder that wrote into a pipe did not know the length
+_UNKNOWN_BYTES = 0x7FFF0000  # recorders that write into a pipe put this or more into a header
+_SHORT_CHUNK = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_OGG_DAMAGE = ("Corrupted bitstream", "reports a hole", "lacks an end-of-stream bit")
+_HEAD_BYTES = 65536  # in which the sound of a WAV file begins
+_RIFF_SIZE_AT = 4  # where a WAV file tells its own size …
+_UNCLOSED_SIZE = (8).to_bytes(4, "little")  # … and the one by which libsndfile knows that it was never closed
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
@@ -37,11 +46,27 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
+class _UnclosedWave(io.FileIO):
+    """A WAV file of a recorder that ended before it wrote the sizes: its sound goes on to the end of the file.
+
+    libsndfile repairs such a file, but only if its size is given as _UNCLOSED_SIZE.
+    """
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        start = self.tell()
+        count = super().readinto(buffer) or 0
+        for index, byte in enumerate(_UNCLOSED_SIZE, _RIFF_SIZE_AT - start):
+            if 0 <= index < count:
+                buffer[index : index + 1] = bytes((byte,))
+        return count
+
+
 class AudioFile:
     """An open sound file. Thread: one consumer. A context manager; `blocks` may be called once.
 
     `native_rate` (Hz), `channels` and `duration_seconds` come from the header, which may promise too much: when the
-    sound breaks off early, `damage` says so after the last block. `replaced` counts NaN and infinite samples, now 0.
+    sound breaks off early, `damage` says so after the last block. A header that does not know the length gives 0 s.
+    `replaced` counts NaN and infinite samples, now 0.
 
     Args:
         path: The file.
@@ -60,9 +85,10 @@ class AudioFile:
         self._mix = mix
         self._max_minutes = max_minutes
         self._file = _open(self.path)
+        self._log: str = self._file.extra_info  # of libsndfile, from reading the header
         self.native_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
-        self.duration_seconds: float = max(0, self._file.frames) / self.native_rate
+        self.duration_seconds: float = _promised_frames(self._file) / self.native_rate
         self._resampler: MonoResampler | None = None
         try:
             self._check_length(self.duration_seconds)
@@ -129,6 +155,8 @@ class AudioFile:
         missing_seconds = self.duration_seconds - frames_read / self.native_rate
         if self.damage is None and missing_seconds > 0.1:  # MP3 headers are honest only to a frame or two
             self.damage = f"breaks off {missing_seconds:.2f} s before the end that its header promises"
+        if self.damage is None and self._file.format == "OGG" and any(part in self._log for part in _OGG_DAMAGE):
+            self.damage = "is damaged or cut off"
         yield resampler.flush()
 
     def _create_resampler(self, sample_rate: int) -> MonoResampler:
@@ -195,6 +223,27 @@ def _open(path: Path) -> _ForwardFile:
     try:
         with guard_stderr():
             # The bytes of a name that is not UTF-8 (PEP 383); soundfile itself encodes strictly.
-            return _ForwardFile(os.fsencode(path) if os.name == "posix" else str(path))
+            file = _ForwardFile(os.fsencode(path) if os.name == "posix" else str(path))
+            if file.format == "WAV" and file.frames == 0 and b"data\0\0\0\0" in _read_head(path):
+                file.close()
+                file = _ForwardFile(_UnclosedWave(path))
+            return file
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a name that ends in .raw
         raise AudioError(f"{path} is not a sound file that can be decoded; {RULE}: {CONVERT}") from error
+
+
+def _read_head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_HEAD_BYTES)
+
+
+def _promised_frames(file: soundfile.SoundFile) -> float:
+    """Return how many frames the header promises; 0 if it does not know."""
+    frames: int = file.frames
+    if frames == _UNKNOWN_FRAMES:
+        return 0.0
+    # libsndfile corrects a size that is over the file's, and tells only its log.
+    short = _SHORT_CHUNK.search(file.extra_info)
+    if short is None or not 0 < int(short[2]) < int(short[1]) < _UNKNOWN_BYTES:
+        return max(0, frames)
+    return frames * int(short[1]) / int(short[2])
