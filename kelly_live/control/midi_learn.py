@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kelly_live.control.midi_map import Binding, Control, parse_control
@@ -28,10 +28,14 @@ _FINE = 32  # controllers 32 to 63 are the fine halves of 0 to 31
 
 @dataclass(slots=True)
 class Movement:
-    """How a controller has moved: its range, its messages, and its ticks if it is endless."""
+    """How a controller has moved: its range, its messages, and its ticks if it is endless.
+
+    `is_in_row`: its first message came in a row of all controllers, as programs send that connect.
+    """
 
     lowest: int
     highest: int
+    is_in_row: bool
     messages: int = 0
     ticks: int = 0
     is_endless: bool = True
@@ -111,12 +115,16 @@ def choose_control(
     control, value = movement_of_control
     if control.kind != "cc":
         return None if knob else control
-    movement = movements.setdefault(control, Movement(value, value))
+    if control not in movements:
+        newest = next(reversed(movements), None)
+        is_in_row = newest is not None and newest == replace(control, number=max(0, control.number - 1))
+        movements[control] = Movement(value, value, is_in_row)
+    movement = movements[control]
     movement.add(value)
     if control.number in NEVER_LEARNED or _is_part_of_another(control, movements, knob=knob):
         return None
     if not knob:
-        switched_on = value == _SWITCHED_ON and movement.messages == 1
+        switched_on = value == _SWITCHED_ON and movement.messages == 1 and not movement.is_in_row
         rose = movement.highest >= _PRESSED and movement.travel >= MIN_TRAVEL
         return control if switched_on or rose else None
     if movement.messages < MIN_MESSAGES:
@@ -129,7 +137,8 @@ def _is_part_of_another(control: Control, movements: dict[Control, Movement], *,
     """Whether a controller is the fine half of another, a bank number, or the value of a parameter number."""
 
     def has_come(number: int) -> bool:
-        return Control("cc", number, control.channel) in movements
+        movement = movements.get(Control("cc", number, control.channel))
+        return movement is not None and (movement.messages > 1 or not movement.is_in_row)
 
     coarse = control.number - _FINE if _FINE <= control.number < 2 * _FINE else control.number
     if coarse != control.number and has_come(coarse):

@@ -40,6 +40,8 @@ _RELEASED = 47
 _HIGHEST = 127
 _JUMP = 32  # steps in one message; a fader that is swept in a tenth of a second sends smaller ones
 _FINE = 32  # controllers 32 to 63 are the fine halves of 0 to 31
+_ROW_SECONDS = 0.02  # between two controllers of a row; no hand is so fast …
+_ROW_LENGTH = 3  # … on three neighbours
 _KEY_RELEASE_SECONDS = 0.01  # after its last key a keyboard sends All Notes Off at once
 _KEY_DOWN_SECONDS = 0.01  # no player's key is down for less
 KINDS = {"note": "note_on", "cc": "control_change", "program": "program_change"}
@@ -142,6 +144,8 @@ class MidiMap:
         self._down: set[Control] = set()  # controllers that were pressed and not released
         self._set: dict[Control, float] = {}  # what a knob set its axis to
         self._allowance, self._seconds = ACTIONS_PER_SECOND, 0.0
+        self._newest = (Control("program", 0), 0.0)  # the control that came last, and when
+        self._row_length = 0
         self._connection = 0
         self._keys: dict[int, dict[int, float]] = {}  # by channel, the keys that are down, and since when
         self._last_key_up: dict[int, float] = {}  # by channel, when the last of them was released
@@ -169,10 +173,13 @@ class MidiMap:
             self._value[control] = value
             if value != _HIGHEST:
                 self._varied.add(control)
+            is_in_row = self._is_in_row(control, message.seconds)
             if binding is None:
                 if control.kind == "cc" and self._silences(control, message.seconds):
                     panic = Control("cc", CONTROLLERS["all_notes_off"])  # on whichever channel: one panic
                     actions += [Action("panic")] * self._accept_press(panic, message.seconds, panics=True)
+            elif is_in_row and (binding.action != "panic" or before is None):  # a panic in doubt is obeyed
+                self._down.discard(control)
             elif not binding.is_knob:
                 panics = binding.action == "panic"
                 is_down = self._jumps_down(control, value, before) if panics else self._goes_down(control, value)
@@ -193,6 +200,14 @@ class MidiMap:
             if change:
                 actions.append(Action(binding.action, max(-2.0, min(2.0, change * NUDGE_PER_TICK))))
         return actions
+
+    def _is_in_row(self, control: Control, seconds: float) -> bool:
+        """Whether a controller comes in a row of neighbours, as a program sends that tells the state of all of them."""
+        (newest, newest_seconds), self._newest = self._newest, (control, seconds)
+        next_number = newest.number + 1 if newest.kind == "cc" else None
+        follows = (control.kind, control.number, control.channel) == ("cc", next_number, newest.channel)
+        self._row_length = self._row_length + 1 if follows and seconds - newest_seconds <= _ROW_SECONDS else 1
+        return self._row_length >= _ROW_LENGTH
 
     def _binding(self, control: Control) -> Binding | None:
         """The binding of the control's own channel, else the one of any channel."""

@@ -95,3 +95,45 @@ def test_panic_is_reached_through_a_flood_of_pads(panic: bytes) -> None:
     pads = tuple(Binding(Control("note", number), "freeze") for number in range(128))
     flood = [(1.0, note_on(1, number, 90)) for number in range(128)]
     assert read_actions(MidiMap((*pads, *DEFAULTS)), *flood, (1.0, panic))[-1] == Action("panic")
+
+
+def dump_controllers(value: int, channel: int = 1) -> list[bytes]:
+    """Return the state of all controllers, as sequencers send it when they start or rewind."""
+    return [control_change(channel, number, value) for number in range(120)]
+
+
+@pytest.mark.parametrize("value", [0, 64, 127])
+def test_a_program_that_tells_the_state_of_all_controllers_presses_none(value: int) -> None:
+    midi_map = MidiMap()
+    for start in (1.0, 5.0):
+        for channel in range(1, 17):
+            row = [(start + n / 1000, data) for n, data in enumerate(dump_controllers(value, channel))]
+            assert [
+                action for action in read_actions(midi_map, *row) if action.name not in ("valence", "arousal")
+            ] == []
+
+
+def test_a_pad_and_a_panic_work_after_such_a_row() -> None:
+    midi_map = MidiMap()
+    read_actions(midi_map, *((1.0 + n / 1000, data) for n, data in enumerate(dump_controllers(0))))
+    pads = (2.0, control_change(1, 28, 127)), (2.1, control_change(1, 28, 0)), (2.2, control_change(1, 29, 127))
+    assert read_actions(midi_map, *pads) == [Action("let-go"), Action("panic")]
+
+
+def test_a_panic_in_a_row_that_is_sent_again_is_obeyed() -> None:
+    midi_map = MidiMap()
+    for start, value in ((1.0, 0), (2.0, 127)):
+        row = [(start + n / 1000, data) for n, data in enumerate(dump_controllers(value))]
+        actions = read_actions(midi_map, *row)
+    assert Action("panic") in actions
+
+
+@pytest.mark.parametrize("value", [0, 64, 127])
+def test_learn_takes_the_pad_that_is_pressed_after_such_a_row(value: int) -> None:
+    pressed = [control_change(1, 50, 0), control_change(1, 50, 127)]
+    assert learn_control(*dump_controllers(value), *pressed, knob=False) == Control("cc", 50, 1)
+
+
+def test_learn_takes_the_knob_that_is_turned_after_such_a_row() -> None:
+    turned = [control_change(1, 53, 64 + n) for n in range(20)]
+    assert learn_control(*dump_controllers(64), *turned, knob=True) == Control("cc", 53, 1)
