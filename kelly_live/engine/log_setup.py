@@ -17,6 +17,7 @@ import logging.handlers
 import os
 import queue
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from kelly_live.core.atomic_write import create_folder
@@ -28,6 +29,7 @@ FILE_NAME = "kelly-live.log"
 FILE_BYTES = 1 << 20
 BACKUPS = 3
 QUEUE_RECORDS = 1000  # some minutes of a program in trouble
+CLOSE_SECONDS = 2.0  # for each of: room in a full queue, and the writing of what waits
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -45,7 +47,7 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
     Records that find it full are counted, and the next one that fits says how many.
     """
 
-    def __init__(self, records: queue.Queue[logging.LogRecord]) -> None:
+    def __init__(self, records: queue.Queue[logging.LogRecord | None]) -> None:
         """Hand over to this queue."""
         super().__init__(records)
         self.dropped = 0
@@ -92,17 +94,42 @@ class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
         return os.fdopen(descriptor, self.mode, encoding=self.encoding, errors=self.errors)
 
 
+class PatientListener(logging.handlers.QueueListener):
+    """Writes what is queued; its end waits for room in a full queue, but not for ever for a disk that hangs."""
+
+    def __init__(self, records: queue.Queue[logging.LogRecord | None], handlers: Sequence[logging.Handler]) -> None:
+        """Write to these handlers, from `start` on."""
+        super().__init__(records, *handlers, respect_handler_level=True)
+        self._records = records
+
+    def enqueue_sentinel(self) -> None:
+        """Queue the library's mark of the end; its own way gives up at once if the queue is full."""
+        with contextlib.suppress(queue.Full):
+            self._records.put(None, timeout=CLOSE_SECONDS)
+
+    def stop(self) -> None:
+        """Write what waits, and end the thread; one that hangs is left behind. Safe to call twice."""
+        self.enqueue_sentinel()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is written any more."""
+        return self._thread is None or not self._thread.is_alive()
+
+
 class LogSetup:
     """The handlers of a program, until `close`. Thread: the main one."""
 
     def __init__(self, handlers: list[logging.Handler], level: int) -> None:
         """Send the records of `kelly_live` to these handlers, through the queue."""
-        records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_RECORDS)
+        records: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_RECORDS)
         self.handler = DroppingQueueHandler(records)
         self._handlers = handlers
         self._logger = logging.getLogger(ROOT)
         self._level_before, self._propagate_before = self._logger.level, self._logger.propagate
-        self._listener = logging.handlers.QueueListener(records, *handlers, respect_handler_level=True)
+        self._listener = PatientListener(records, handlers)
         self._logger.setLevel(level)
         self._logger.propagate = False
         self._logger.addHandler(self.handler)
@@ -120,8 +147,9 @@ class LogSetup:
         self._logger.setLevel(self._level_before)
         self._logger.propagate = self._propagate_before
         self._listener.stop()
-        for handler in self._handlers:
-            handler.close()
+        if self._listener.has_ended:  # a handler that hangs holds the lock that its `close` asks for
+            for handler in self._handlers:
+                handler.close()
 
 
 def set_up_logging(*, debug: bool, file: Path | None = None, to_file: bool = True) -> LogSetup:

@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from kelly_live.core.errors import KellyError, WorkerError
+from kelly_live.core.wording import quote_error
 from kelly_live.workers.framing import decode_payload, encode_payload
 from kelly_live.workers.process import CLOSE_SECONDS, WRITE_SECONDS, WorkerProcess, module_command
 
@@ -134,7 +135,8 @@ class ServiceProcess:
         A process that does not answer within `timeout` seconds, in which this process ran, is ended.
 
         Raises:
-            WorkerError: The process is lost or did not answer, or the method raised an error that has no meaning here.
+            WorkerError: The process is lost, did not answer or was not started, the arguments have no schema or are
+                too long, or the method raised an error that has no meaning here.
             KellyError: What the method raised, as its own class.
             TimeoutError: What the method raised.
         """
@@ -164,8 +166,12 @@ class ServiceProcess:
                 self._pending_calls[self._number] = (future, result_type)
         if is_full:
             future.set_exception(WorkerError(f"{self.name} has {MAX_REQUESTS} requests to answer; try again later"))
-        elif not self._process.send(request):
-            self._fail(request.number)
+            return future
+        try:
+            if self._process.process_id is None or not self._process.send(request):
+                self._fail(request.number)
+        except WorkerError as error:  # too long: nobody will answer it
+            self._fail(request.number, str(error))
         return future
 
     def _result(self, future: Future[Any], timeout: float) -> Any:
@@ -187,8 +193,8 @@ class ServiceProcess:
                 future.set_result(decode_payload(response.value, result_type))
             else:
                 future.set_exception(_rebuild(response))
-        except WorkerError as error:
-            future.set_exception(error)
+        except Exception as error:  # whatever a damaged result raises, its caller must not wait for ever
+            future.set_exception(error if isinstance(error, WorkerError) else WorkerError(quote_error(error)))
 
     def _fail_all(self) -> None:
         """Thread: the one that noticed the end."""
@@ -197,11 +203,16 @@ class ServiceProcess:
         for number in numbers:
             self._fail(number)
 
-    def _fail(self, number: int) -> None:
+    def _fail(self, number: int, reason: str | None = None) -> None:
         with self._lock:
             future, _ = self._pending_calls.pop(number, (None, None))
         if future is not None:
-            future.set_exception(WorkerError(self._process.error or f"{self.name} was closed"))
+            future.set_exception(WorkerError(reason or self._process.error or self._describe_absence()))
+
+    def _describe_absence(self) -> str:
+        if self._process.is_lost:
+            return f"{self.name} was closed"
+        return f"{self.name} was not started; call start first"
 
 
 def _rebuild(failure: Failure) -> Exception:

@@ -101,6 +101,49 @@ def test_a_disk_that_hangs_holds_nobody_up_and_what_is_dropped_is_told(monkeypat
     assert lines[1:11] == [f"number {number}" for number in range(10)]
 
 
+def test_closing_waits_for_room_in_a_full_queue_and_writes_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, lines = threading.Event(), []
+
+    class Disk(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            release.wait(30.0)
+            lines.append(record.getMessage())
+
+    monkeypatch.setattr(log_setup, "QUEUE_RECORDS", 10)
+    monkeypatch.setattr(log_setup, "CLOSE_SECONDS", 30.0)
+    setup = LogSetup([Disk()], logging.INFO)
+    while not setup.handler.queue.full():
+        LOGGER.info("a flood")
+    waiting = setup.handler.queue.qsize()
+    threading.Timer(0.05, release.set).start()
+    setup.close()
+    assert len(lines) >= waiting
+
+
+def test_closing_does_not_wait_for_ever_for_a_disk_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, hanging = threading.Event(), threading.Event()
+
+    class Disk(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            hanging.set()
+            release.wait(30.0)
+
+        def close(self) -> None:
+            assert release.is_set(), "a handler that writes was closed"
+            super().close()
+
+    monkeypatch.setattr(log_setup, "QUEUE_RECORDS", 2)
+    monkeypatch.setattr(log_setup, "CLOSE_SECONDS", 0.05)
+    setup = LogSetup([Disk()], logging.INFO)
+    LOGGER.info("one that hangs")
+    assert hanging.wait(30.0)
+    while not setup.handler.queue.full():
+        LOGGER.info("one that waits")
+    setup.close()  # returns
+    assert not release.is_set()
+    release.set()
+
+
 def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "kelly-live.log"
     monkeypatch.setattr(log_setup, "find_log_file", lambda: file)
@@ -108,7 +151,6 @@ def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.Monkey
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("of a bug")
 
-    monkeypatch.setattr("kelly_live.core.resources.find_resources", fail)
     monkeypatch.setattr("kelly_live.engine.composition.create_mapper", fail)
     assert exit_code(["compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"), "--profile", "none"]) == 1
     assert "ZeroDivisionError: of a bug" in file.read_text()

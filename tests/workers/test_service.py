@@ -103,6 +103,22 @@ def test_requests_without_an_answer_are_bounded(counter: ServiceProcess) -> None
     assert not any(future.done() for future in futures[:-1])
 
 
+def test_requests_that_are_too_long_wait_for_no_answer(counter: ServiceProcess) -> None:
+    for _ in range(MAX_REQUESTS + 1):
+        with pytest.raises(WorkerError, match=r"a CallRequest of 2000\d+ bytes is too long"):
+            counter.submit("take", bytes(2_000_000)).result(0.0)
+    assert counter.call("take", b"short", timeout=20.0) == 5
+
+
+def test_a_call_before_the_start_is_an_error_at_once() -> None:
+    counter = ServiceProcess(Counter, name="the counter")
+    with pytest.raises(WorkerError, match="the counter was not started; call start first"):
+        counter.submit("double", Count(1)).result(0.0)
+    counter.close()
+    with pytest.raises(WorkerError, match="the counter was closed"):
+        counter.submit("double", Count(1)).result(0.0)
+
+
 def test_one_that_hangs_is_ended(counter: ServiceProcess) -> None:
     with pytest.raises(WorkerError, match=r"the counter did not answer within 0\.1 s"):
         counter.call("wait", timeout=0.1)
