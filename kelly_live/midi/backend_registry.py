@@ -16,10 +16,10 @@ from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins,
 from kelly_live.midi.backend import MidiBackend
 
 GROUP = "kelly_live.midi_backends"
-# Both reach the ports of the same system APIs, so the first that loads is used and the other is not. python-rtmidi has
-# no wheels from Python 3.13 on, libremidi has.
-ALTERNATIVES = ("rtmidi", "libremidi")
-FRAME_ACCURATE = ("jack",)  # used on request only; the alternatives reach the same ports
+# Each row reaches the ports of the same systems, so the first of which anything loads is used. python-rtmidi has no
+# wheels from Python 3.13 on; nor has libremidi on Linux, where one library for each system takes their place.
+ALTERNATIVES = (("rtmidi",), ("libremidi",), ("alsa", "jack"))
+FRAME_ACCURATE = ("jack",)  # used on request where another alternative loads, which reaches the same ports
 
 _log = logging.getLogger(__name__)
 _logged_problems: set[tuple[str, str]] = set()  # the problems that the log has, so that a retry does not fill it
@@ -35,15 +35,15 @@ class LoadedBackends:
 
 
 def load_backends() -> list[LoadedBackends]:
-    """Load what is used by default: the first alternative that loads, then those of other packages."""
+    """Load what is used by default: the first row of alternatives that loads, then those of other packages."""
     plugins = _find_plugins()
     backend_sets: list[LoadedBackends] = []
-    for name in ALTERNATIVES:
-        if name in plugins:
-            backend_sets.append(_load(plugins[name]))
-            if backend_sets[-1].problem is None:
-                break
-    others = [name for name in plugins if name not in (*ALTERNATIVES, *FRAME_ACCURATE)]
+    for names in ALTERNATIVES:
+        row = [_load(plugins[name]) for name in names if name in plugins]
+        backend_sets += row
+        if any(one.problem is None for one in row):
+            break
+    others = [name for name in plugins if not any(name in names for names in ALTERNATIVES)]
     return backend_sets + [_load(plugins[name]) for name in others]
 
 
@@ -60,7 +60,8 @@ def find_backends() -> list[MidiBackend]:
             or "none is registered; install kelly-live anew"
         )
         raise MidiError(
-            f"no MIDI library can be loaded ({reasons}); install one: pip install python-rtmidi (or pylibremidi)"
+            f"no MIDI library can be loaded ({reasons}); install one: pip install python-rtmidi "
+            "(or pylibremidi, or alsa-midi)"
         )
     return [backend for one in backend_sets for backend in one.backends]
 

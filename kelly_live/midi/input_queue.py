@@ -10,6 +10,7 @@ Past it, the newest message of each control waits, and what it replaces is count
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import threading
 from collections import Counter, deque
@@ -30,6 +31,7 @@ _NUMBERED = frozenset((SPECS["note_off"][0], _KEY_PRESSURE, SPECS["program_chang
 # Values of a controller that replace each other: a press is never replaced by its release, and what is left of a
 # fader's travel still moves by small steps.
 _RANGE_BITS = 4
+_log = logging.getLogger(__name__)
 
 
 class TokenBucket:
@@ -174,8 +176,10 @@ class PollThread:
         try:
             while not self._is_closing.wait(POLL_SECONDS):
                 self._poll()
+        except Exception as error:  # whatever a driver raises: it is an input that is gone
+            _log.warning("the MIDI input is not read any more (%s: %s)", type(error).__name__, error)
         finally:
-            self._is_closing.set()  # a driver that fails is an input that is gone
+            self._is_closing.set()
 
     @property
     def is_closed(self) -> bool:

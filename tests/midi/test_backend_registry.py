@@ -70,13 +70,22 @@ HERE = f"{__name__}:"
 
 
 def test_ours_are_registered_as_those_of_others_are() -> None:
-    assert {name for name, plugin in find_plugins(GROUP).items() if plugin.is_ours} == {"rtmidi", "libremidi", "jack"}
+    ours = {name for name, plugin in find_plugins(GROUP).items() if plugin.is_ours}
+    assert ours == {"rtmidi", "libremidi", "alsa", "jack"}
 
 
 def test_of_two_that_reach_the_same_ports_the_first_that_loads_is_used(register: Register) -> None:
     register(libremidi=f"{HERE}find_other", rtmidi=f"{HERE}find_dummy")
     assert names(find_backends()) == ["mine"]
     register(libremidi=f"{HERE}find_other", rtmidi="no_such_driver:find_backends")
+    assert names(find_backends()) == ["theirs"]
+
+
+def test_where_none_reaches_them_all_one_for_each_system_is_used(register: Register) -> None:
+    missing = "no_such_driver:find_backends"
+    register(rtmidi=missing, libremidi=missing, jack=f"{HERE}find_other", alsa=f"{HERE}find_dummy")
+    assert names(find_backends()) == ["mine", "theirs"]
+    register(rtmidi=missing, libremidi=missing, jack=f"{HERE}find_other", alsa=missing)
     assert names(find_backends()) == ["theirs"]
 
 
@@ -109,7 +118,7 @@ def test_one_that_does_not_load_is_skipped_with_its_reason_in_the_log_once(
 
 def test_no_library_at_all_is_one_line_with_a_remedy_and_no_system_is_an_empty_list(register: Register) -> None:
     register(rtmidi="no_such_driver:x", libremidi="no_other_driver:x")
-    with pytest.raises(MidiError, match=r"no_such_driver.*pip install python-rtmidi \(or pylibremidi\)"):
+    with pytest.raises(MidiError, match=r"no_such_driver.*pip install python-rtmidi \(or pylibremidi, or alsa-midi\)"):
         find_backends()
     register()
     with pytest.raises(MidiError, match="none is registered"):
@@ -122,7 +131,7 @@ def test_nothing_in_the_package_imports_a_driver_until_ports_are_listed() -> Non
     modules = "backend, backend_registry, files, inputs, offline, ports, routing, scheduler_client, supervised_input"
     script = (
         f"import sys; from kelly_live.midi import {modules}\n"
-        "print([name for name in ('rtmidi', 'pylibremidi', 'ctypes') if name in sys.modules])"
+        "print([name for name in ('rtmidi', 'pylibremidi', 'alsa_midi', 'ctypes') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -1,29 +1,37 @@
-"""Frame-accurate MIDI output through JACK.
+"""MIDI through JACK, by the system's libjack and nothing else: outputs at the frame, and inputs.
 
-Each message is handed over ahead of its time, and JACK's own thread places it at its frame.
-
-libjack by ctypes rather than JACK-Client, whose every call releases the interpreter: here JACK's thread takes it once a
-period and keeps it for the few microseconds that it works (measured: docs/frame-accurate.md). No thread of this process
-may keep the interpreter while it calls the server, so such calls go through a library object that releases it.
+An output hands each message over ahead of its time, and JACK's own thread places it at its frame. ctypes rather than
+JACK-Client, whose every call releases the interpreter: here JACK's thread takes it once a period and keeps it for the
+few microseconds that it works (measured: docs/frame-accurate.md). No thread of this process may keep the interpreter
+while it calls the server, so such calls go through a library object that releases it. Inputs are in `jack_input.py`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint32, c_uint64, c_ulong, c_void_p
-from typing import Any
+from ctypes import byref, c_float, c_uint32, c_uint64
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CONTROLLERS, get_kind
-from kelly_live.core.protocols import MidiIn
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
-from kelly_live.midi.backends.native import prepare_jack
+from kelly_live.midi.backends.jack_input import JackIn
+from kelly_live.midi.backends.libjack import (
+    IS_OUTPUT,
+    ON_PROCESS,
+    ON_SHUTDOWN,
+    get_period_seconds,
+    keep_thread_state,
+    load_libjack,
+    measure_clock_offset,
+    open_client,
+    register_port,
+)
+from kelly_live.midi.backends.native import list_jack_midi_ports, prepare_jack
 from kelly_live.midi.lateness import LatenessRecord
 
 CAPACITY_MESSAGES = 8192  # more than any lead holds: so many wait only when JACK has stood still for long
@@ -32,40 +40,9 @@ _MARGIN_SECONDS = 0.003  # for this process to wake up in, beside two periods
 _MOST_A_PERIOD = 128  # messages: under half a millisecond of JACK's thread; a burst goes on in the next period
 _DRAIN_SECONDS = 0.3  # closing waits so long for what is queued …
 _DRAIN_CYCLES = 2  # … and so many periods after it, in which receivers read it
-_CLOCK_TRIES = 20
 _LAG_PERIODS = 1.5
 _RUSHED_PERIODS = 0.3  # a period that begins so soon after the last was left: that one was late
 _SILENCERS = frozenset(CONTROLLERS.values())
-_MIDI_TYPE = b"8 bit raw midi"
-_IS_INPUT, _IS_OUTPUT = 0x1, 0x2  # jack/types.h, JackPortFlags
-_NO_START_SERVER = 0x01  # JackOptions
-_ON_PROCESS = ctypes.CFUNCTYPE(c_int, c_uint32, c_void_p)
-_ON_SHUTDOWN = ctypes.CFUNCTYPE(None, c_void_p)
-
-_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "jack_client_open": (c_void_p, (c_char_p, c_int, c_void_p)),
-    "jack_client_close": (c_int, (c_void_p,)),
-    "jack_activate": (c_int, (c_void_p,)),
-    "jack_connect": (c_int, (c_void_p, c_char_p, c_char_p)),
-    "jack_free": (None, (c_void_p,)),
-    "jack_get_buffer_size": (c_uint32, (c_void_p,)),
-    "jack_get_ports": (POINTER(c_char_p), (c_void_p, c_char_p, c_char_p, c_ulong)),
-    "jack_get_sample_rate": (c_uint32, (c_void_p,)),
-    "jack_get_time": (c_uint64, ()),
-    "jack_on_shutdown": (None, (c_void_p, _ON_SHUTDOWN, c_void_p)),
-    "jack_port_by_name": (c_void_p, (c_void_p, c_char_p)),
-    "jack_port_name": (c_char_p, (c_void_p,)),
-    "jack_port_register": (c_void_p, (c_void_p, c_char_p, c_char_p, c_ulong, c_ulong)),
-    "jack_set_process_callback": (c_int, (c_void_p, _ON_PROCESS, c_void_p)),
-    # Only these are called in JACK's thread; none of them waits.
-    "jack_get_cycle_times": (
-        c_int,
-        (c_void_p, POINTER(c_uint32), POINTER(c_uint64), POINTER(c_uint64), POINTER(c_float)),
-    ),
-    "jack_midi_clear_buffer": (None, (c_void_p,)),
-    "jack_midi_event_write": (c_int, (c_void_p, c_uint32, c_char_p, c_size_t)),
-    "jack_port_get_buffer": (c_void_p, (c_void_p, c_uint32)),
-}
 
 
 def _starts(message: bytes) -> bool:
@@ -77,93 +54,65 @@ def _ends(message: bytes) -> bool:
     return kind == "note_off" or (kind == "control_change" and message[1] in _SILENCERS)
 
 
-def _declare_functions(library: ctypes.CDLL) -> ctypes.CDLL:
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
-
-
 def find_backends() -> Sequence[MidiBackend]:
     """Return one back end, or none without libjack or a running server; starts no server."""
-    if prepare_jack() is None:
-        return []
-    backend = JackBackend()
-    try:
-        backend.outputs()
-    except MidiError:
-        return []
-    return [backend]
+    return [JackBackend()] if prepare_jack() is not None and list_jack_midi_ports(outputs=True) is not None else []
 
 
 class JackBackend:
-    """The MIDI inputs of JACK clients, as outputs. It only sends; the other back ends listen."""
+    """The MIDI ports of JACK's clients."""
 
-    name = "frame-accurate:jack"
+    name = "libjack:jack"
     has_virtual = True
-
-    def __init__(self) -> None:
-        self.library = _declare_functions(ctypes.CDLL("libjack.so.0"))
-
-    def create_client(self, name: str) -> c_void_p:
-        """Open a client of the running server. Raises MidiError."""
-        with guard_stderr():
-            client = self.library.jack_client_open(name.encode(), _NO_START_SERVER, None)
-        if not client:
-            raise MidiError("the JACK server does not answer; is it still running?")
-        return c_void_p(client)
 
     def outputs(self) -> list[str]:
         """Return the names of the outputs that are there now. Raises MidiError."""
-        client = self.create_client(f"{CLIENT_NAME}-list")
-        try:
-            port_array = self.library.jack_get_ports(client, None, _MIDI_TYPE, _IS_INPUT)
-            names: list[str] = []
-            while port_array and (name := port_array[len(names)]) is not None:
-                names.append(name.decode())
-            self.library.jack_free(port_array)
-            return names
-        finally:
-            self.library.jack_client_close(client)
+        return self._list_ports(outputs=True)
 
     def open(self, name: str, occurrence: int = 0) -> JackOut:
         """Open the output of this name. Raises MidiError."""
-        out = JackOut(self, name, "out", is_virtual=False)
-        if self.library.jack_connect(out.client, out.own_name, name.encode()) != 0:
+        out = JackOut(name, "out", is_virtual=False)
+        try:
+            out.connect()
+        except MidiError:
             out.close()
-            raise MidiError(f"the MIDI output {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+            raise
         return out
 
     def open_virtual(self, name: str) -> JackOut:
         """Create an output that others can connect to. Raises MidiError."""
-        return JackOut(self, name, name, is_virtual=True)
+        return JackOut(name, name, is_virtual=True)
 
     def inputs(self) -> list[str]:
         """Return the names of the inputs that are there now. Raises MidiError."""
-        return []
+        return self._list_ports(outputs=False)
 
-    def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
+    def open_input(self, name: str, occurrence: int = 0) -> JackIn:
         """Open the input of this name. Raises MidiError."""
-        raise MidiError(f"the back end {self.name} only sends; leave it out to listen to {name!r}")
+        return JackIn(name, is_virtual=False)
 
-    def open_virtual_input(self, name: str) -> MidiIn:
+    def open_virtual_input(self, name: str) -> JackIn:
         """Create an input that others can connect to. Raises MidiError."""
-        return self.open_input(name)
+        return JackIn(name, is_virtual=True)
+
+    def _list_ports(self, *, outputs: bool) -> list[str]:
+        names = list_jack_midi_ports(outputs=outputs)
+        if names is None:
+            raise MidiError(f"the MIDI system {self.name} does not answer; is it still running?")
+        return names
 
 
 class JackOut:
     """An open JACK client with one output. Threads: the sender's; JACK's runs `_process` each period."""
 
-    def __init__(self, backend: JackBackend, name: str, port_name: str, *, is_virtual: bool) -> None:
+    def __init__(self, name: str, port_name: str, *, is_virtual: bool) -> None:
         self.name = name
         self.lateness = LatenessRecord()
         self.dropped = 0
         self.cycles = 0
         self.longest_seconds = 0.0  # that `_process` took, once it had the interpreter
-        self._library = backend.library
-        self._blocking_library = _declare_functions(
-            ctypes.PyDLL("libjack.so.0")
-        )  # the same library, but its calls keep the interpreter
+        self._library = load_libjack()
+        self._blocking_library = load_libjack(keeps_interpreter=True)
         self._is_virtual = is_virtual
         # A deque's ends are atomic under the interpreter's lock: one side appends, the other pops, and neither waits.
         self._queue: deque[tuple[float, bytes]] = deque()
@@ -175,24 +124,29 @@ class JackOut:
         self._cycle_pointers = tuple(byref(value) for value in self._cycle)
         self._next_frame: int | None = None
         self._ended_at = 0.0  # when `_process` was last left
-        self.client = backend.create_client(CLIENT_NAME)
+        self._client = open_client(self._library, CLIENT_NAME)
         self._open = True
-        port = self._library.jack_port_register(self.client, port_name.encode(), _MIDI_TYPE, _IS_OUTPUT, 0)
-        if not port:
+        try:
+            self._port = register_port(self._library, self._client, port_name, IS_OUTPUT)
+        except MidiError:
             self.close()
-            raise MidiError(f"the JACK port {port_name!r} cannot be created; choose another name")
-        self._port = c_void_p(port)
-        self.own_name: bytes = self._library.jack_port_name(self._port)
-        self._offset = self._clock_offset()
+            raise
+        self._offset = measure_clock_offset(self._blocking_library)
         self.lead_seconds = self._lead()
         # Kept on self: the library calls them for as long as the client lives.
-        self._on_process = _ON_PROCESS(self._process)
-        self._on_shutdown = _ON_SHUTDOWN(self._shutdown)
-        self._library.jack_set_process_callback(self.client, self._on_process, None)
-        self._library.jack_on_shutdown(self.client, self._on_shutdown, None)
-        if self._library.jack_activate(self.client) != 0:
+        self._on_process = ON_PROCESS(self._process)
+        self._on_shutdown = ON_SHUTDOWN(self._shutdown)
+        self._library.jack_set_process_callback(self._client, self._on_process, None)
+        self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
+        if self._library.jack_activate(self._client) != 0:
             self.close()
             raise MidiError("the JACK server does not take another client; is it still running?")
+
+    def connect(self) -> None:
+        """Connect to the port of this output's name. Raises MidiError."""
+        own_name = self._library.jack_port_name(self._port)
+        if self._library.jack_connect(self._client, own_name, self.name.encode()) != 0:
+            raise MidiError(f"the MIDI output {self.name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
 
     def send(self, message: bytes) -> None:
         """Send as soon as possible, after all that was handed over before."""
@@ -213,9 +167,9 @@ class JackOut:
         """Return whether the port still exists."""
         if not self._open or self._server_gone or self._failure is not None:
             return False
-        self._offset = self._clock_offset()
+        self._offset = measure_clock_offset(self._blocking_library)
         self.lead_seconds = self._lead()
-        return self._is_virtual or bool(self._library.jack_port_by_name(self.client, self.name.encode()))
+        return self._is_virtual or bool(self._library.jack_port_by_name(self._client, self.name.encode()))
 
     def close(self) -> None:
         """Close the port; safe to call twice."""
@@ -224,7 +178,7 @@ class JackOut:
         self._open = False
         self._drain()
         with guard_stderr():
-            self._library.jack_client_close(self.client)
+            self._library.jack_client_close(self._client)
 
     def _drain(self) -> None:
         until = read_clock() + _DRAIN_SECONDS
@@ -237,23 +191,7 @@ class JackOut:
             time.sleep(0.001)
 
     def _lead(self) -> float:
-        frames: int = self._library.jack_get_buffer_size(self.client)
-        rate: int = self._library.jack_get_sample_rate(self.client)
-        return 2.0 * frames / max(1, rate) + _MARGIN_SECONDS
-
-    def _clock_offset(self) -> float:
-        """Return JACK's clock minus ours, in seconds, by the quickest of a few looks.
-
-        0 on Linux, where both are the system's monotonic clock, unless the server was started with another.
-        """
-        quickest, offset = math.inf, 0.0
-        for _ in range(_CLOCK_TRIES):
-            before = read_clock()
-            jack_seconds: float = self._blocking_library.jack_get_time() * 1e-6
-            after = read_clock()
-            if after - before < quickest:
-                quickest, offset = after - before, jack_seconds - (before + after) / 2.0
-        return offset
+        return 2.0 * get_period_seconds(self._library, self._client) + _MARGIN_SECONDS
 
     def _shutdown(self, _: object) -> None:
         self._server_gone = True
@@ -262,7 +200,8 @@ class JackOut:
         """Thread: JACK's, once a period."""
         try:
             if not self._keeps_state:
-                self._keep_thread_state()
+                self._keeps_state = True
+                keep_thread_state()
             start = read_clock()
             self._place(frames, start)
             self._ended_at = read_clock()
@@ -272,19 +211,11 @@ class JackOut:
             self._failure = error  # `is_alive` tells
         return 0
 
-    def _keep_thread_state(self) -> None:
-        """Acquire the interpreter once more than it is released: Python then keeps this thread's state.
-
-        It would otherwise create the state anew each period.
-        """
-        self._keeps_state = True
-        ctypes.pythonapi.PyGILState_Ensure()
-
     def _place(self, frames: int, now: float) -> None:
         library, queue = self._blocking_library, self._queue
         buffer = library.jack_port_get_buffer(self._port, frames)
         library.jack_midi_clear_buffer(buffer)
-        if library.jack_get_cycle_times(self.client, *self._cycle_pointers) != 0:
+        if library.jack_get_cycle_times(self._client, *self._cycle_pointers) != 0:
             return  # the server has just started; the next period has times
         frame_now = self._cycle[0].value
         frame_seconds = self._cycle[3].value * 1e-6 / frames

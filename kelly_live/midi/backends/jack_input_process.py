@@ -1,0 +1,208 @@
+"""The process of a JACK input: JACK's thread takes what comes, the main one sends it to the parent.
+
+Run by JackIn as `python -m kelly_live.midi.backends.jack_input_process KIND NAME`. JACK waits for its clients, and a
+callback in Python for its interpreter, so this interpreter does nothing else. Its end is the end of the client, too, in
+whatever state a dead server has left the library.
+
+Threads: JACK's runs `_process` each period; the main one sends; `parent` waits for the parent's end.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from collections import deque
+from ctypes import byref, c_float, c_uint32, c_uint64, string_at
+from typing import TypeAlias
+
+import msgspec
+
+from kelly_live.core.errors import MidiError
+from kelly_live.core.timebase import read_clock
+from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND
+from kelly_live.midi.backends.libjack import (
+    IS_INPUT,
+    ON_PROCESS,
+    ON_SHUTDOWN,
+    JackMidiEvent,
+    get_period_seconds,
+    keep_thread_state,
+    load_libjack,
+    measure_clock_offset,
+    open_client,
+    register_port,
+)
+from kelly_live.midi.backends.native import prepare_jack
+from kelly_live.midi.input_queue import CAPACITY_MESSAGES, POLL_SECONDS
+from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
+
+NAMED, VIRTUAL = "named", "virtual"  # kinds: connected to the port of this name, or called so itself
+_ACTIVE_SENSING = 0xFE
+_WATCH_SECONDS = 0.1
+_LAG_PERIODS = 1.5
+_CLOSE_SECONDS = 1.0
+_SWITCH_SECONDS = 1e-4  # how long JACK's thread waits for the interpreter at most
+
+
+class PortOpened(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The port is open; JACK delivers once a period."""
+
+    period_seconds: float
+
+
+class MessagesReceived(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Messages, each with its time (s, monotonic), and how many were lost since the port was opened."""
+
+    messages: tuple[tuple[float, bytes], ...]
+    lost: int
+
+
+class PortFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The port cannot be opened, or is gone; one line."""
+
+    message: str
+
+
+PortMessage: TypeAlias = PortOpened | MessagesReceived | PortFailed
+
+
+class InputClient:
+    """An open JACK client with one input port. Raises MidiError."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.lost = 0
+        self._source = name if kind == NAMED else None
+        self._library = load_libjack()
+        self._callback_library = load_libjack(keeps_interpreter=True)
+        self._messages: deque[tuple[float, bytes]] = deque()
+        self._event = JackMidiEvent()
+        self._cycle = (c_uint32(), c_uint64(), c_uint64(), c_float())
+        self._cycle_pointers = tuple(byref(value) for value in self._cycle)
+        self._keeps_state = False
+        self._server_gone = False
+        self._failure: Exception | None = None
+        self._client = open_client(self._library, f"{CLIENT_NAME}-in")
+        self._port = register_port(self._library, self._client, "in" if kind == NAMED else name, IS_INPUT)
+        self.period_seconds = get_period_seconds(self._library, self._client)
+        self._offset = measure_clock_offset(self._callback_library)
+        # Kept on self: the library calls them for as long as the client lives.
+        self._on_process, self._on_shutdown = ON_PROCESS(self._process), ON_SHUTDOWN(self._shutdown)
+        self._library.jack_set_process_callback(self._client, self._on_process, None)
+        self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
+        if self._library.jack_activate(self._client) != 0:
+            raise MidiError("the JACK server does not take another client; is it still running?")
+        own_name = self._library.jack_port_name(self._port)
+        if self._source is not None and self._library.jack_connect(self._client, self._source.encode(), own_name) != 0:
+            raise _create_gone_error(self._source)
+
+    def take(self) -> tuple[tuple[float, bytes], ...]:
+        """Remove and return the messages that came, in order, each with its time (s, monotonic)."""
+        messages = []
+        while self._messages:
+            messages.append(self._messages.popleft())
+        return tuple(messages)
+
+    def check(self) -> None:
+        """Raise MidiError if the port is gone."""
+        if self._failure is not None:
+            raise MidiError(f"the MIDI input failed ({type(self._failure).__name__}: {self._failure})")
+        if self._server_gone:
+            raise MidiError("the JACK server is gone; start it again")
+        if self._source is not None and not self._library.jack_port_by_name(self._client, self._source.encode()):
+            raise _create_gone_error(self._source)
+
+    def close(self) -> None:
+        """Leave the graph in order, which a client that vanishes would hold up."""
+        self._library.jack_client_close(self._client)
+
+    def _shutdown(self, _: object) -> None:
+        self._server_gone = True
+
+    def _process(self, frames: int, _: object) -> int:
+        """Thread: JACK's, once a period."""
+        try:
+            if not self._keeps_state:
+                self._keeps_state = True
+                keep_thread_state()
+            self._receive(frames)
+        except Exception as error:
+            self._failure = error  # `check` tells
+        return 0
+
+    def _receive(self, frames: int) -> None:
+        library, event = self._callback_library, self._event
+        buffer = library.jack_port_get_buffer(self._port, frames)
+        self.lost += library.jack_midi_get_lost_event_count(buffer)
+        count = library.jack_midi_get_event_count(buffer)
+        if count == 0:
+            return
+        now = read_clock()
+        has_times = library.jack_get_cycle_times(self._client, *self._cycle_pointers) == 0
+        start = self._cycle[1].value * 1e-6 - self._offset if has_times else now
+        # A server's own clock may lag for a second after a stall; a period has begun by now, and not long ago. What a
+        # device sent came in the period before, so that no time lies ahead.
+        start = min(now, max(now - _LAG_PERIODS * self.period_seconds, start)) - self.period_seconds
+        for index in range(count):
+            if (
+                library.jack_midi_event_get(byref(event), buffer, index) != 0
+                or len(self._messages) >= CAPACITY_MESSAGES
+            ):
+                self.lost += 1
+                continue
+            data = string_at(event.buffer, event.size)
+            if data and data[0] != _ACTIVE_SENSING:
+                self._messages.append((start + event.time / frames * self.period_seconds, data))
+
+
+def _create_gone_error(name: str) -> MidiError:
+    return MidiError(f"the MIDI input {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+
+
+def relay(client: InputClient, parent: ParentConnection[None], is_over: threading.Event) -> None:
+    """Send all that comes until the parent is gone, or given up. Raises MidiError if the port is gone."""
+    parent.send(PortOpened(client.period_seconds))
+    lost, watch_due = 0, read_clock()
+    while not is_over.wait(POLL_SECONDS):
+        messages, now_lost = client.take(), client.lost
+        if messages or now_lost > lost:
+            lost = now_lost
+            if not parent.send(MessagesReceived(messages, lost)):
+                return
+        if read_clock() >= watch_due:
+            client.check()
+            watch_due = read_clock() + _WATCH_SECONDS
+
+
+def _wait_for_end(parent: ParentConnection[None], is_over: threading.Event) -> None:
+    """Thread: parent. The parent sends nothing; what ends is its end of the pipe."""
+    for _ in parent.receive():
+        pass
+    is_over.set()
+
+
+def main(kind: str, name: str) -> None:
+    """Listen to JACK, and send what comes to the parent until one of them ends. `kind`: NAMED or VIRTUAL."""
+    ignore_signals(*TERMINAL_SIGNALS)
+    prepare_jack()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.disable()
+    parent: ParentConnection[None] = ParentConnection(None, silent=True)
+    is_over = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(parent, is_over), name="parent", daemon=True).start()
+    client: InputClient | None = None
+    try:
+        client = InputClient(kind, name)
+        relay(client, parent, is_over)
+    except MidiError as error:
+        parent.send(PortFailed(str(error)))
+    if client is not None:
+        closer = threading.Thread(target=client.close, daemon=True)
+        closer.start()
+        closer.join(_CLOSE_SECONDS)  # libjack hangs in its own close when its server has died
+    os._exit(parent.exit_code)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
