@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,12 @@ from typing import Any, NoReturn
 
 import pytest
 
+from kelly_live.midi.backend import MidiBackend
+
 SAMPLE_RATE = 48000
 PERIOD_FRAMES = 128
 PERIOD_SECONDS = PERIOD_FRAMES / SAMPLE_RATE
+LIBRARIES = ("rtmidi", "libremidi", "jack")  # that reach JACK, as they are called in kelly_live.midi.backends
 SOUND_FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf2/default-GM.sf2")
 
 
@@ -43,6 +46,13 @@ def need_program(name: str, package: str) -> str:
     found = shutil.which(name)
     if found is None:
         unavailable(f"{name} is not installed; apt install {package}")
+    return found
+
+
+def need_library(library: str) -> Callable[[], Sequence[MidiBackend]]:
+    """What finds the back ends of one of LIBRARIES; skips where this interpreter does not have it."""
+    module = pytest.importorskip(f"kelly_live.midi.backends.{library}", exc_type=ImportError)
+    found: Callable[[], Sequence[MidiBackend]] = module.find_backends
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.conftest import JackServer, Witness, end, wait_for
+from tests.live.conftest import LIBRARIES, JackServer, Witness, end, need_library, wait_for
 
 pytest.importorskip("jack", exc_type=(ImportError, OSError))
 
@@ -154,14 +154,12 @@ def test_start_stop_position_continue_and_a_new_tempo(
     assert (slow[-1] - slow[0]) / (len(slow) - 1) == pytest.approx(60.0 / 90.0, abs=0.07)
 
 
-@pytest.mark.parametrize("library", ["rtmidi", "libremidi"])
-def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, library: str) -> None:
-    from importlib import import_module
-
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_each_library_hears_every_tick_and_knows_when_it_came(sender: Sender, library: str) -> None:
     from kelly_live.core.midi_messages import CLOCK
     from kelly_live.midi.inputs import list_inputs, open_input
 
-    backends = import_module(f"kelly_live.midi.backends.{library}").find_backends()
+    backends = need_library(library)()
     wait_for(lambda: "kelly-clock:out" in [port.name for port in list_inputs(backends)], "the sender's port")
     opened = open_input("kelly-clock", backends)
     try:

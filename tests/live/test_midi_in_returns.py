@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
+from tests.live.conftest import LIBRARIES, JackServer, Witness, end, need_library, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, add_row
 from tests.live.test_clock_live import Sender
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.timeout(200)
 START_SECONDS = 30.0  # of a Python process, on a loaded machine
 RECOVERY_LIMIT = 2.0 + 1.0  # a try may have begun just before
 A_FEW = 5  # files that libjack has open for a moment; a client that is not closed has six
-LIBRARIES = ("rtmidi", "libremidi")
 PRESSED, PRESSED_AGAIN = "b01d7f", "b01e7f"
 
 
@@ -99,6 +98,7 @@ def connections() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_sender_that_leaves_and_returns_is_heard_again(jack_server: JackServer, library: str) -> None:
+    need_library(library)
     with sending("kelly-sender") as sender:
         listener = Listener(library, "kelly-sender:out")
         opened = listener.after("open")
@@ -119,6 +119,7 @@ def test_a_sender_that_leaves_and_returns_is_heard_again(jack_server: JackServer
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, library: str) -> None:
+    need_library(library)
     listener = Listener(library)
     server = own_server
     try:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -17,19 +17,18 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, START, STOP, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
-from kelly_live.midi.backend import MidiBackend
 from kelly_live.midi.backend_registry import find_backends
 from kelly_live.midi.ports import VIRTUAL_PORT_NAME, list_outputs, open_output, resolve_output
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
+    LIBRARIES,
     PERIOD_SECONDS,
     JackServer,
     Witness,
     end,
+    need_library,
     wait_for,
 )
-
-backend_rtmidi = pytest.importorskip("kelly_live.midi.backends.rtmidi")
 
 SILENCE_LIMIT_SECONDS = 0.2
 MELODY = [60, 62, 64, 65, 67, 69, 71, 72]
@@ -69,6 +68,22 @@ def spacing_error(times: list[float], expected_seconds: float) -> float:
     return median / max(PERIOD_SECONDS + 0.001, 0.2 * expected_seconds)
 
 
+def drop_repeats(messages: Iterable[bytes]) -> list[bytes]:
+    """Leave out an end that is sent again with no note between: an output through libjack does so where JACK missed a
+    period."""
+    kept: list[bytes] = []
+    ends: set[bytes] = set()
+    for data in messages:
+        if data[0] & 0xF0 == 0x90:
+            ends = {end for end in ends if (end[0] ^ data[0]) & 0x0F or end[1] not in (data[1], 120, 123)}
+        elif data in ends:
+            continue
+        else:
+            ends.add(data)
+        kept.append(data)
+    return kept
+
+
 def in_three_tries(performance: Callable[[], float]) -> None:
     """Repeat a check up to three times.
 
@@ -106,13 +121,12 @@ def test_notes_reach_a_named_port_in_order_and_in_time(witness: Witness) -> None
         with SchedulerClient("witness in") as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes(tuple(melody(24))))
-            wait_for(lambda: len(witness.events) >= 48, "24 notes")
+            wait_for(lambda: len(witness.events) >= 48 and witness.events[-1][1] == expected[-1], "24 notes")
         health = scheduler.health()
         late = (health.p50_late_seconds, health.p99_late_seconds, health.worst_late_seconds)
         print("  deadline error p50/p99/worst: " + " / ".join(f"{seconds * 1e3:.3f} ms" for seconds in late))
-        events = witness.events[:48]
-        assert [data for _, data in events] == expected
-        return spacing_error([seconds for seconds, data in events if data[0] == 0x90], 0.125)
+        assert drop_repeats(data for _, data in witness.events)[:48] == expected
+        return spacing_error([seconds for seconds, _ in witness.of_kind(0x90)], 0.125)
 
     in_three_tries(performance)
 
@@ -196,14 +210,19 @@ def test_every_note_ends_when_a_process_does(
     else:
         os.kill(scheduler_pid, signal.SIGTERM)
     # note-offs, then CC 123 and CC 120 on the two channels that were used
-    wait_for(lambda: len(witness.of_kind(0xB0)) >= 4, "the silence")
+    wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) >= 4, "the silence")
     assert witness.sounding() == set()
-    assert sorted(data for _, data in witness.of_kind(0x80)) == [
+    assert sorted(drop_repeats(data for _, data in witness.of_kind(0x80))) == [
         note_off(1, 60),
         note_off(1, 64),
         note_off(10, 38),
     ]
-    assert [data.hex() for _, data in witness.of_kind(0xB0)] == ["b07b00", "b07800", "b97b00", "b97800"]
+    assert [data.hex() for data in drop_repeats(data for _, data in witness.of_kind(0xB0))] == [
+        "b07b00",
+        "b07800",
+        "b97b00",
+        "b97800",
+    ]
     silent = max(seconds for seconds, _ in witness.of_kind(0x80, 0xB0))
     print(f"  {victim}: silent after {(silent - killed) * 1e3:.1f} ms")
     assert silent - killed < SILENCE_LIMIT_SECONDS
@@ -271,18 +290,13 @@ def test_no_server_is_started_for_a_listing(
             open_output(None)
 
 
-def libremidi_backends() -> list[MidiBackend]:
-    backend_libremidi = pytest.importorskip("kelly_live.midi.backends.libremidi")
-    return list(backend_libremidi.find_backends())
-
-
-@pytest.mark.parametrize("library", ["rtmidi", "libremidi"])
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("query", [None, "witness in"], ids=["virtual", "named"])
 def test_each_back_end_delivers_all_it_was_given_before_it_closes(
     witness: Witness, library: str, query: str | None
 ) -> None:
-    among = list(backend_rtmidi.find_backends()) if library == "rtmidi" else libremidi_backends()
-    assert [backend.name for backend in among] == [f"{library}:jack"]
+    among = need_library(library)()
+    assert [backend.name for backend in among] == [f"{'libjack' if library == 'jack' else library}:jack"]
     opened = open_output(query, among)
     if query is None:
         witness.listen_to(VIRTUAL_PORT_NAME)
