@@ -160,6 +160,8 @@ def test_what_is_written_is_read_back() -> None:
 def test_a_pipe_or_a_folder_is_no_preset(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "folder.yaml").mkdir()
-    for name in ("pipe", "folder", "missing"):
+    for name in ("pipe", "folder"):
         with pytest.raises(ConfigError, match="not a file"):
             load_preset_file(tmp_path / f"{name}.yaml")
+    with pytest.raises(ConfigError, match=r"missing.yaml cannot be read \(No such file or directory\)"):
+        load_preset_file(tmp_path / "missing.yaml")

@@ -214,7 +214,7 @@ def test_whatever_comes_the_lead_is_sound(gaps: list[tuple[float, bytes]]) -> No
     clock_input = ClockInput(script)
     take = 0
     for i in range(40):
-        state = clock_input.at(seconds * (i + 1) / 40.0)
+        state = clock_input.at(seconds * ((i + 1) / 40.0))  # in the end exactly `seconds`, when the last message comes
         assert state.transport is not None
         assert state.transport.start_count >= take
         take = state.transport.start_count
