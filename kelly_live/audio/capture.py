@@ -99,7 +99,7 @@ def main(sample_rate: str, channels: str, gain_db: str, device: str | None = Non
 
     `channels`: as `parse_channels` reads them, or ALL. `gain_db`: in dB.
     """
-    from kelly_live.audio.sources import PortAudioSource
+    from kelly_live.audio.portaudio_source import PortAudioSource
 
     ignore_signals(*TERMINAL_SIGNALS)
     mix = InputMix(None if channels == ALL else parse_channels(channels), float(gain_db))

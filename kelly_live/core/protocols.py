@@ -8,7 +8,8 @@ from typing import Protocol
 
 from kelly_live.core.commands import SinkCommand
 from kelly_live.core.midi_messages import ReceivedMessage
-from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
 
 
 @dataclass(frozen=True, slots=True)

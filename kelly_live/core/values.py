@@ -26,6 +26,11 @@ MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that 
 MAX_SEED = 10**18 - 1
 MAIN_PORT = ""  # the MIDI port of a note that names no other
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
+# How a rhythm section plays; music/groove.py has the patterns.
+GROOVES = (
+    "ballad", "pop", "rock", "suspense", "stop-time", "march", "lament", "dance", "waltz", "swing", "bossa", "son",
+    "bulgar", "polska", "reel",
+)  # fmt: skip
 ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")
 
 # Russell & Mehrabian (1977), "Evidence for a three-factor theory of emotions": (V, A, D) in [-1, 1].
@@ -239,6 +244,10 @@ class Metre:
         return abs(self.unit_beats - 1.0 / 3.0) < 1e-6
 
 
+def _require_groove(name: str, groove: str) -> None:
+    require(groove in ("", *GROOVES), f"{name} is {groove!r}; it must be empty or one of {', '.join(GROOVES)}")
+
+
 @dataclass(frozen=True, slots=True)
 class CultureStyle:
     """How a tradition plays. None and () mean "not known": the generators then use their defaults.
@@ -248,6 +257,7 @@ class CultureStyle:
     probability of each of ORNAMENTS for a note. `swing_ratio`: the long to the short half of a beat.
     `texture`: one of TEXTURES; only "chordal" (and None) has chords. `strength` in (0, 1]: the share of
     phrases in its scale (the others use the mode that the emotion chose), and the weight of its register.
+    `groove` names how its rhythm section plays (music/groove.py); empty: as the emotion says.
     """
 
     name: str
@@ -261,6 +271,7 @@ class CultureStyle:
     texture: str | None = None
     register: Register | None = None
     strength: float = 1.0
+    groove: str = ""
 
     def __post_init__(self) -> None:
         require_range(f"strength of {self.name}", self.strength, 0.0, 1.0)
@@ -276,6 +287,7 @@ class CultureStyle:
         for rate in self.ornaments:
             require_range(f"ornament rate of {self.name}", rate, 0.0, 1.0)
         require_range(f"swing of {self.name}", self.swing_ratio, 0.3, 5.0)
+        _require_groove(f"groove of {self.name}", self.groove)
         require(
             self.texture is None or self.texture in TEXTURES,
             f"texture of {self.name} is {self.texture!r}; it must be one of {', '.join(TEXTURES)}",
@@ -293,7 +305,8 @@ class MusicParameters:
 
     `modes` weighs the 7 MODES and `rhythms` the 5 RHYTHMS (each sums to 1). `density` in [0, 3]: 1 is about one melody
     note a beat, 3 is three or more. `scale` None: the conductor picks a mode from `modes`. `style` None: no tradition.
-    `unrest` in [-1, 1]: how restlessly (> 0) or lightly (< 0) the accompaniment moves.
+    `unrest` in [-1, 1]: how restlessly (> 0) or lightly (< 0) the accompaniment moves. `groove` names how the rhythm
+    section plays (music/groove.py); empty: as the rhythms and the density say.
     """
 
     tempo: TempoRange
@@ -306,12 +319,14 @@ class MusicParameters:
     scale: Scale | None = None
     style: CultureStyle | None = None
     unrest: float = 0.0
+    groove: str = ""
 
     def __post_init__(self) -> None:
         require_weights("mode", self.modes, len(MODES))
         require_weights("rhythm", self.rhythms, len(RHYTHMS))
         require_range("density", self.density, 0.0, 3.0)
         require_range("unrest", self.unrest, -1.0, 1.0)
+        _require_groove("groove", self.groove)
 
     @property
     def mode(self) -> str:
@@ -370,83 +385,6 @@ class SoundingNote:
                 f"a note sounds from {self.start_seconds} s to {self.end_seconds} s; it must not end before it starts"
             )
         require_note_numbers(self.pitch, self.velocity, self.channel)
-
-
-@dataclass(frozen=True, slots=True)
-class BeatEstimate:
-    """The beat of an external source, to synchronise to.
-
-    One beat falls at `beat_seconds` (monotonic), the next ones every 60 / `bpm` seconds. `confidence` in
-    [0, 1]. `beat_number` counts that beat from the start (a MIDI clock's song position); None if the
-    source does not count beats.
-    """
-
-    beat_seconds: float
-    bpm: float
-    confidence: float
-    beat_number: int | None = None
-
-    def __post_init__(self) -> None:
-        require(math.isfinite(self.beat_seconds), f"a beat lies at {self.beat_seconds} s; it must be a finite time")
-        require_range("beat tempo", self.bpm, 20.0, 400.0)
-        require_range("beat confidence", self.confidence, 0.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyEstimate:
-    """The key of an external source: `tonic` is a pitch class 0 (C) to 11 (B), `mode` one of MODES.
-
-    `confidence` in [0, 1].
-    """
-
-    tonic: int
-    mode: str
-    confidence: float
-
-    def __post_init__(self) -> None:
-        require(0 <= self.tonic <= 11, f"tonic is {self.tonic}; it must be a pitch class from 0 (C) to 11 (B)")
-        require(self.mode in MODES, f"mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
-        require_range("key confidence", self.confidence, 0.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Transport:
-    """Start and stop of an external source. While it is not `playing`, the band is silent.
-
-    `start_count` grows with every start, continue and jump of the source. The music then continues at the
-    `beat_number` of its beat at once, without a gradual approach.
-    """
-
-    playing: bool
-    start_count: int = 0
-
-    def __post_init__(self) -> None:
-        require(self.start_count >= 0, f"start count is {self.start_count}; it must be at least 0")
-
-
-@dataclass(frozen=True, slots=True)
-class SongPosition:
-    """A position in an external source's song: `beat`, maybe fractional, fell at `seconds` (monotonic)."""
-
-    seconds: float
-    beat: float
-
-    def __post_init__(self) -> None:
-        require(math.isfinite(self.seconds), f"a beat lies at {self.seconds} s; it must be a finite time")
-        require(0.0 <= self.beat < math.inf, f"a beat has number {self.beat}; it must be at least 0")
-
-
-@dataclass(frozen=True, slots=True)
-class SyncState:
-    """What the band is synchronised to. None: the source gives no beat, no key, or no start and stop.
-
-    `start` is where its transport started last, from its first tick on; its tempo may be known only later.
-    """
-
-    beat: BeatEstimate | None = None
-    key: KeyEstimate | None = None
-    transport: Transport | None = None
-    start: SongPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)

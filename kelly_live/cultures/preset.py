@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from kelly_live.core.preset_library import MAX_NAME, NAME
 from kelly_live.core.safe_yaml import Node, read_nodes
-from kelly_live.core.values import MODES, RHYTHMS, TEXTURES
+from kelly_live.core.values import GROOVES, MODES, RHYTHMS, TEXTURES
 
 T = TypeVar("T")
 FORMAT = 1
@@ -89,6 +89,7 @@ class CulturePreset:
     timing              shares behind, on and ahead of the beat; microtiming_ms: instrument -> mean onset offset
     dynamics            10/50/90 % of velocity over 127
     texture             one of TEXTURES; only "chordal" has triads
+    groove              how the rhythm section plays: one of GROOVES (core/values.py)
     """
 
     name: str
@@ -117,6 +118,7 @@ class CulturePreset:
     microtiming_ms: Known[Shares] | None
     dynamics: Known[Quantiles] | None
     texture: Known[str] | None
+    groove: Known[str] | None
     modes: tuple[Mode, ...]
     credits: tuple[Credit, ...]
     absent: tuple[tuple[str, str], ...]
@@ -324,6 +326,11 @@ def _texture(node: Node) -> str:
     return text if text in TEXTURES else node.fail(f"is {node.describe()}; it must be one of {', '.join(TEXTURES)}")
 
 
+def _groove(node: Node) -> str:
+    text = node.as_text(20)
+    return text if text in GROOVES else node.fail(f"is {node.describe()}; it must be one of {', '.join(GROOVES)}")
+
+
 PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "tempo_bpm": _quantiles(5.0, 400.0),
     "metres": _table(0.0, 1.0, sums_to_one=True),
@@ -346,6 +353,7 @@ PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "microtiming_ms": _table(-500.0, 500.0),
     "dynamics": _quantiles(0.0, 1.0),
     "texture": _texture,
+    "groove": _groove,
 }
 MODE_PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "share": _number(0.0, 1.0),

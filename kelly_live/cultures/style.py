@@ -119,6 +119,7 @@ def _create_style(preset: CulturePreset, mode: Mode | None, strength: float) -> 
         texture=None if preset.texture is None or strength < WHOLE else preset.texture.value,
         register=None if preset.register is None else Register(*preset.register.value),
         strength=strength,
+        groove="" if preset.groove is None or strength < WHOLE else preset.groove.value,
     )
     silent = CultureStyle(name=name, texture="chordal", strength=strength)
     return None if style in (silent, CultureStyle(name=name, strength=strength)) else style

@@ -92,12 +92,21 @@ def accompany_recording(
     )
     source.start()  # a file that cannot be read is reported before the nets are loaded
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
-    stage = create_override_stage(override, options.culture, profile, notify)
+    stage = create_override_stage(
+        override, options.culture, profile, notify, constraints=options.piece.build_constraints()
+    )
     reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
     silent_before = band.muted
-    conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
+    conductor = create_conductor(
+        sink,
+        seed=options.seed,
+        tonic=options.piece.tonic,
+        beats_per_bar=options.piece.metre,
+        host=band,
+        notify=notify,
+    )
     scheduler.send(tuning.with_programs(conductor.slots))
     title = f"Kelly Live: {escape(recording.stem)}"
     recorder = start_recorder(

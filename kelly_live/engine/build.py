@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.supervised_tracker import SupervisedTracker
     from kelly_live.generators.host_preset import HostPreset
     from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.mapping.constraints import Constraints
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.midi.routing import RoutedSink
@@ -156,6 +157,7 @@ def create_conductor(
     seed: int,
     length_bars: int | None = None,
     tonic: int | None = None,
+    beats_per_bar: int | None = None,
     host: PresetBand | None = None,
     live: bool = False,
     early_seconds: float = 0.0,
@@ -174,6 +176,7 @@ def create_conductor(
         band,
         seed=seed,
         tonic=tonic,
+        beats_per_bar=beats_per_bar,
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,
@@ -240,7 +243,11 @@ def create_culture_stage(options: CultureOptions | None, notify: Notify = log_no
 
 
 def create_mapper(
-    culture: CultureOptions | None = None, profile: Profile | None = None, notify: Notify = log_notice
+    culture: CultureOptions | None = None,
+    profile: Profile | None = None,
+    notify: Notify = log_notice,
+    *,
+    constraints: Constraints | None = None,
 ) -> LearnedMapper:
     """Load the mapper for a profile, in this culture, else in the profile's own. Raises KellyError."""
     from kelly_live.engine.options.culture import CultureOptions
@@ -249,7 +256,7 @@ def create_mapper(
 
     if culture is None and profile is not None and profile.culture is not None:
         culture = CultureOptions(profile.culture, profile.culture_strength)
-    mapper = load_mapper(find_resources("models"), create_culture_stage(culture, notify))
+    mapper = load_mapper(find_resources("models"), create_culture_stage(culture, notify), constraints)
     mapper.play_for(get_embedding(mapper.net, profile))
     return mapper
 
@@ -259,6 +266,8 @@ def create_override_stage(
     culture: CultureOptions | None = None,
     profile: Profile | None = None,
     notify: Notify = log_notice,
+    *,
+    constraints: Constraints | None = None,
 ) -> OverrideStage:
     """Load what maps emotion to music, overridden; it opens neutral. Raises KellyError."""
     from kelly_live.core.emotion_space import create_state
@@ -266,7 +275,10 @@ def create_override_stage(
 
     offset = (0.0, 0.0, 0.0) if profile is None else profile.offset
     return OverrideStage(
-        create_mapper(culture, profile, notify), replace(create_state(), confidence=0.0), override, offset
+        create_mapper(culture, profile, notify, constraints=constraints),
+        replace(create_state(), confidence=0.0),
+        override,
+        offset,
     )
 
 

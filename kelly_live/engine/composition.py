@@ -39,7 +39,7 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
     if override.morph is not None and override.morph.bars > options.bars:
         notify(f"the morph takes {override.morph.bars:g} bars and the piece {options.bars}: it ends on the way")
     state = create_state(override.valence, override.arousal, override.dominance, override.emotion)
-    mapper = create_mapper(options.culture, profile, notify)
+    mapper = create_mapper(options.culture, profile, notify, constraints=options.piece.build_constraints())
 
     def reading_at(bar: float) -> Reading:
         morphed_state = apply_override(state, EmotionOverride(morph=override.morph), bar)
@@ -51,6 +51,8 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
         band=band,
         seed=options.seed,
         bars=options.bars,
+        tonic=options.piece.tonic,
+        beats_per_bar=options.piece.metre,
         tuning=options.tuning.build_tuning(),
         controllers=options.controllers,
         notify=notify,
@@ -66,6 +68,8 @@ def play_readings(
     band: PresetBand | None = None,
     seed: int = 1,
     bars: int,
+    tonic: int | None = None,
+    beats_per_bar: int | None = None,
     tuning: Tuning = DEFAULT_TUNING,
     controllers: ControllerOptions | None = None,
     notify: Notify = log_notice,
@@ -81,7 +85,15 @@ def play_readings(
     band = band or build_band()
     silent_before = band.muted
     scheduler = OfflineScheduler()
-    conductor = create_conductor(scheduler, seed=seed, length_bars=bars, host=band, notify=notify)
+    conductor = create_conductor(
+        scheduler,
+        seed=seed,
+        length_bars=bars,
+        tonic=tonic,
+        beats_per_bar=beats_per_bar,
+        host=band,
+        notify=notify,
+    )
     scheduler.send(tuning.with_programs(conductor.slots))
     controls = create_controller_output(controllers or ControllerOptions(), scheduler)
     try:

@@ -11,6 +11,7 @@ from kelly_live.engine.options.commands import DEFAULT_BARS, NO_PROFILE, Compose
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.options.piece import FixedKey, PieceOptions, parse_metre
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import EmotionOverride
@@ -28,6 +29,10 @@ def compose(
     morph_bars: int = 8,
     bars: int = DEFAULT_BARS,
     seed: int = 1,
+    key: str | None = None,
+    tempo: float | None = None,
+    metre: str | None = None,
+    style: str | None = None,
     preset: str | None = None,
     culture: str | None = None,
     culture_strength: float = 1.0,
@@ -37,7 +42,8 @@ def compose(
 
     The same arguments give the same notes. `morph_to` is reached after `morph_bars`. `preset`: who plays, by default
     the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
-    Raises KellyError.
+    `key` ("Ebm", "D dorian"), `tempo` (BPM), `metre` ("3/4") and `style` (one of GROOVES, or "plain"): fixed by hand,
+    where they are given. Raises KellyError.
     """
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.composition import compose_piece
@@ -46,6 +52,9 @@ def compose(
         raise ConfigError(f"morph_to is {quote_value(morph_to)}; it must be an EmotionOverride")
     options = ComposeOptions(
         override=OverrideOptions(valence, arousal, dominance, emotion, morph_to, morph_bars),
+        piece=PieceOptions(
+            None if key is None else FixedKey.parse(key), tempo, None if metre is None else parse_metre(metre), style
+        ),
         bars=bars,
         seed=seed,
         **_build_common_options(preset, culture, culture_strength, profile),

@@ -376,7 +376,9 @@ class LiveEngine:
         if isinstance(session_parts.source, SupervisedSource):
             session_parts.source.open()
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
-        stage = create_override_stage(override, options.culture, profile, self._notify)
+        stage = create_override_stage(
+            override, options.culture, profile, self._notify, constraints=options.piece.build_constraints()
+        )
         session_parts.person = Person(profile, stage, options.culture, self._clock)
         if parts.wrap_mapper is not None:
             stage.mapper = parts.wrap_mapper(stage.mapper)
@@ -386,7 +388,14 @@ class LiveEngine:
                 self._notify(analysis_proxy.note)
         early_seconds = session_parts.sink.early_seconds
         conductor = create_conductor(
-            sink, seed=session_parts.seed, host=band, live=True, early_seconds=early_seconds, notify=self._notify
+            sink,
+            seed=session_parts.seed,
+            tonic=options.piece.tonic,
+            beats_per_bar=options.piece.metre,
+            host=band,
+            live=True,
+            early_seconds=early_seconds,
+            notify=self._notify,
         )
         session_parts.sink.send(tuning.with_programs(conductor.slots))
         session_parts.recorder = start_recorder(

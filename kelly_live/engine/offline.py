@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from kelly_live.core.commands import Stop
 from kelly_live.core.protocols import AudioSource, BeatTracker, EmotionReader, Reading
-from kelly_live.core.values import MusicParameters, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import MusicParameters
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.performance import Performance, group_parts
 from kelly_live.engine.session import Expression, Journal, NoJournal
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.harmony import Phrase
 
 
 def accompany(
@@ -36,7 +38,7 @@ def accompany(
     """
     journal = journal or NoJournal()
     first_reading = stage.map(None, 0.0)
-    readings = [first_reading]
+    readings, phrases = [first_reading], list[Phrase]()
     position = 0.0
     try:
         source.start()
@@ -52,6 +54,7 @@ def accompany(
                 journal.record_reading(readings[-1])
             sync = beat_tracker.estimate(position) if beat_tracker is not None else SyncState()
             conductor.advance(position, readings[-1].parameters, sync)
+            _collect_phrase(conductor, phrases)
             journal.record_step(position, readings[-1].parameters, sync, conductor)
             scheduler.advance(position)
             if controls is not None:
@@ -63,7 +66,7 @@ def accompany(
     end_beat = conductor.finish(position)
     journal.record_ending(position)
     journal.record_stop(conductor.seconds_at(end_beat))
-    return _close(readings, conductor, scheduler, end_beat=end_beat)
+    return _close(readings, conductor, scheduler, phrases, end_beat=end_beat)
 
 
 def compose(
@@ -78,33 +81,39 @@ def compose(
     `reading_at` is called once a beat, with the bars that have passed; each reading gets the time of its beat.
     """
     readings = [reading]
-    keys: list[str] = []
-
-    def note_key() -> None:
-        status = conductor.status()
-        key = f"{status.tonic} {status.mode}"
-        if key not in keys[-1:]:
-            keys.append(key)
+    phrases: list[Phrase] = []
 
     def at_beat(beat: float) -> MusicParameters:
-        note_key()
+        _collect_phrase(conductor, phrases)
         if reading_at is not None:
             reading = reading_at(beat / conductor.status().beats_per_bar)
             readings.append(replace(reading, state=replace(reading.state, time=conductor.seconds_at(beat))))
         return readings[-1].parameters
 
     end_beat = conductor.play_through(reading.parameters, at_beat)
-    note_key()
     if controls is not None:
         for state in (one.state for one in readings):
             scheduler.advance(state.time)
             controls(state.time, state)
-    return replace(_close(readings, conductor, scheduler, end_beat=end_beat), keys=tuple(keys))
+    return _close(readings, conductor, scheduler, phrases, end_beat=end_beat)
+
+
+def _collect_phrase(conductor: Conductor, phrases: list[Phrase]) -> None:
+    """Add the phrase in force; one that is planned anew, in another key, follows the one that it replaces."""
+    phrase = conductor.phrase
+    if phrase is not None and (not phrases or phrases[-1] is not phrase):
+        phrases.append(phrase)
 
 
 def _close(
-    readings: list[Reading], conductor: Conductor, scheduler: OfflineScheduler, *, end_beat: float
+    readings: list[Reading],
+    conductor: Conductor,
+    scheduler: OfflineScheduler,
+    phrases: list[Phrase],
+    *,
+    end_beat: float,
 ) -> Performance:
+    _collect_phrase(conductor, phrases)
     end_seconds = conductor.seconds_at(end_beat)
     scheduler.advance(end_seconds)
     scheduler.send(Stop())
@@ -119,4 +128,5 @@ def _close(
         tonic=status.tonic,
         mode=status.mode,
         signatures=tuple(scheduler.signatures),
+        phrases=tuple(phrases),
     )

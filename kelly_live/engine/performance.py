@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from kelly_live.midi.ports import RecordedMessage
 
 if TYPE_CHECKING:
     from kelly_live.music.conductor import Conductor
+    from kelly_live.music.harmony import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Performance:
     `end_seconds`: where the closing bar ends. `notes`: as the players asked for them. `parts`: who played.
     `tonic` and `mode`: the key at the end. `title`: what files are called inside.
     `signatures`: metre and key, from their beats on.
-    `keys`: of a composition, all keys in their order, as "C ionian".
+    `phrases`: as they were planned, in their order.
     """
 
     readings: tuple[Reading, ...]
@@ -47,7 +49,13 @@ class Performance:
     mode: str = "ionian"
     title: str = "Kelly Live"
     signatures: tuple[Signature, ...] = ()
-    keys: tuple[str, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys in their order, as "C ionian"."""
+        names = (f"{phrase.key.tonic_name} {phrase.key.scale.name}" for phrase in self.phrases)
+        return tuple(name for name, _ in groupby(names))
 
     def with_title(self, title: str) -> Performance:
         """Return the same performance under another title."""

@@ -71,6 +71,7 @@ def start_recorder(
         live=live,
         look_ahead_seconds=conductor.look_ahead_seconds,
         slice_beats=conductor.slice_beats,
+        beats_per_bar=options.piece.metre,
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

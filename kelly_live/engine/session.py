@@ -33,8 +33,9 @@ from kelly_live.core.protocols import (
     SchedulerHealth,
     SyncSource,
 )
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
+from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.conductor import Conductor, ConductorStatus

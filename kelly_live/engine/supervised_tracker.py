@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 
 from kelly_live.core.protocols import BeatTracker
-from kelly_live.core.values import AudioWindow, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import AudioWindow
 
 PROBLEM_SECONDS = 5.0  # so much audio a new tracker must take before the problem is over
 

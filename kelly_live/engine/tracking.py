@@ -11,7 +11,8 @@ import numpy as np
 
 from kelly_live.audio.decode import open_audio
 from kelly_live.core.arrays import Floats
-from kelly_live.core.values import MAJOR_MODES, AudioWindow, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import MAJOR_MODES, AudioWindow
 from kelly_live.sync.audio_tracker import AudioTracker, TrackerModel
 from kelly_live.sync.onsets import SAMPLE_RATE
 

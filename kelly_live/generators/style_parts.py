@@ -22,6 +22,7 @@ from typing import ClassVar
 from kelly_live.core.values import CultureStyle, MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, Value
 from kelly_live.music.feel import compute_phrase_arc, draw_deviation, velocity_for
+from kelly_live.music.groove import find_groove
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.style.line import PlacedNote, build_line
 from kelly_live.music.style.metre import cut_bar_profile, find_group_starts, find_metre, weigh_beat
@@ -185,9 +186,12 @@ class StylePercussion(StylePart):
     )
 
     def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
-        """Tell whether the style's own drumming replaces a drum kit."""
+        """Tell whether the style's own drumming replaces a drum kit: not where its groove has a pattern for the bar."""
         metre = find_metre(parameters.style, context)
-        return _has_texture(parameters) or (metre is not None and bool(metre.parts))
+        if _has_texture(parameters):
+            return True
+        has_pattern = context.beats_per_bar in find_groove(parameters.groove).drums
+        return metre is not None and bool(metre.parts) and not has_pattern
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the strokes of a bar."""

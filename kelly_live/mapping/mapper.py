@@ -26,7 +26,9 @@ from kelly_live.core.values import (
     TempoRange,
     TimingWeights,
 )
+from kelly_live.mapping.constraints import Constraints
 from kelly_live.mapping.culture import CultureStage
+from kelly_live.mapping.groove import choose_groove
 from kelly_live.mapping.net import BaseOutputs, MapperNet, Music, limit_taste, load_mapper_net
 
 # Log-odds of a major third against a minor one, for each unit of valence, beside those that are learned. Mode is the
@@ -91,10 +93,16 @@ class Audience:
 
 
 class LearnedMapper:
-    """Maps EmotionState to MusicParameters by a trained net: a pure function of state and audience."""
+    """Maps EmotionState to MusicParameters by a trained net: a pure function of state and audience.
 
-    def __init__(self, net: MapperNet, culture: CultureStage | None = None) -> None:
+    `constraints` hold some of the parameters, whatever the state and the audience.
+    """
+
+    def __init__(
+        self, net: MapperNet, culture: CultureStage | None = None, constraints: Constraints | None = None
+    ) -> None:
         self.net = net
+        self._constraints = constraints or Constraints()
         self._audience = Audience(culture=culture)
 
     @property
@@ -140,12 +148,14 @@ class LearnedMapper:
         base_modes = None
         if embedding is not None and valence != 0.0:
             base_modes = tuple(map(float, play(None)["mode_weights"][0]))
-        return replace(
+        played = replace(
             parameters,
             modes=lean_modes(parameters.modes, valence, base_modes),
             unrest=accompaniment_unrest(valence, confident_state.arousal),
             style=style,
+            groove=style.groove if style is not None and style.groove else choose_groove(confident_state),
         )
+        return self._constraints.apply(played)
 
 
 def _lean_of_modes(net: MapperNet, base: BaseOutputs, embedding: Floats | None) -> list[float]:
@@ -180,6 +190,8 @@ def create_parameters(music: Music, scale: Scale | None = None) -> MusicParamete
     )
 
 
-def load_mapper(models: Path, culture: CultureStage | None = None) -> LearnedMapper:
+def load_mapper(
+    models: Path, culture: CultureStage | None = None, constraints: Constraints | None = None
+) -> LearnedMapper:
     """Load the mapper of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
-    return LearnedMapper(load_mapper_net(models), culture)
+    return LearnedMapper(load_mapper_net(models), culture, constraints)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from kelly_live.core.commands import Notes, Pause, Signature, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
+from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
-from kelly_live.core.values import BeatEstimate, Metre, MusicParameters, NoteEvent, SongPosition, SyncState, TempoRange
+from kelly_live.core.values import Metre, MusicParameters, NoteEvent, TempoRange
 from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
@@ -138,6 +139,11 @@ class Conductor:
         if self._tempo is None:
             raise ConfigError("the conductor has not started; call start() first")
         return self._tempo
+
+    @property
+    def phrase(self) -> Phrase | None:
+        """The phrase that the last slice was in; None before the first."""
+        return self._phrase
 
     @property
     def is_done(self) -> bool:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from kelly_live.core.values import MODES, Scale
 from kelly_live.music.grammar import GRAMMARS, Grammar
+from kelly_live.music.groove import PLAIN, Groove
 from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import find_middle_beat
 from kelly_live.music.theory import Chord, Key, build_chord, build_mode_scale
@@ -45,6 +46,7 @@ FORM = (Place("A", 0, False), Place("A", 1, True), Place("B", 0, False), Place("
 DARK_TO_BRIGHT = ("locrian", "phrygian", "aeolian", "dorian", "mixolydian", "ionian", "lydian")
 _BRIGHTNESS = {mode: float(rank - 3) for rank, mode in enumerate(DARK_TO_BRIGHT)}
 COMMITMENT = 1.3  # weights are raised to this before a phrase's mode is drawn from them
+_MODE_SPREAD = 0.6  # share of the mixture that the themes of a piece are spread over
 _GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 _USUAL = 0.6  # the weights of music in a mode lie this share of the way from neutral to that mode
 _LEAN = 0.45  # log-odds of a major triad against none, for each mode that the weights lie brighter
@@ -55,6 +57,7 @@ _MAJOR, _MINOR = (4, 7), (3, 7)
 _SPLIT = {False: 0.35, True: 0.75}
 _UNLISTED = 0.02  # of a row: what a move weighs that people make and the grammar lacks
 
+_DECEIVED = 0.6  # chance of a deceptive cadence, in a groove whose answers break off
 _UNLIKELY = 0.05  # a move that the grammar lacks, where an ending leaves no other
 
 
@@ -111,12 +114,12 @@ def compute_brightness(modes: Sequence[float]) -> float:
 def choose_phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
     """Choose the mode of phrase `index`: a quantile of the weights from dark to bright.
 
-    Heavier weights are favoured.     The phrases of a form are spread evenly over the mixture, a question half a turn
-    from its answer (minore, maggiore), so that a few phrases already show it; weights that grow brighter never give a
-    darker mode.
+    All phrases of a theme share the quantile, so that a section stays in its mode while the weights do. It lies in the
+    middle part of the mixture, where a weight of a half decides; themes are spread evenly over that part. Heavier
+    weights are favoured. Weights that grow brighter never give a darker mode.
     """
-    form, place = divmod(index, len(FORM))
-    draw = (rng_for(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
+    theme = index // _PHRASES_PER_THEME
+    draw = 0.5 + _MODE_SPREAD * ((rng_for(seed, "mode").random() + theme * _GOLDEN) % 1.0 - 0.5)
     mode_weights = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
     below, total = 0.0, sum(mode_weights.values())
     for mode, weight in mode_weights.items():
@@ -142,21 +145,27 @@ def plan_phrase(
     busy: bool = False,
     leads_home: bool = False,
     modes: Sequence[float] | None = None,
+    groove: Groove = PLAIN,
 ) -> Phrase:
     """Plan phrase `index` of a session.
 
     `busy` splits more of the inner bars between two chords. `leads_home` ends on a chord that leads to the tonic, for a
     closing bar to follow. `modes`, weights over MODES, colour a key that is one of them; None leaves the key alone.
-    Where chords change depends on neither.
+    Where chords change depends on neither. Each `groove` has progressions of its own.
     """
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
-    opening_rng = rng_for(seed, "opening", theme, place.letter)
-    ending_rng = rng_for(seed, "ending", index)
+    own = (groove.name,) if groove.name else ()
+    opening_rng = rng_for(seed, "opening", theme, place.letter, *own)
+    # A letter that returns ends as it did, an answer otherwise than a question: the loop of chords is the hook.
+    role = (theme, place.letter, place.closed and not leads_home, *own)
+    ending_rng = rng_for(seed, "ending", *role)
     mixture = modes if modes and key.scale == build_mode_scale(key.mode) else None
     grammar = _brighten_grammar(key.mode, 0.0 if mixture is None else _compute_light(key.mode, mixture))
     degrees = _choose_degrees(grammar, place, bars, leads_home, opening_rng, ending_rng)
 
+    if groove.is_broken_off and place.closed and not leads_home and ending_rng.random() < _DECEIVED:
+        degrees[-1] = 5  # a deceptive cadence: the sixth degree where the tonic was due
     middle = float(find_middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
     before = degrees[0]
@@ -165,7 +174,7 @@ def plan_phrase(
         end = start + beats_per_bar
         # The bars that a letter owns split alike whenever it returns; the one before the last goes with the ending.
         leads = bar == bars - 2
-        split = rng_for(seed, "split", bar, index if leads else (theme, place.letter))
+        split = rng_for(seed, "split", bar, role if leads else (theme, place.letter))
         splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1
         chord = _create_chord(key, degree, opening_rng)
         if splits and beats_per_bar > 1:
@@ -182,8 +191,8 @@ def plan_phrase(
             spans.append(ChordSpan(start, end, chord))
     if mixture is not None:
         for number in range(1, len(spans)):
-            rng, last = rng_for(seed, "borrowed", index, number), number == len(spans) - 1
-            spans[number] = replace(spans[number], chord=_borrow(spans[number].chord, mixture, rng, last=last))
+            rng = rng_for(seed, "borrowed", *role, number)
+            spans[number] = replace(spans[number], chord=_borrow(spans[number].chord, mixture, rng))
     return Phrase(index, place, theme, key, start_bar, bars, beats_per_bar, tuple(spans))
 
 
@@ -296,16 +305,16 @@ def _measure_triad(key: Key, degree: int) -> tuple[int, int]:
     return third - root, fifth - root
 
 
-def _borrow(chord: Chord, modes: Sequence[float], rng: random.Random, *, last: bool) -> Chord:
+def _borrow(chord: Chord, modes: Sequence[float], rng: random.Random) -> Chord:
     """Return the chord, or now and then the major or minor one that a parallel mode has on its degree.
 
     Darker modes lend what they have (iv, bVI, bVII; bII in place of iv), brighter ones only chords on roots of the key
-    (IV, ii; I to end a phrase on). The rest of the scale is unchanged; the dominant, and the tonic inside a phrase, are
-    never replaced.
+    (IV, ii). The rest of the scale is unchanged; the tonic and the dominant are never replaced, so that no phrase of
+    minor closes on a major tonic that nothing prepared.
     """
     key, degree, chance = chord.key, chord.root, rng.random()
     own_mode = key.scale.name
-    if own_mode not in _BRIGHTNESS or degree == 4 or (degree == 0 and not last):
+    if own_mode not in _BRIGHTNESS or degree in (0, 4):
         return chord
     for mode, weight in zip(MODES, modes, strict=True):
         chance -= _BORROWED * weight * (mode != own_mode)
@@ -322,7 +331,7 @@ def _find_borrowed_chord(chord: Chord, mode: str) -> Chord:
     if darker and degree == 3 and mode_degrees[1] < 200.0:
         degree = 1  # the Neapolitan
     quality = _measure_triad(Key(key.tonic, build_mode_scale(mode)), degree)
-    if quality not in (_MAJOR, _MINOR) or (degree == 0 and quality != _MAJOR):
+    if quality not in (_MAJOR, _MINOR):
         return chord
     if not darker and mode_degrees[degree] != own_degrees[degree]:
         return chord

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kelly_live.core.values import RHYTHMS, KeyEstimate, MusicParameters
+from kelly_live.core.sync_state import KeyEstimate
+from kelly_live.core.values import RHYTHMS, MusicParameters
+from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, choose_phrase_mode, plan_closing_phrase, plan_phrase
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
@@ -27,6 +29,7 @@ class PhrasePlanner:
         self._phrase: Phrase | None = None
         self._key: Key | None = None
         self._is_busy = False
+        self._groove = ""
 
     @property
     def is_synchronized(self) -> bool:
@@ -69,6 +72,7 @@ class PhrasePlanner:
         if phrase is None or begins or key != self._key:
             if begins:
                 self._is_busy = parameters.density >= _BUSY_DENSITY
+                self._groove = parameters.groove
             phrase = self._plan(bar // BARS_PER_PHRASE, key, parameters)
         self._key, self._phrase = key, phrase
         return phrase
@@ -129,6 +133,7 @@ class PhrasePlanner:
             busy=self._is_busy,
             leads_home=leads_home,
             modes=None if self.is_synchronized else parameters.modes,
+            groove=find_groove(self._groove),
         )
 
     def _choose_key(self, parameters: MusicParameters, index: int) -> Key:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from typing import TypeVar
+
+_Choice = TypeVar("_Choice")
 
 
 def rng_for(seed: int, purpose: str, *index: object) -> random.Random:
@@ -15,6 +18,6 @@ def rng_for(seed: int, purpose: str, *index: object) -> random.Random:
     return random.Random("/".join(map(str, (seed, purpose, *index))))
 
 
-def pick(rng: random.Random, weights: Mapping[int, float]) -> int:
+def pick(rng: random.Random, weights: Mapping[_Choice, float]) -> _Choice:
     """Draw one key, with a chance in proportion to its weight (all > 0, at least one)."""
     return rng.choices(list(weights), weights=list(weights.values()))[0]

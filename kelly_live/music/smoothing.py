@@ -61,9 +61,9 @@ _DYNAMICS_GRAIN = 0.008  # one MIDI velocity: less is not sent, so not a change
 class ParameterSmoother:
     """The parameters in force at `beat` (`current`), and what their next move depends on.
 
-    `average` and `average_dynamics` are running averages of the target. `mode_since` and `scale_since` are the beats
-    since when another mode or scale has been the target without a break. `moving` names the fields that moved at the
-    last bar line.
+    `average` and `average_dynamics` are running averages of the target. `mode_since`, `scale_since` and
+    `groove_since` are the beats since when another mode, scale or groove has been the target without a break. `moving`
+    names the fields that moved at the last bar line.
     """
 
     beat: float
@@ -75,6 +75,7 @@ class ParameterSmoother:
     mode_since: float | None = None
     scale_since: float | None = None
     moving: frozenset[str] = frozenset()
+    groove_since: float | None = None
 
     @classmethod
     def begin(cls, beat: float, target: MusicParameters, beats_per_bar: int = 4) -> ParameterSmoother:
@@ -88,7 +89,7 @@ class ParameterSmoother:
             return self
         # Settled, and the target is the same: the usual case costs nothing.
         if target == self.average == self.current and target.dynamics == self.average_dynamics:
-            return replace(self, beat=beat, is_tempo_moving=False, mode_since=None, scale_since=None)
+            return replace(self, beat=beat, is_tempo_moving=False, mode_since=None, scale_since=None, groove_since=None)
 
         average = _interpolate_parameters(self.average, target, -math.expm1(-beats / AVERAGE_BEATS))
         dynamics = _interpolate_dynamics(self.average_dynamics, target.dynamics, -math.expm1(-beats / DYNAMICS_BEATS))
@@ -97,11 +98,14 @@ class ParameterSmoother:
         if _get_tonality(target) != _get_tonality(self.current):
             same = self.scale_since is not None and _get_tonality(target) == _get_tonality(self.average)
             scale_since = self.scale_since if same else beat
+        groove_since = None
+        if target.groove != self.current.groove:
+            groove_since = beat if self.groove_since is None else self.groove_since
         mode_since = None
         if _measure_lead(average, self.current.mode) > MODE_MARGIN:
             mode_since = beat if self.mode_since is None else self.mode_since
 
-        current, moving = self._move_at_bars(beat, average, mode_since, scale_since)
+        current, moving = self._move_at_bars(beat, average, mode_since, scale_since, groove_since)
         return ParameterSmoother(
             beat,
             self.beats_per_bar,
@@ -112,6 +116,7 @@ class ParameterSmoother:
             mode_since if current.modes is self.current.modes else None,
             scale_since if _get_tonality(current) == _get_tonality(self.current) else None,
             moving,
+            groove_since if current.groove == self.current.groove else None,
         )
 
     def _move_tempo(self, beats: float, average: MusicParameters, target: MusicParameters) -> tuple[TempoRange, bool]:
@@ -128,7 +133,12 @@ class ParameterSmoother:
         return TempoRange(low, tempo, high), not has_arrived
 
     def _move_at_bars(
-        self, beat: float, average: MusicParameters, mode_since: float | None, scale_since: float | None
+        self,
+        beat: float,
+        average: MusicParameters,
+        mode_since: float | None,
+        scale_since: float | None,
+        groove_since: float | None,
     ) -> tuple[MusicParameters, frozenset[str]]:
         """Return the parameters after the bar lines since the last step, and the names of those that moved."""
         current = self.current
@@ -166,11 +176,15 @@ class ParameterSmoother:
             modes = average.modes
         if starts and _is_lasting(scale_since, beat):
             scale, style = average.scale, average.style
+        groove = current.groove
+        if turns and _is_lasting(groove_since, beat):
+            groove = average.groove
         now = replace(
             current,
             density=average.density if "density" in moves else current.density,
             unrest=average.unrest if "unrest" in moves else current.unrest,
             rhythms=average.rhythms if "rhythms" in moves else current.rhythms,
+            groove=groove,
             timing=average.timing if "timing" in moves else current.timing,
             register=register,
             modes=modes,
@@ -233,7 +247,7 @@ def _move_dynamics(current: Dynamics, target: Dynamics) -> Dynamics:
 
 
 def _interpolate_parameters(a: MusicParameters, b: MusicParameters, share: float) -> MusicParameters:
-    """Interpolate every number from a to b; the scale and style are b's."""
+    """Interpolate every number from a to b; the scale, style and groove are b's."""
     tempo = _interpolate(a.tempo.suggested, b.tempo.suggested, share)
     return MusicParameters(
         tempo=TempoRange(
@@ -250,4 +264,5 @@ def _interpolate_parameters(a: MusicParameters, b: MusicParameters, share: float
         rhythms=_interpolate_all(a.rhythms, b.rhythms, share),
         scale=b.scale,
         style=b.style,
+        groove=b.groove,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from kelly_live.core.values import BeatEstimate, KeyEstimate
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate
 
 JOIN_CONFIDENCE, RELEASE_CONFIDENCE = 0.5, 0.3  # to begin following at, and to stop under
 FLYWHEEL_BEATS = 8.0  # a lost beat is continued for this long,

@@ -19,7 +19,8 @@ from msgspec import Meta
 
 from kelly_live.core.commands import DEFAULT_TUNING, Notes, Tuning
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import EMOTIONS, MAX_SEED, ControlChange, EmotionState, MusicParameters, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlChange, EmotionState, MusicParameters
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 
 FORMAT = 2
@@ -62,7 +63,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What was chosen before the first note.
 
     `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the
-    generators beside every preset, `settings` of players as typed. `live`: it was played against the clock. `options`:
+    generators beside every preset, `settings` of players as typed. `live`: it was played against the clock.
+    `beats_per_bar`: fixed by hand; None: the tradition's, or 4. `options`:
     the command line's other choices, to be read.
     """
 
@@ -78,6 +80,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     live: bool = True
     look_ahead_seconds: Annotated[float, Meta(ge=0.0, le=MAX_LOOK_AHEAD_SECONDS)] = LOOK_AHEAD_SECONDS
     slice_beats: Annotated[float, Meta(ge=MIN_SLICE_BEATS, le=1.0)] = SLICE_BEATS
+    beats_per_bar: Annotated[int, Meta(ge=1, le=MAX_BAR_BEATS)] | None = None
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None

@@ -24,8 +24,9 @@ from kelly_live.core.atomic_write import suggest_remedy, write_atomically
 from kelly_live.core.commands import Controls, Notes, TempoChange
 from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import MusicParameters, SyncState
+from kelly_live.core.values import MusicParameters
 from kelly_live.core.wording import plural
 from kelly_live.music.band import MutedPlayer, Slot
 from kelly_live.music.conductor import Conductor, ConductorStatus

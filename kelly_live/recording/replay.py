@@ -73,6 +73,7 @@ class _Replay:
                 self._band,
                 seed=header.seed,
                 tonic=header.tonic,
+                beats_per_bar=header.beats_per_bar,
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )

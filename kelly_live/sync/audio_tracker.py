@@ -17,7 +17,8 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.level import rms_dbfs
-from kelly_live.core.values import AudioWindow, BeatEstimate, KeyEstimate, SyncState
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
+from kelly_live.core.values import AudioWindow
 from kelly_live.sync import TRACKABLE
 from kelly_live.sync.beat import BeatBelief, BeatFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter

@@ -11,8 +11,8 @@ import math
 from typing import Any
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.sync_state import BeatEstimate, SyncState
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import BeatEstimate, SyncState
 
 QUANTUM_BEATS = 4.0  # what Link calls a bar
 _NO_ESTIMATE = SyncState()

@@ -12,7 +12,7 @@ import math
 
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, CLOCKS_PER_SIXTEENTH, CONTINUE, SPECS, START, STOP
 from kelly_live.core.protocols import MidiIn
-from kelly_live.core.values import BeatEstimate, SongPosition, SyncState, Transport
+from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.sync.tick_tracker import FASTEST_BPM, LOST_SECONDS, SLOWEST_BPM, Line, TickTracker
 
 NOTICE_SECONDS = 10.0  # for which something odd is shown

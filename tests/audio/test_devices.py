@@ -99,7 +99,9 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_package_does_not_load_portaudio() -> None:
-    code = "import sys, kelly_live.audio.sources, kelly_live.audio.devices; print('sounddevice' in sys.modules)"
+    code = (
+        "import sys, kelly_live.audio.portaudio_source, kelly_live.audio.devices; print('sounddevice' in sys.modules)"
+    )
     assert python(code).stdout == "False\n"
 
 

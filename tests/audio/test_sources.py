@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from kelly_live.audio import devices, sources
-from kelly_live.audio.sources import FileSource, PortAudioSource, ScriptedSource, SilenceSource, ToneSource
+from kelly_live.audio import devices, portaudio_source
+from kelly_live.audio.portaudio_source import PortAudioSource
+from kelly_live.audio.sources import FileSource, ScriptedSource, SilenceSource, ToneSource
 from kelly_live.core.errors import AudioError, ConfigError
 from kelly_live.core.protocols import AudioSource
 from kelly_live.core.timebase import ManualClock
@@ -177,7 +178,7 @@ def test_close_does_not_hang_on_a_portaudio_that_does(
     portaudio: FakePortAudio, clock: DrivenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As PortAudio's JACK back end does when the server was killed."""
-    monkeypatch.setattr(sources, "_CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(portaudio_source, "_CLOSE_SECONDS", 0.05)
     source, stream = open_source(portaudio, clock)
     release = threading.Event()
     stream.on_close = lambda: release.wait(30)

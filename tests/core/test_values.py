@@ -11,28 +11,25 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SongPosition, Transport
 from kelly_live.core.values import (
     EMOTION_VAD,
     EMOTIONS,
     MODES,
     NEUTRAL_PROBABILITIES,
     AudioWindow,
-    BeatEstimate,
     ControlChange,
     CultureStyle,
     Dynamics,
     EmotionState,
-    KeyEstimate,
     Metre,
     MusicParameters,
     NoteEvent,
     Register,
     Scale,
-    SongPosition,
     SoundingNote,
     TempoRange,
     TimingWeights,
-    Transport,
 )
 from tests.fakes import parameters
 

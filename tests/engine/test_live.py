@@ -19,8 +19,9 @@ from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.errors import AudioError, ConfigError, KellyError
 from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import Mapper, NoteSink, SchedulerHealth
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.core.values import MAIN_PORT, EmotionState, MusicParameters, SyncState, TempoRange
+from kelly_live.core.values import MAIN_PORT, EmotionState, MusicParameters, TempoRange
 from kelly_live.engine.live import EngineError, LiveEngine
 from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts
 from kelly_live.engine.options.commands import LiveOptions

@@ -12,8 +12,9 @@ import pytest
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.errors import AudioError, MidiError
 from kelly_live.core.protocols import EmotionOverride, Morph, Reading, SchedulerHealth
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
-from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
+from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
 from kelly_live.engine import session as session_module
 from kelly_live.engine.offline import accompany, compose
 from kelly_live.engine.override import NO_OVERRIDE, OverrideStage

@@ -10,7 +10,7 @@ import soundfile
 
 from kelly_live.audio import devices
 from kelly_live.audio.decode import AudioFile, read_blocks
-from kelly_live.audio.sources import PortAudioSource
+from kelly_live.audio.portaudio_source import PortAudioSource
 from kelly_live.core.errors import AudioError, ConfigError
 from kelly_live.core.input_mix import ALL_CHANNELS, InputMix, format_channels, parse_channels
 from kelly_live.core.level import rms_dbfs

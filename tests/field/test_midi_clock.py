@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import pytest
 
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, CONTINUE, START, STOP, song_position
+from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.engine.console import describe_synchronization
 from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.input_queue import ScriptedInput

@@ -159,7 +159,7 @@ def _replay(data: bytes) -> object:
 
 
 def _logs() -> Iterator[bytes]:
-    from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState, Transport
+    from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState, Transport
     from kelly_live.recording.log import (
         FinishRecord,
         Header,

@@ -1,6 +1,7 @@
 """The built-in players one by one: cut anywhere, the same notes; and what makes their lines music."""
 
 import itertools
+import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ def test_short_slices_and_long_ones_give_the_same_notes(
 def test_new_parameters_count_from_the_next_slice(player: Generator) -> None:
     context = moment(index=0)
     quiet, loud = (
-        make_parameters(floor=0.1, ceiling=0.2, density=2.0),
+        make_parameters(floor=0.05, ceiling=0.1, density=2.0),
         make_parameters(floor=0.8, ceiling=0.9, density=2.0),
     )
     notes = [*player.generate(quiet, context, 0.0, 5.25), *player.generate(loud, context, 5.25, 16.0)]
@@ -105,8 +106,8 @@ class _Listener:
 def test_the_melody_sings(mode: str) -> None:
     """The melody has chord tones on strong beats, small intervals and breaths.
 
-    Chord tones on three strong beats of four, as people have them (POP909 .74); steps and thirds, few leaps; a breath
-    at the end of each phrase.
+    Chord tones on three strong beats of four, as people have them (POP909 .74); steps and thirds, few leaps (over a
+    fifth: POP909 .03, 10 to 90 % .008 to .076); a breath about the end of each phrase, before an upbeat or after it.
     """
     strong: list[bool] = []
     intervals: list[int] = []
@@ -120,11 +121,12 @@ def test_the_melody_sings(mode: str) -> None:
                 strong.append(note.pitch % 12 in piece.chord_classes(beat))
         intervals += [abs(a.pitch - b.pitch) for a, b in itertools.pairwise(melody)]
         for end in range(16, 129, 16):
-            before = max(n.onset_beats + n.duration_beats for n in melody if n.onset_beats < end - 0.2)
-            breaths.append(end - before)
+            around = [n for n in melody if end - 6.5 < n.onset_beats < end + 2.0]
+            gaps = [b.onset_beats - a.onset_beats - a.duration_beats for a, b in itertools.pairwise(around)]
+            breaths.append(max(gaps))
     assert 0.64 < statistics.mean(strong) < 0.84
     assert statistics.mean(i <= 2 for i in intervals) > 0.6
-    assert statistics.mean(i > 7 for i in intervals) < 0.02
+    assert statistics.mean(i > 7 for i in intervals) < 0.05
     assert statistics.mean(i == 0 for i in intervals) < 0.35
     assert min(breaths) > 0.85
 
@@ -148,8 +150,10 @@ def test_the_motif_returns() -> None:
 def test_the_answer_ends_on_the_tonic() -> None:
     for seed in range(6):
         melody = play_piece(make_parameters(density=1.5), seed=seed, bars=33).part("melody")
-        last = [n for n in melody if 28.0 - 0.2 < n.onset_beats < 31.5]
-        assert last[-1].pitch % 12 == 0
+        closing = [n for n in melody if 26.0 < n.onset_beats < 34.0]
+        # The note before the breath, which an upbeat may follow.
+        resting = max(itertools.pairwise(closing), key=lambda pair: pair[1].onset_beats - pair[0].onset_beats)[0]
+        assert resting.pitch % 12 == 0
 
 
 def test_the_bass_plays_the_root_where_the_chord_changes() -> None:
@@ -180,7 +184,7 @@ def test_chords_are_broken_where_it_is_calm_and_struck_where_it_is_lively() -> N
         onsets = {(seed, round(4 * n.onset_beats)) for seed, n in notes}
         return len(onsets), len(notes) / len(onsets), statistics.mean(n.duration_beats for _, n in notes)
 
-    calm, lively = measure(0.6), measure(1.4)
+    calm, lively = measure(0.5), measure(1.5)
     assert calm[0] > 0.65 * lively[0]
     assert calm[1] < 0.85 * lively[1]
     assert calm[2] > 1.2 * lively[2]
@@ -191,9 +195,11 @@ def test_the_melody_leads_home_by_the_leading_tone_of_minor() -> None:
         piece = Piece(seed, density=2.0, mode="aeolian")
         for note in piece.sink.part("melody"):
             beat = round(note.onset_beats * 4) / 4
-            dominant = piece.chord_classes(beat) >= {7, 11}
-            assert (note.pitch % 12 == 11) <= dominant
-            assert (note.pitch % 12 == 10) <= (not dominant)
+            # A note off the beat may anticipate the next chord.
+            chords = [piece.chord_classes(beat), piece.chord_classes(math.ceil(beat))]
+            dominants = [chord >= {7, 11} for chord in chords]
+            assert (note.pitch % 12 == 11) <= any(dominants)
+            assert (note.pitch % 12 == 10) <= (not all(dominants))
 
 
 def test_no_voice_sounds_one_pitch_twice_at_once() -> None:
@@ -206,11 +212,10 @@ def test_no_voice_sounds_one_pitch_twice_at_once() -> None:
                 ends[note.pitch] = note.onset_beats + note.duration_beats
 
 
-def test_calm_music_has_a_shaker_at_most_and_lively_music_the_kit() -> None:
-    assert play_piece(make_parameters(density=0.05)).part("percussion") == []
-    for density in (0.2, 0.7):
-        assert {n.pitch for n in play_piece(make_parameters(density=density)).part("percussion")} == {70}
-    assert {n.pitch for n in play_piece(make_parameters(density=0.95)).part("percussion")} >= {36, 38, 42}
+def test_calm_music_has_no_drums_and_lively_music_the_kit() -> None:
+    for density in (0.05, 0.2, 0.4):
+        assert play_piece(make_parameters(density=density)).part("percussion") == []
+    assert {n.pitch for n in play_piece(make_parameters(density=1.1)).part("percussion")} >= {36, 38, 42}
 
 
 def test_drums_fill_into_a_new_phrase() -> None:
@@ -220,4 +225,4 @@ def test_drums_fill_into_a_new_phrase() -> None:
         if n.pitch in (45, 47, 50)
     ]
     assert toms
-    assert all(beat % 16 >= 14.0 for beat in toms)
+    assert all(beat % 16 >= 13.9 for beat in toms)

@@ -70,7 +70,9 @@ def test_the_pad_thins_where_it_is_calm_and_swells_where_the_feeling_builds() ->
     slow = replace(
         slow, phrase=replace(slow.phrase, spans=(replace(slow.phrase.spans[0], end_beat=slow.phrase.end_beat),))
     )
-    level, building = (phrase_of(PadGenerator(), make_parameters(), replace(slow, trend=trend)) for trend in (0.0, 1.0))
+    level, building = (
+        phrase_of(PadGenerator(), make_parameters(density=1.4), replace(slow, trend=trend)) for trend in (0.0, 1.0)
+    )
     assert len(building) == 2 * len(level)
     assert max(n.velocity for n in building) > max(n.velocity for n in level)
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from kelly_live.audio.sources import PortAudioSource
+from kelly_live.audio.portaudio_source import PortAudioSource
 from kelly_live.core.errors import KellyError
 from kelly_live.core.timebase import MonotonicClock
 

@@ -16,8 +16,8 @@ from kelly_live.core.actions import Action
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, START, control_change, note_on
 from kelly_live.core.protocols import MidiIn
+from kelly_live.core.sync_state import Transport
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import Transport
 from kelly_live.midi.backend import MidiBackend
 from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, SharedInput

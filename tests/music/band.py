@@ -45,6 +45,7 @@ def make_parameters(
     rhythm: str = "straight",
     scale: Scale | None = None,
     unrest: float = 0.0,
+    groove: str = "",
 ) -> MusicParameters:
     """Parameters that differ from a plain middle only where the test says so."""
     return MusicParameters(
@@ -57,6 +58,7 @@ def make_parameters(
         rhythms=one_hot(RHYTHMS, rhythm),
         scale=scale,
         unrest=unrest,
+        groove=groove,
     )
 
 
@@ -98,8 +100,11 @@ def step(conductor: Conductor, start: float, end: float, parameters: MusicParame
         conductor.advance(tenth / 10.0, parameters)
 
 
-def play_piece(parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0) -> RecordingSink:
+def play_piece(
+    parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0, beats_per_bar: int | None = None
+) -> RecordingSink:
     """Play a whole piece, from the first bar to its close."""
     sink = RecordingSink()
-    Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(parameters)
+    conductor = Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars, beats_per_bar=beats_per_bar)
+    conductor.play_through(parameters)
     return sink

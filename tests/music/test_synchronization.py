@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.synchronization import FLYWHEEL_BEATS, KEY_CONFIDENCE

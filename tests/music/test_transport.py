@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from kelly_live.core.midi_messages import CLOCK, CONTINUE, START, STOP, song_position
+from kelly_live.core.sync_state import BeatEstimate, SyncState, Transport
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import BeatEstimate, SyncState, Transport
 from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.midi.offline import OfflineScheduler

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from kelly_live.cli.replay import command
 from kelly_live.core.errors import OutputError
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import SyncState
 from kelly_live.engine.build import build_band, create_conductor
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.culture import CultureOptions

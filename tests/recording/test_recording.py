@@ -23,16 +23,9 @@ from kelly_live.core.actions import Action
 from kelly_live.core.commands import Controls, Tuning
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
-from kelly_live.core.values import (
-    BeatEstimate,
-    ControlChange,
-    KeyEstimate,
-    MusicParameters,
-    NoteEvent,
-    Scale,
-    SyncState,
-)
+from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, Scale
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.session import LiveSession
 from kelly_live.generators import registry

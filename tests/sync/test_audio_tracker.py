@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import AudioWindow, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import AudioWindow
 from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, OnsetStrength
 from tests.sync.synthetic_music import FIRST_BEAT, RATE, song

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
-from kelly_live.core.values import SyncState
 from kelly_live.sync.link import LinkSyncSource, open_link
 
 

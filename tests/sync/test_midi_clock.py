@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, CONTINUE, START, STOP, song_position
+from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
-from kelly_live.core.values import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.sync.midi_clock import MidiClockSource
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.cli import render
 from kelly_live.core.protocols import BeatTracker
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import merge_sync_states

@@ -13,6 +13,7 @@ from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOO
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.metadata import check_options, group, option
 from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.options.piece import PieceOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.options.tuning import TuningOptions
 
@@ -72,6 +73,13 @@ def _profile_option() -> str | None:
     return profile
 
 
+def _check_followed(piece: PieceOptions, follow: tuple[str, ...]) -> None:
+    """Refuse a tempo or key that is both fixed and followed. Raises ConfigError."""
+    for name, value in (("tempo", piece.tempo), ("key", piece.key)):
+        if name in follow and value is not None:
+            raise ConfigError(f"--{name} fixes what --follow {name} would follow; give one of them")
+
+
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
     """The settings of a live session. Raises ConfigError.
@@ -92,6 +100,7 @@ class LiveOptions:
     external_io: ExternalIOOptions = group(ExternalIOOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
+    piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions)
     tuning: TuningOptions = group(TuningOptions)
     follow: tuple[str, ...] = _follow_option()
@@ -110,6 +119,9 @@ class LiveOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        _check_followed(self.piece, self.follow)
+        if self.piece.tempo is not None and self.external_io.clock in ("follow", "link"):
+            raise ConfigError(f"--tempo fixes what --clock {self.external_io.clock} would follow; give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,7 @@ class ComposeOptions:
 
     override: OverrideOptions = group(OverrideOptions, without=("freeze",))
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
+    piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
     tuning: TuningOptions = group(TuningOptions)
     controllers: ControllerOptions = group(ControllerOptions)
@@ -152,6 +165,7 @@ class RenderOptions:
     sound: SoundFileOptions = group(SoundFileOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
+    piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
     tuning: TuningOptions = group(TuningOptions)
     follow: tuple[str, ...] = _follow_option()
@@ -164,3 +178,4 @@ class RenderOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        _check_followed(self.piece, self.follow)

@@ -8,10 +8,12 @@ from typing import ClassVar
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, compute_velocity
 from kelly_live.music.form import compute_accompaniment_density
+from kelly_live.music.groove import choose_level, find_groove, place_cell
 from kelly_live.music.harmony import FORM, ChordSpan
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, rank_places
-from kelly_live.music.voicing import HIGHEST_BASS, find_bass_root
+from kelly_live.music.theory import Chord
+from kelly_live.music.voicing import HIGHEST_BASS, LOWEST_BASS, find_bass_root
 
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
@@ -31,6 +33,10 @@ class BassGenerator(BarPlayer):
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the notes of a bar."""
         start = float(bar * context.beats_per_bar)
+        pattern = _choose_pattern(parameters, context, bar)
+        if pattern is not None:
+            yield from self._read_pattern(pattern, parameters, context, bar)
+            return
         places = _choose_places(parameters, context, bar)
         ends = [*places[1:], float(context.beats_per_bar)]
         for position, end in zip(places, ends, strict=True):
@@ -46,6 +52,76 @@ class BassGenerator(BarPlayer):
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )
+
+    def _read_pattern(
+        self, pattern: str, parameters: MusicParameters, context: MusicContext, bar: int
+    ) -> Iterator[NoteEvent]:
+        """Yield the notes of a groove's pattern; a new chord inside the bar has its root where the pattern has none."""
+        start, per_bar = float(bar * context.beats_per_bar), float(context.beats_per_bar)
+        marks = {place_cell(cell, context.rhythm): mark for cell, mark in enumerate(pattern) if mark != "."}
+        changes = {span.start_beat - start for span in context.phrase.spans if 0.0 < span.start_beat - start < per_bar}
+        if "N" not in marks.values():
+            marks.update(dict.fromkeys(changes, "R"))
+        places = sorted(marks)
+        is_short = find_groove(parameters.groove).is_staccato
+        for place, end in zip(places, [*places[1:], per_bar], strict=True):
+            beat = start + place
+            chord, step = _find_marked_step(marks[place], context, beat)
+            note = chord.key.note(step)
+            pitch = note.pitch + (1 if marks[place] == "B" else 0)
+            length = min(end - place, 1.0 if is_short else 4.0)
+            yield NoteEvent(
+                onset_beats=beat,
+                duration_beats=length * (0.5 if is_short else 0.95 if length >= 1.0 else 0.8),
+                pitch=pitch,
+                cents=note.cents,
+                velocity=compute_velocity(
+                    parameters, context, "bass", beat, weight=1.1 if marks[place] in "RN" else 0.95
+                ),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
+            )
+
+
+def _choose_pattern(parameters: MusicParameters, context: MusicContext, bar: int) -> str | None:
+    levels = find_groove(parameters.groove).bass.get(context.beats_per_bar)
+    if levels is None or context.closing:
+        return None
+    density = compute_accompaniment_density(parameters, context)
+    return choose_level(levels, density, context.bar_in_phrase(bar))
+
+
+def _find_marked_step(mark: str, context: MusicContext, beat: float) -> tuple[Chord, int]:
+    """Return the chord and step of a pattern's mark (music/groove.py)."""
+    span = context.span_at(beat)
+    chord, root = span.chord, find_bass_root(span.chord)
+    following = context.phrase.chord_after(beat)
+    if mark == "N":
+        return following, find_bass_root(following)
+    if mark == "A":
+        target = find_bass_root(following)
+        rng = rng_for(context.seed, "bass approach", context.phrase.index, round(beat * 48))
+        rises = target > root or (target == root and rng.random() < 0.5)
+        return chord, target - 1 if rises else target + 1
+    above = [s for s in range(root + 1, root + chord.key.size) if chord.has(s)]
+    if mark == "5" and len(above) >= 2:
+        fifth = above[1]
+        return chord, fifth if chord.key.note(fifth).pitch <= HIGHEST_BASS else fifth - chord.key.size
+    if mark == "3" and above:
+        return chord, above[0]
+    if mark == "8":
+        return chord, root + chord.key.size
+    if mark == "D":  # the tone of the chord that a falling line comes to
+        fallen = root + chord.key.size - round((beat - context.phrase.start_beat) / context.beats_per_bar * 1.4)
+        return chord, chord.step_near(fallen)
+    if mark == "W":
+        rng = rng_for(context.seed, "bass walk", context.phrase.index, round(beat * 48))
+        target = find_bass_root(following)
+        share = (beat - span.start_beat) / max(1.0, span.end_beat - span.start_beat)
+        way = root + (target - root) * share + rng.choice((-2.0, 2.0, 4.0)) * (1.0 - share)
+        lowest, highest = chord.key.step_near(LOWEST_BASS), chord.key.step_near(HIGHEST_BASS)
+        return chord, min(highest, max(lowest, chord.step_near(way) if rng.random() < 0.6 else round(way)))
+    return chord, root
 
 
 def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.form import compute_accompaniment_density
+from kelly_live.music.form import compute_accompaniment_density, compute_energy
+from kelly_live.music.groove import choose_level, find_groove, place_cell
 from kelly_live.music.harmony import FORM
+from kelly_live.music.melody_line import MelodyNote, clashes, list_melody
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
+from kelly_live.music.theory import Chord
 from kelly_live.music.voicing import lead_voices, tune_pitch
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
@@ -23,6 +26,7 @@ _FIGURE_PACE = {"sustained": 0.85}
 # play 4.7 times a second in Q2 and 3.8 in Q1 (train, n 187 and 169, SE .1), ours 4.2 and 4.5 without this. (Gabrielsson
 # & Lindström 2010, from memory: rough, complex rhythm for unease and anger, flowing for joy.)
 _UNREST = 0.4  # log of the pace, for an unrest of 1
+_ENERGY_PACE = 0.25  # log of the pace, where the form is at its highest
 _FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
 _RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, less for each 1 of density, at least
 # Share of the bars with the pedal down, and how long a note rings in the others: people have three, four, five and six
@@ -40,6 +44,12 @@ _LOWEST_CENTRE, _HIGHEST_CENTRE, _HIGHEST_IN_TRADITION = 51, 61, 64
 _FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), (0, 1, 2, 3, 2, 3, 2, 1))
 
 
+# The voices of a groove's marks (music/groove.py).
+_POWER = -1  # root and fifth, low
+_MARKS = {"X": (0, 1, 2, 3), "x": (1, 2, 3), "P": (_POWER,), "0": (0,), "1": (1,), "2": (2,), "3": (3,)}
+_POWER_CENTRE = 46
+_STACCATO_BEATS = 0.3
+_THINNED = 0.6  # chance that a stroke of a pattern is left out, where the form were at -1
 VOICINGS = ("close", "open")
 LOWEST_PITCH = 45  # A2: below it is the bass's
 
@@ -69,23 +79,28 @@ class ChordGenerator(BarPlayer):
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the notes of a bar."""
         start = float(bar * context.beats_per_bar)
-        attacks = _choose_attacks(parameters, context, bar)
-        strong = list_strong_beats(context.beats_per_bar)
+        melody = list_melody(parameters, context, bar)
+        strokes = [
+            (attack.position, self._voice_attack(attack, parameters, context, start + attack.position, melody))
+            for attack in _choose_attacks(parameters, context, bar)
+        ]
+        strong, groove = list_strong_beats(context.beats_per_bar), find_groove(parameters.groove)
         longest, less, least = _RING_BEATS
         down = rng_for(context.seed, "pedal", context.phrase.index, bar).random() < _PEDAL
         pedal = down or context.closing or context.rhythm == "sustained"
         ring = max(least, longest - less * parameters.density) if pedal else _DRY_BEATS
-        for index, (position, voices) in enumerate(attacks):
+        for index, (position, voices) in enumerate(strokes):
             beat = start + position
             span = context.span_at(beat)
             firm = position in strong or beat == span.start_beat
-            pitches = _choose_voicing(context, beat, _choose_centre(parameters), self.choice("voicing"))
-            for number in (v for v in voices if v < len(pitches)):
+            for number, pitch in voices.items():
                 # A voice rings until it plays again: a new chord as under a pedal, notes between for less long.
-                again = (other.position for other in attacks[index + 1 :] if number in other.voices)
+                again = (other for other, later in strokes[index + 1 :] if number in later)
                 beats_left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
                 is_pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
-                note = tune_pitch(span.chord, pitches[number])
+                if groove.is_staccato:
+                    beats_left, is_pedalled = min(beats_left, _STACCATO_BEATS), True
+                note = tune_pitch(span.chord, pitch)
                 yield NoteEvent(
                     onset_beats=beat,
                     duration_beats=0.97
@@ -98,6 +113,48 @@ class ChordGenerator(BarPlayer):
                     channel=self.descriptor.channel,
                     part=self.descriptor.part,
                 )
+
+    def _voice_attack(
+        self,
+        attack: Attack,
+        parameters: MusicParameters,
+        context: MusicContext,
+        beat: float,
+        melody: Sequence[MelodyNote],
+    ) -> dict[int, int]:
+        """Return the pitches of an attack by voice, 0 the lowest, without those that clash with the melody."""
+        groove = find_groove(parameters.groove)
+        pitches: tuple[int, ...]
+        voices: tuple[int, ...]
+        if attack.voices == (_POWER,):
+            pitches, voices = _voice_power_chord(context.chord_at(beat)), (0, 1, 2)
+        else:
+            pitches = _choose_voicing(context, beat, _choose_centre(parameters), self.choice("voicing"))
+            voices = attack.voices
+        if groove.resolves:
+            voices = _choose_clear(voices, pitches, beat, melody)
+        return {number: pitches[number] for number in voices if number < len(pitches)}
+
+
+def _choose_clear(
+    voices: tuple[int, ...], pitches: Sequence[int], beat: float, melody: Sequence[MelodyNote]
+) -> tuple[int, ...]:
+    """Choose the voices that do not stand a semitone from the melody; a single one gives way to another."""
+    clear = [number for number in range(len(pitches)) if not clashes(pitches[number], beat, melody)]
+    chosen = tuple(number for number in voices if number in clear)
+    if chosen or not clear:
+        return chosen
+    return (min(clear, key=lambda number: abs(number - voices[0])),)
+
+
+def _voice_power_chord(chord: Chord) -> tuple[int, ...]:
+    """Voice root, fifth and octave low, without the third."""
+    root = min(
+        (pitch for pitch in range(_POWER_CENTRE - 6, _POWER_CENTRE + 7) if pitch % 12 == chord.pitch_classes[0]),
+        key=lambda pitch: abs(pitch - _POWER_CENTRE),
+    )
+    fifths = [above for above in (7, 6, 8) if (root + above) % 12 in chord.pitch_classes]
+    return (root, root + (fifths[0] if fifths else 12), root + 12)
 
 
 def _choose_centre(parameters: MusicParameters) -> int:
@@ -118,6 +175,9 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     changes = {position for position in changes if 0.0 <= position < per_bar}
     if context.closing:
         return [Attack(position, (0, 1, 2, 3)) for position in sorted(changes)]
+    levels = find_groove(parameters.groove).chords.get(per_bar)
+    if levels is not None:
+        return _read_pattern(choose_level(levels, density, context.bar_in_phrase(bar)) or "", context, changes)
     place = context.phrase.place
     form = context.phrase.index // len(FORM)  # its second time, a theme is accompanied otherwise
     rng = rng_for(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
@@ -126,7 +186,7 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     struck_places = set(ranks[: count_notes(_NOTES_PER_BEAT * density * beats, 0)])
     slope = density**1.5
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
-    pace *= math.exp(_UNREST * parameters.unrest)
+    pace *= math.exp(_UNREST * parameters.unrest + _ENERGY_PACE * compute_energy(context.phrase))
     if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
         draw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
         pace *= draw.choice(_MORE_OR_FEWER)
@@ -145,6 +205,18 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
             voices = (voice,)
         attacks.append(Attack(position, voices))
     return attacks
+
+
+def _read_pattern(pattern: str, context: MusicContext, changes: Collection[float]) -> list[Attack]:
+    """Read a groove's pattern, thinned where the form is low."""
+    attacks: dict[float, tuple[int, ...]] = {}
+    rng = rng_for(context.seed, "thinned", context.phrase.theme, context.phrase.place.letter, len(changes))
+    for cell, mark in enumerate(pattern):
+        if mark in _MARKS:
+            is_thinned = mark != "X" and cell and rng.random() < -_THINNED * compute_energy(context.phrase)
+            if not is_thinned:
+                attacks.setdefault(place_cell(cell, context.rhythm), _MARKS[mark])
+    return [Attack(position, attacks[position]) for position in sorted(attacks)]
 
 
 def _choose_voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:

@@ -1,34 +1,40 @@
-"""The percussion player: kick, snare and cymbals by rhythm and density, fills between phrases."""
+"""The percussion player: the groove's kit, its ghost notes and variations, fills between phrases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.form import compute_accompaniment_density, is_resting
-from kelly_live.music.harmony import FORM
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter
+from kelly_live.music.drumming import TOUCHES, Stroke, compute_stroke_velocity
+from kelly_live.music.feel import compute_phrase_arc, draw_deviation
+from kelly_live.music.form import compute_accompaniment_density, compute_lift, is_resting
+from kelly_live.music.groove import (
+    CLOSED_HAT,
+    CRASH,
+    HIGH_TOM,
+    KICK,
+    LOW_TOM,
+    MID_TOM,
+    OPEN_HAT,
+    RIDE,
+    SNARE,
+    DrumLine,
+    find_groove,
+    place_cell,
+)
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import find_middle_beat
 
-# General MIDI percussion keys.
-KICK, SNARE, CLOSED_HAT, OPEN_HAT, CRASH, RIDE, MARACAS = 36, 38, 42, 46, 49, 51, 70
-HIGH_TOM, MID_TOM, LOW_TOM = 50, 47, 45
-# Calm music has a shaker at most: the kit comes in where the melody has most of a note a beat.
-_KIT = 0.8
-_HIT_BEATS = 0.2
+_KIT = 0.8  # the kit comes in where the melody has most of a note a beat; below that there are no drums
+_STROKE_BEATS = 0.2
 _BUILDING, _CALMING = 0.5, 0.5  # trends from which the drums follow
 _CRASH_BEATS = 2.0
-
-
-class Hit(NamedTuple):
-    """A stroke: its position in the bar (beats), MIDI key, weight (0-1), and the least density."""
-
-    position: float
-    key: int
-    touch: float
-    density: float
+_ARC_TOUCH = 0.08  # how much more firmly a phrase's highest place is struck
+# Chance that a bar varies by a stroke left out (of those that are not firm), one ghost note more, or a kick moved.
+_LEFT_OUT, _GHOST_MORE, _KICK_MORE = 0.12, 0.55, 0.3
+_GHOST_DENSITY = 0.75
 
 
 class PercussionGenerator(BarPlayer):
@@ -49,91 +55,127 @@ class PercussionGenerator(BarPlayer):
         if is_resting("percussion", parameters, context, bar):
             return
         density = compute_accompaniment_density(parameters, context)
-        for hit in _hits(context, bar, fills=self.switch("fills")):
-            if density < hit.density:
+        for stroke in _list_strokes(parameters, context, bar, fills=self.switch("fills")):
+            if density < stroke.density:
                 continue
-            beat = bar * context.beats_per_bar + hit.position
+            beat = bar * context.beats_per_bar + stroke.position
+            lift = compute_lift(context, beat) + _ARC_TOUCH * compute_phrase_arc(context.phrase_fraction(beat))
+            deviation = draw_deviation(context.seed, "percussion", beat, stroke.key)
             yield NoteEvent(
                 onset_beats=float(beat),
-                duration_beats=_CRASH_BEATS if hit.key == CRASH else _HIT_BEATS,
-                pitch=hit.key,
-                velocity=compute_velocity(parameters, context, "percussion", beat, weight=hit.touch, voice=hit.key),
+                duration_beats=_CRASH_BEATS if stroke.key == CRASH else _STROKE_BEATS,
+                pitch=stroke.key,
+                velocity=compute_stroke_velocity(parameters.dynamics, stroke, lift=lift, deviation=deviation),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )
 
 
-def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
+def _list_strokes(parameters: MusicParameters, context: MusicContext, bar: int, *, fills: bool) -> list[Stroke]:
     """Return the bar's strokes, no key twice in one place."""
+    groove = find_groove(parameters.groove)
     if context.closing:
-        return [Hit(0.0, KICK, 1.0, _KIT), Hit(0.0, CRASH, 0.8, 1.2)]
-    per_bar = context.beats_per_bar
-    hits = [*_groove(context), *_ghosts(context)]
-    if fills and context.is_last_bar(bar) and context.trend > -_CALMING:
+        return [Stroke(0.0, KICK, 1.0, _KIT), Stroke(0.0, CRASH, 0.8, 1.2)]
+    per_bar, number = context.beats_per_bar, context.bar_in_phrase(bar)
+    lines = groove.drums.get(per_bar)
+    strokes = [*_read_lines(lines, context, number)] if lines else [*_list_kit(context), *_list_ghosts(context, bar)]
+    strokes = _vary(strokes, context, bar)
+    if fills and groove.has_fills and context.is_last_bar(bar) and context.trend > -_CALMING:
         # The fill takes the last beat (two at a section's end, or where the emotion builds up) from the cymbals and the
         # snare; where it calms down there is none.
         long = (context.phrase.place.closed or context.trend >= _BUILDING) and per_bar >= 4
         fill_start = per_bar - (2.0 if long else 1.0)
-        hits = [hit for hit in hits if hit.position < fill_start or hit.key == KICK]
-        hits += _fill(context, fill_start)
-    if context.bar_in_phrase(bar) == 0:
+        strokes = [stroke for stroke in strokes if stroke.position < fill_start or stroke.key == KICK]
+        strokes += _list_fill(context, fill_start)
+    if number == 0 and groove.has_fills:
         least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.letter == "B" else 1.6
-        hits.append(Hit(0.0, CRASH, 0.75, least))
-    first_hits: dict[tuple[float, int], Hit] = {}
-    for hit in hits:
-        first_hit = first_hits.setdefault((hit.position, hit.key), hit)
-        if hit.density < first_hit.density:
-            first_hits[hit.position, hit.key] = hit
-    return list(first_hits.values())
+        strokes.append(Stroke(0.0, CRASH, 0.8, least))
+    chosen: dict[tuple[float, int], Stroke] = {}
+    for stroke in strokes:
+        known = chosen.setdefault((stroke.position, stroke.key), stroke)
+        if stroke.density < known.density:
+            chosen[stroke.position, stroke.key] = stroke
+    return list(chosen.values())
 
 
-def _groove(context: MusicContext) -> Iterator[Hit]:
+def _read_lines(lines: tuple[DrumLine, ...], context: MusicContext, number: int) -> Iterator[Stroke]:
+    """Yield the strokes of a groove's patterns; inner sixteenths move to the thirds where the band plays those."""
+    for line in lines:
+        for cell, mark in enumerate(line.bars[number % len(line.bars)]):
+            if mark in TOUCHES:
+                yield Stroke(place_cell(cell, context.rhythm), line.key, TOUCHES[mark], line.density)
+
+
+def _vary(strokes: list[Stroke], context: MusicContext, bar: int) -> list[Stroke]:
+    """Change a stroke here and there: a drummer hardly plays a bar twice alike (Groove MIDI: nine in ten differ)."""
+    rng = rng_for(context.seed, "drum variation", context.phrase.index, bar)
+    has_snare = any(stroke.key == SNARE for stroke in strokes)
+    varied = [
+        stroke for stroke in strokes if stroke.touch >= 1.0 or stroke.position == 0.0 or rng.random() >= _LEFT_OUT
+    ]
+    inner = (1 / 3, 2 / 3) if context.rhythm == "triplet" else (0.25, 0.75)
+    places = [beat + offset for beat in range(context.beats_per_bar) for offset in inner]
+    if has_snare:
+        for _ in range(2):
+            place = rng.choice(places)
+            if rng.random() < _GHOST_MORE:
+                varied.append(Stroke(place, SNARE, TOUCHES["o"], _GHOST_DENSITY))
+    if rng.random() < _KICK_MORE and any(stroke.key == KICK for stroke in strokes):
+        varied.append(Stroke(rng.choice(places), KICK, TOUCHES["x"], 1.0))
+    return varied
+
+
+def _list_kit(context: MusicContext) -> Iterator[Stroke]:
+    """Yield the plain band's kit, by the rhythm in force."""
     per_bar, rhythm = context.beats_per_bar, context.rhythm
     middle = find_middle_beat(per_bar)
     off = {"straight": 0.5, "dotted": 0.75, "syncopated": 0.5, "triplet": 2 / 3, "sustained": 0.5}[rhythm]
     cymbal = RIDE if rhythm in ("triplet", "sustained") else CLOSED_HAT
     is_sustained = rhythm == "sustained"
-    yield Hit(0.0, MARACAS, 0.6, 0.12)  # all that is left when it is calm
     for beat in range(per_bar):
         strong = beat in (0, middle)
-        yield Hit(float(beat), cymbal, 0.72 if strong else 0.62, _KIT if strong else 1.1 if is_sustained else _KIT)
-        yield Hit(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if is_sustained else 1.0)
-    yield Hit(0.0, KICK, 1.05, _KIT)
+        least = _KIT if strong or not is_sustained else 1.1
+        yield Stroke(float(beat), cymbal, 0.8 if strong else 0.7, least)
+        yield Stroke(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if is_sustained else 1.0)
+    yield Stroke(0.0, KICK, 1.0, _KIT)
     if middle is not None and rhythm != "syncopated":
-        yield Hit(float(middle), KICK if not is_sustained else SNARE, 0.95, 0.85)
+        yield Stroke(float(middle), SNARE if is_sustained else KICK, 0.95, 0.85)
     if rhythm == "syncopated":
-        yield Hit(1.5, KICK, 1.0, 0.85)
+        yield Stroke(1.5, KICK, 1.0, 0.85)
         if per_bar > 3:
-            yield Hit(per_bar - 1.5, KICK, 0.95, 1.1)
+            yield Stroke(per_bar - 1.5, KICK, 0.95, 1.1)
     elif rhythm == "dotted":
-        yield Hit(per_bar - 1.25, KICK, 0.9, 1.2)
+        yield Stroke(per_bar - 1.25, KICK, 0.9, 1.2)
     backbeats = () if is_sustained else range(1, per_bar, 2) if per_bar % 2 == 0 else range(1, per_bar)
     for beat in backbeats:
-        yield Hit(float(beat), SNARE, 1.0, 0.85)
+        yield Stroke(float(beat), SNARE, 1.0, 0.85)
 
 
-def _ghosts(context: MusicContext) -> Iterator[Hit]:
-    """Yield what dense drumming adds: sixteenths (or mid-triplets), an extra kick, a ghosted snare."""
+def _list_ghosts(context: MusicContext, bar: int) -> Iterator[Stroke]:
+    """Yield what dense drumming adds: sixteenths (or mid-triplets), ghost notes of the snare, an open hat."""
     per_bar, rhythm = context.beats_per_bar, context.rhythm
     inner = (1 / 3,) if rhythm == "triplet" else (0.25, 0.5) if rhythm == "dotted" else (0.25, 0.75)
     if rhythm == "sustained":
         return
-    rng = rng_for(context.seed, "ghosts", context.phrase.index // len(FORM), context.phrase.place.letter)
+    rng = rng_for(context.seed, "ghosts", context.phrase.theme, context.phrase.place.letter)
     for beat in range(per_bar):
         for offset in inner:
-            yield Hit(beat + offset, RIDE if rhythm == "triplet" else CLOSED_HAT, 0.45, 1.9 + 0.4 * rng.random())
+            yield Stroke(beat + offset, RIDE if rhythm == "triplet" else CLOSED_HAT, 0.5, 1.9 + 0.4 * rng.random())
     extra = rng.randrange(per_bar)
-    yield Hit(extra + (2 / 3 if rhythm == "triplet" else 0.75), KICK, 0.8, 1.7)
-    ghost = rng.randrange(per_bar)
-    yield Hit(ghost + inner[0], SNARE, 0.4, 2.2)
-    yield Hit(per_bar - 1 + (2 / 3 if rhythm == "triplet" else 0.5), OPEN_HAT, 0.7, 1.5)
+    yield Stroke(extra + (2 / 3 if rhythm == "triplet" else 0.75), KICK, 0.8, 1.7)
+    for place in (rng.randrange(per_bar) + inner[0], per_bar / 2.0 - 1.0 + inner[-1]):
+        yield Stroke(place, SNARE, TOUCHES["o"], _GHOST_DENSITY)
+    yield Stroke(per_bar - 1 + (2 / 3 if rhythm == "triplet" else 0.5), OPEN_HAT, 0.7, 1.5)
 
 
-def _fill(context: MusicContext, start: float) -> Iterator[Hit]:
+def _list_fill(context: MusicContext, start: float) -> Iterator[Stroke]:
     """Yield a fill down the toms: the first stroke of each beat early, the rest as density grows."""
     per_bar = context.beats_per_bar
     offsets = (0.0, 1 / 3, 2 / 3) if context.rhythm == "triplet" else (0.0, 0.5, 0.25, 0.75)
+    rng = rng_for(context.seed, "fill", context.phrase.index)
+    drums = rng.choice(((SNARE, HIGH_TOM, MID_TOM, LOW_TOM), (SNARE, SNARE, HIGH_TOM, LOW_TOM)))
     for beat in range(int(start), per_bar):
-        drums = (SNARE, HIGH_TOM) if beat < per_bar - 1 else (MID_TOM, LOW_TOM)
+        pair = drums[:2] if beat < per_bar - 1 else drums[2:]
         for rank, offset in enumerate(offsets):
-            yield Hit(beat + offset, drums[offset >= 0.5], 0.85 + 0.1 * offset, (0.85, 1.0, 1.6, 1.8)[rank])
+            touch = 0.75 + 0.25 * (beat + offset - start) / max(1.0, per_bar - start)
+            yield Stroke(beat + offset, pair[offset >= 0.5], touch, (0.85, 1.0, 1.6, 1.8)[rank])

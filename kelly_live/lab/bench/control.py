@@ -12,8 +12,9 @@ from pathlib import Path
 
 from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import Mapper
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.termination import temporary_folder
-from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
+from kelly_live.core.values import Dynamics, EmotionState, MusicParameters
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import create_engine
 from kelly_live.midi.trace import TracedMessage, read_trace

@@ -28,9 +28,10 @@ from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, get_kind
 from kelly_live.core.protocols import NoteSink, SchedulerHealth
 from kelly_live.core.resources import find_resources
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.termination import temporary_folder
 from kelly_live.core.timebase import MonotonicClock, TempoMap
-from kelly_live.core.values import EMOTIONS, MAIN_PORT, MusicParameters, SyncState
+from kelly_live.core.values import EMOTIONS, MAIN_PORT, MusicParameters
 from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions

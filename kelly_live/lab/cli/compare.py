@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,30 @@ if TYPE_CHECKING:
     from kelly_live.lab.judging.comparison import Composer, PieceStatistics, Repetitions
 
 
-@click.command("compare")
-@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+def _list_definitions() -> str:
+    """List the statistics of arrangements with their definitions, as a paragraph of the help."""
+    from kelly_live.lab.judging.arrangement_statistics import STATISTICS
+
+    rows = [f"  {name}: {definition}" for name, definition in STATISTICS.items()]
+    return "\b\n" + "\n".join(line for row in rows for line in textwrap.wrap(row, 78, subsequent_indent="    "))
+
+
+class _DefinedCommand(click.Command):
+    """A command whose help ends with the statistics' definitions, which are read only when it is printed."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the definitions."""
+        formatter.write_paragraph()
+        with formatter.section("Arrangements"):
+            formatter.write_text(_list_definitions())
+
+
+@click.command("compare", cls=_DefinedCommand)
+@click.option("--symbolic", type=FOLDER, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+@click.option(
+    "--corpora", type=FOLDER, help="Folder of pop909-index.tar.xz: how melody, chords and drums fit together."
+)
+@click.option("--seeds", type=click.IntRange(2), default=4, show_default=True, help="With --corpora: seeds a feeling.")
 @click.option(
     "--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of what was measured of people."
 )
@@ -29,11 +52,45 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
-def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool) -> None:
-    """Compare our music with human pieces (EMOPIA, VGMIDI), random notes and a rule table.
+def command(
+    symbolic: Path | None, corpora: Path | None, seeds: int, cache: Path, pieces: int, changes: int, as_json: bool
+) -> None:
+    """Compare our music with people's.
 
-    Also measure how long it repeats itself literally in two minutes, and how soon new parameters are audible.
+    --symbolic: with human pieces (EMOPIA, VGMIDI), random notes and a rule table; also how long it repeats itself
+    literally in two minutes, and how soon new parameters are audible.
+
+    --corpora: how melody, accompaniment and drums fit together, against POP909 from the bar in which the melody enters;
+    and how the feelings and the traditions differ.
     """
+    if symbolic is None and corpora is None:
+        raise click.UsageError("nothing to compare with; give --symbolic FOLDER, --corpora FOLDER or both")
+    if corpora is not None:
+        _compare_arrangements(corpora, seeds, as_json)
+    if symbolic is not None:
+        _compare_distributions(symbolic, cache, pieces, changes, as_json)
+
+
+def _compare_arrangements(corpora: Path, seeds: int, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from kelly_live.lab.judging import arrangements
+    from kelly_live.lab.judging.arrangement_statistics import summarise_arrangements
+
+    people, band = arrangements.measure_people(corpora), arrangements.measure_band(seeds)
+    differences = arrangements.measure_differences(max(seeds, 6))
+    if as_json:
+        rows = {"people": summarise_arrangements(people), "band": summarise_arrangements(band)}
+        answer = {name: [asdict(row) for row in summary] for name, summary in rows.items()}
+        click.echo(json.dumps(answer | {"differences": differences}))
+        return
+    click.echo(arrangements.format_arrangements(people, band))
+    click.echo("\n| how feelings and traditions differ | |\n|---|---|")
+    for name, value in differences.items():
+        click.echo(f"| {name} | {value:.2f} |")
+
+
+def _compare_distributions(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool) -> None:
     from dataclasses import asdict
 
     from kelly_live.engine.build import create_mapper

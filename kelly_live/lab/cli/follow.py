@@ -12,7 +12,8 @@ from kelly_live.engine.options.click_options import debug_option
 from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
-    from kelly_live.core.values import MusicParameters, SyncState
+    from kelly_live.core.sync_state import SyncState
+    from kelly_live.core.values import MusicParameters
     from kelly_live.lab.judging.tracking import AnnotatedRecording
 
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)

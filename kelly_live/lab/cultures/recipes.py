@@ -663,6 +663,7 @@ RECIPES: tuple[Recipe, ...] = (
         "Chinese pop songs from the 1950s to about 2010, as arranged for piano by musicians.",
         "East Asia", ("zh",), _mandopop,
         {"pop909-index": "Wang et al. (2020), POP909: a pop-song dataset for music arrangement generation, ISMIR"},
+        {"groove": create_cited("ballad", "Wang et al. (2020), POP909: arrangements of ballads for piano", _UNSEEN)},
     ),
     Recipe(
         "japanese-minyo", "Japanese min'yō",
@@ -702,6 +703,12 @@ RECIPES: tuple[Recipe, ...] = (
         "Polskas, slängpolskas and kindred fiddle tunes from folkwiki.se.",
         "Europe", ("sv",), _swedish,
         {"swedish-folkwiki": "folkwiki.se and its transcribers"},
+        {
+            "groove": create_cited(
+                "polska", "Ahlbäck (1989), Karaktäristiska egenskaper för låttyper i svensk folkmusiktradition",
+                _UNSEEN,
+            ),
+        },
         absent={"timing": "the asymmetric beat is not in the notation"},
     ),
     Recipe(
@@ -709,7 +716,10 @@ RECIPES: tuple[Recipe, ...] = (
         "Beregovski's transcriptions of East European Jewish instrumental music.",
         "Europe", ("yi",), _klezmer,
         {"klezmer-beregovski": "Malin & Shanahan (2024), Music Theory Online; Beregovski's collection"},
-        {"texture": create_cited("chordal", "Feldman (2016), Klezmer: Music, History, and Memory", _TITLE)},
+        {
+            "texture": create_cited("chordal", "Feldman (2016), Klezmer: Music, History, and Memory", _TITLE),
+            "groove": create_cited("bulgar", "Strom (2002), The Book of Klezmer", _UNSEEN),
+        },
     ),
     Recipe(
         "german-folk", "German folk song",
@@ -730,6 +740,7 @@ RECIPES: tuple[Recipe, ...] = (
         "Transcribed solos from 1925 to 2009, swing to post-bop, each note timed.",
         "North America", ("en",), _jazz,
         {"jazz-weimar": "Pfleiderer et al. (2017), Inside the Jazzomat; Weimar Jazz Database (ODbL)"},
+        {"groove": create_cited("swing", "Riley (1994), The Art of Bop Drumming", _UNSEEN)},
     ),
     Recipe(
         "cuban-son", "Cuban son",
@@ -741,6 +752,7 @@ RECIPES: tuple[Recipe, ...] = (
                 "chordal", "Manuel (1985), The Anticipated Bass in Cuban Popular Music, LAMR 6(2):249-261",
                 _MANUEL,
             ),
+            "groove": create_cited("son", "Mauleón (1993), Salsa Guidebook for Piano and Ensemble", _UNSEEN),
         },
     ),
     Recipe(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kelly_live.core.midi_messages import CLOCK, note_off, note_on
-from kelly_live.core.values import Dynamics, SyncState
+from kelly_live.core.sync_state import SyncState
+from kelly_live.core.values import Dynamics
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.lab.bench import hops
 from kelly_live.lab.bench.control import FirstBeatRecorder, Turn, compute_beat_latencies, compute_note_latencies

@@ -1,0 +1,86 @@
+"""What the band is synchronised to: the beat, key, transport and position of a player, a recording or a clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kelly_live.core.checks import require, require_range
+from kelly_live.core.values import MODES
+
+
+@dataclass(frozen=True, slots=True)
+class BeatEstimate:
+    """The beat of an external source, to synchronise to.
+
+    One beat falls at `beat_seconds` (monotonic), the next ones every 60 / `bpm` seconds. `confidence` in
+    [0, 1]. `beat_number` counts that beat from the start (a MIDI clock's song position); None if the
+    source does not count beats.
+    """
+
+    beat_seconds: float
+    bpm: float
+    confidence: float
+    beat_number: int | None = None
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.beat_seconds), f"a beat lies at {self.beat_seconds} s; it must be a finite time")
+        require_range("beat tempo", self.bpm, 20.0, 400.0)
+        require_range("beat confidence", self.confidence, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEstimate:
+    """The key of an external source: `tonic` is a pitch class 0 (C) to 11 (B), `mode` one of MODES.
+
+    `confidence` in [0, 1].
+    """
+
+    tonic: int
+    mode: str
+    confidence: float
+
+    def __post_init__(self) -> None:
+        require(0 <= self.tonic <= 11, f"tonic is {self.tonic}; it must be a pitch class from 0 (C) to 11 (B)")
+        require(self.mode in MODES, f"mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
+        require_range("key confidence", self.confidence, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """Start and stop of an external source. While it is not `playing`, the band is silent.
+
+    `start_count` grows with every start, continue and jump of the source. The music then continues at the
+    `beat_number` of its beat at once, without a gradual approach.
+    """
+
+    playing: bool
+    start_count: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.start_count >= 0, f"start count is {self.start_count}; it must be at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class SongPosition:
+    """A position in an external source's song: `beat`, maybe fractional, fell at `seconds` (monotonic)."""
+
+    seconds: float
+    beat: float
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.seconds), f"a beat lies at {self.seconds} s; it must be a finite time")
+        require(0.0 <= self.beat < math.inf, f"a beat has number {self.beat}; it must be at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """What the band is synchronised to. None: the source gives no beat, no key, or no start and stop.
+
+    `start` is where its transport started last, from its first tick on; its tempo may be known only later.
+    """
+
+    beat: BeatEstimate | None = None
+    key: KeyEstimate | None = None
+    transport: Transport | None = None
+    start: SongPosition | None = None

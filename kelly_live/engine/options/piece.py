@@ -1,0 +1,107 @@
+"""What of the music is fixed by hand: its key, tempo, metre and groove. The emotion decides the rest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import quote_value
+from kelly_live.core.values import GROOVES, MODES
+from kelly_live.engine.options.metadata import check_options, option
+from kelly_live.mapping.constraints import Constraints
+
+PLAIN_STYLE = "plain"
+MIN_TEMPO_BPM, MAX_TEMPO_BPM = 30.0, 240.0
+MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12
+_KEY_RULE = "write a tonic and, if it is to stay, a mode: C, F#, Ebm, A minor, D dorian"
+_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_MODE_NAMES = {"major": "ionian", "maj": "ionian", "minor": "aeolian", "min": "aeolian", "m": "aeolian"}
+
+
+@dataclass(frozen=True, slots=True)
+class FixedKey:
+    """A tonic (pitch class 0-11), and one of MODES or None: the emotion's."""
+
+    tonic: int
+    mode: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> FixedKey:
+        """Read such as `Eb`, `Ebm`, `C# minor` or `d dorian`. Raises ConfigError."""
+        match = re.fullmatch(r"([A-Ga-g])([#♯b♭]?)\s*([A-Za-z]*)", text.strip())
+        if match is None:
+            raise ConfigError(f"{quote_value(text)} is no key; {_KEY_RULE}")
+        letter, accidental, word = match.groups()
+        mode = _MODE_NAMES.get(word.lower(), word.lower()) or None
+        if mode not in (None, *MODES):
+            raise ConfigError(f"{quote_value(word)} is no mode; it must be major, minor or one of {', '.join(MODES)}")
+        tonic = _NATURALS[letter.upper()] + {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental, 0)
+        return cls(tonic % 12, mode)
+
+    def __str__(self) -> str:
+        return _NAMES[self.tonic] + (f" {self.mode}" if self.mode else "")
+
+
+def parse_metre(text: str) -> int:
+    """Read a metre of quarter notes, such as `3/4`, as beats a bar. Raises ConfigError."""
+    match = re.fullmatch(r"(\d{1,2})/4", text.strip(), re.ASCII)
+    beats = int(match[1]) if match else 0
+    if not MIN_METRE_BEATS <= beats <= MAX_METRE_BEATS:
+        raise ConfigError(
+            f"{quote_value(text)} is no metre that can be fixed; write N/4 with N from {MIN_METRE_BEATS} to "
+            f"{MAX_METRE_BEATS} (a tradition's own metres come with --culture)"
+        )
+    return beats
+
+
+@dataclass(frozen=True, slots=True)
+class PieceOptions:
+    """Key, tempo (BPM), beats a bar and groove (one of GROOVES, or "plain"); None: as the emotion and the seed say.
+
+    Raises ConfigError.
+    """
+
+    key: FixedKey | None = option(
+        "--key",
+        metavar="KEY",
+        parse=FixedKey.parse,
+        default_note="the seed's tonic, the emotion's mode",
+        help="Play in this key: a tonic, and a mode if that is to stay (C, Ebm, D dorian).",
+    )
+    tempo: float | None = option(
+        "--tempo",
+        kind=float,
+        minimum=MIN_TEMPO_BPM,
+        maximum=MAX_TEMPO_BPM,
+        default_note="the emotion's",
+        help="Play at this tempo, in BPM.",
+    )
+    metre: int | None = option(
+        "--metre",
+        metavar="N/4",
+        parse=parse_metre,
+        format=lambda beats: f"{beats}/4",
+        default_note="4/4, or the tradition's",
+        help="Play in bars of N quarter notes.",
+    )
+    style: str | None = option(
+        "--style",
+        choices=(PLAIN_STYLE, *GROOVES),
+        default_note="the emotion's, or the tradition's",
+        help="How the rhythm section plays.",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def tonic(self) -> int | None:
+        """The pitch class of the tonic, 0-11; None: the seed's."""
+        return None if self.key is None else self.key.tonic
+
+    def build_constraints(self) -> Constraints:
+        """Build what holds the mapper's parameters."""
+        groove = self.style if self.style != PLAIN_STYLE else ""
+        return Constraints(None if self.key is None else self.key.mode, self.tempo, groove)

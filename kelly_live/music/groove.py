@@ -1,0 +1,303 @@
+"""Grooves: how the whole rhythm section plays together, as patterns that a musician can read.
+
+A pattern is one bar of sixteenths, a character each; a tuple of patterns is a cycle of bars, counted from the phrase's
+start. Where the band plays in thirds of a beat, the two inner sixteenths move to the thirds.
+
+Drums  X struck firmly, x struck, o a ghost note, - soft. A line is a General MIDI key and its patterns.
+Bass   R root, 5 fifth, 8 octave, 3 third, A a step into the next root, N the next chord's root ahead of it, B the
+       semitone above the root, W a walking tone, D a tone of a line that falls.
+Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest; P root and fifth, low.
+
+The levels of a part are patterns with the least density that each asks for; the last one that is reached is played.
+
+Sources of the patterns, all from memory: swing and bossa nova after Riley, "The Art of Bop Drumming" (1994), son
+after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Velocities and timing of the strokes
+are measured (music/drumming.py). Which feeling asks for which groove: mapping/groove.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kelly_live.core.values import GROOVES
+
+KICK, SNARE, RIM, CLOSED_HAT, PEDAL_HAT, OPEN_HAT = 36, 38, 37, 42, 44, 46
+CRASH, RIDE, BELL, LOW_TOM, MID_TOM, HIGH_TOM = 49, 51, 56, 45, 47, 50
+SHAKER, CLAVE, LOW_CONGA, OPEN_CONGA, SLAP_CONGA, BASS_DRUM, TAMBOURINE = 70, 75, 64, 63, 62, 35, 54
+
+Levels = tuple[tuple[float, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrumLine:
+    """One instrument of the kit: its key, the least density that it plays at, and a cycle of bars."""
+
+    key: int
+    bars: tuple[str, ...]
+    density: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Groove:
+    """How a rhythm section plays: drums, bass and chords by the beats of a bar, and what goes with them.
+
+    A part without patterns for the bar in force plays as the plain band does. `gate` is the share of their usual length
+    that the melody's notes last, `leaps` the chance that a strong beat leaps. `resolves` False leaves clashes of the
+    chords with the melody standing. `is_broken_off` lets answers end on the sixth degree instead of the tonic.
+    """
+
+    name: str
+    help: str
+    drums: Mapping[int, tuple[DrumLine, ...]] = field(default_factory=dict)
+    bass: Mapping[int, Levels] = field(default_factory=dict)
+    chords: Mapping[int, Levels] = field(default_factory=dict)
+    gate: float = 1.0
+    leaps: float = 0.0
+    resolves: bool = True
+    is_broken_off: bool = False
+    is_staccato: bool = False
+    has_fills: bool = True
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def choose_level(levels: Levels, density: float, bar: int) -> str | None:
+    """Return the pattern of a bar (counted from the phrase's start) at a density; None below the lowest level."""
+    reached = [bars for least, bars in levels if density >= least]
+    return reached[-1][bar % len(reached[-1])] if reached else None
+
+
+def place_cell(cell: int, rhythm: str) -> float:
+    """Return the beats from the bar's start to a sixteenth, or to its third of a beat."""
+    beat, inner = divmod(cell, 4)
+    return beat + ((0.0, 1 / 3, 2 / 3, 2 / 3)[inner] if rhythm == "triplet" else inner / 4.0)
+
+
+PATTERNS: Mapping[str, Groove] = {
+    groove.name: groove
+    for groove in (
+        Groove(
+            "ballad",
+            "soft rim and hat, long bass notes, broken chords",
+            drums={
+                4: (
+                    DrumLine(RIM, ("........X.......",), 0.55),
+                    DrumLine(CLOSED_HAT, ("x.-.x.-.x.-.x.-.",), 0.62),
+                    DrumLine(KICK, ("X.........x.....", "X.............-."), 0.62),
+                    DrumLine(SNARE, (".........o......", "...........o...o"), 0.9),
+                )
+            },
+            bass={4: ((0.0, ("R...............",)), (0.55, ("R.......5.....A.", "R.......3......."))),},
+        ),
+        Groove(
+            "pop",
+            "eighths on the hat, backbeat, bass with the kick",
+            drums={
+                4: (
+                    DrumLine(KICK, ("X.....x.X.......", "X.....x.x.x....."), 0.4),
+                    DrumLine(SNARE, ("....X.......X...",), 0.5),
+                    DrumLine(SNARE, (".......o.o......", "..o....o.......o"), 0.9),
+                    DrumLine(CLOSED_HAT, ("X.x.X.x.X.x.X.x.",), 0.4),
+                    DrumLine(OPEN_HAT, ("................", "..............x."), 1.0),
+                )
+            },
+            bass={4: ((0.0, ("R.......5.......",)), (0.5, ("R.....R.5.....A.", "R.....8.5...A...")),
+                      (1.1, ("R...R.R.5...5.A.", "R...R.8.5.R.A.A.")))},
+        ),
+        Groove(
+            "rock",
+            "kick and bass locked in eighths, a riff of low fifths",
+            drums={
+                4: (
+                    DrumLine(KICK, ("X.x...x.X.x.....", "X.x...x...x...x."),),
+                    DrumLine(SNARE, ("....X.......X...", "....X.......X..x"),),
+                    DrumLine(CLOSED_HAT, ("X.X.X.X.X.X.X.X.",), 0.4),
+                    DrumLine(SNARE, (".......o.o......", "..o......o.o...."), 0.9),
+                    DrumLine(CRASH, ("X...............", "................", "................", "................"), 0.8),
+                )
+            },
+            bass={4: ((0.0, ("R.R.R.R.R.R.R.R.",)), (0.9, ("R.RRR.R.R.RRR.B.", "R.RRR.R.R.R.A.A.")))},
+            chords={4: ((0.0, ("P.P...P.P.P.....",)), (0.8, ("P.P...P.P.P...P.", "P.P...P...P.P.P.")))},
+            resolves=False,
+            gate=0.8,
+        ),
+        Groove(
+            "suspense",
+            "a heartbeat, an ostinato that leans on a semitone, held clusters, silence",
+            drums={
+                4: (
+                    DrumLine(BASS_DRUM, ("X.x.............", "X.x.............", "X.x.............", "................"),),
+                    DrumLine(SHAKER, ("--------........", "................"), 0.7),
+                    DrumLine(LOW_TOM, ("................", "............o.o.", "................", "................"), 0.8),
+                )
+            },
+            bass={4: ((0.0, ("R.R.B.R.R.R.B.R.", "R.R.B.R.........", "R.R.B.R.R.R.B.R.", "R...............")),)},
+            chords={4: ((0.0, ("X...............", "................", "X.......3.......", "................")),
+                        (0.8, ("X.......xxxxxxxx", "x...............", "X.......3.3.3.3.", "................")))},
+            resolves=False,
+            gate=0.7,
+            has_fills=False,
+        ),
+        Groove(
+            "stop-time",
+            "hits with silence between them, leaps, answers that break off",
+            drums={
+                4: (
+                    DrumLine(KICK, ("X..x............", "X.....X.........", "X..x..X.........", "............X..."),),
+                    DrumLine(SNARE, ("......X.........", "..........X.....", "..........X...x.", "..............X."), 0.3),
+                    DrumLine(CRASH, ("................", "......X.........", "................", "............X..."), 0.6),
+                    DrumLine(CLOSED_HAT, ("........x.x.x.x.", "............x.x.", "................", "x.x.x.x........."), 0.8),
+                    DrumLine(SNARE, ("........o..o..o.", "............o..o", "...........oo.oo", "................"), 0.9),
+                )
+            },
+            bass={4: ((0.0, ("R..R............", "R.....8.........", "R..R..5.........", "............A.R.")),
+                      (0.9, ("R..8....5.......", "R.....8.....A...", "R..R..8...5.....", "R...........A.8.")))},
+            chords={4: ((0.0, ("X..X............", "......X.........", "X..X..X.........", "............X...")),
+                        (0.9, ("X..X......3.2.1.", "......X.....0.3.", "X..X..X.........", "3.2.1.0.....X...")))},
+            gate=0.55,
+            leaps=0.4,
+            is_broken_off=True,
+            is_staccato=True,
+        ),
+        Groove(
+            "march",
+            "heavy twos, bass and afterbeats, a snare that grinds",
+            drums={
+                4: (
+                    DrumLine(KICK, ("X.......X.......",),),
+                    DrumLine(SNARE, ("....X.......X.oo", "....X..oX.o.X...",), 0.4),
+                    DrumLine(SNARE, ("..o...o.o.o...o.", "..o.o.o...o.o.o."), 0.85),
+                    DrumLine(CRASH, ("........x.......", "................"), 0.9),
+                )
+            },
+            bass={4: ((0.0, ("R.......5.......",)), (0.7, ("R...B...5...B...", "R...5...R...B.A.")))},
+            chords={4: ((0.0, ("....x.......x...",)), (0.7, ("....X...x...X...", "....X.......X.x.")))},
+            resolves=False,
+            gate=0.6,
+            is_staccato=True,
+        ),
+        Groove(
+            "lament",
+            "a bass that falls step by step, held chords, hardly a drum",
+            drums={4: (DrumLine(LOW_TOM, ("o...............", "................"), 0.75),
+                       DrumLine(PEDAL_HAT, ("....-.......-...",), 0.9))},
+            bass={4: ((0.0, ("R...............", "D...............", "D...............", "5...............")),
+                      (0.6, ("R.......D.......", "D.......D.......", "D.......D.......", "5.......A.......")))},
+            chords={4: ((0.0, ("X...............",)), (0.5, ("X.......2.......", "X.....3.2...1...")),
+                        (0.75, ("X...1...2...3...", "X...2...3...1...")))},
+            gate=1.0,
+        ),
+        Groove(
+            "dance",
+            "four on the floor, open hat and chords off the beat, bass in octaves",
+            drums={
+                4: (
+                    DrumLine(KICK, ("X...X...X...X...",),),
+                    DrumLine(OPEN_HAT, ("..X...X...X...X.",), 0.4),
+                    DrumLine(CLOSED_HAT, ("x-.-x-.-x-.-x-.-",), 0.9),
+                    DrumLine(SNARE, ("....X.......X...",), 0.5),
+                    DrumLine(SNARE, (".......o.......o", ".o.....o.o....oo"), 0.9),
+                )
+            },
+            bass={4: ((0.0, ("R...R...R...5...",)), (0.6, ("R.8.R.8.R.8.5.A.", "R.8.R.8.5.8.A.A.")))},
+            chords={4: ((0.0, ("..x...x...x...x.",)), (0.9, ("..X..xX...X..xX.", "x.X..xX..xX...X.")))},
+            gate=0.85,
+        ),
+        Groove(
+            "waltz",
+            "one in the bass, two and three in the chords",
+            drums={3: (DrumLine(KICK, ("X...........",), 0.3), DrumLine(RIM, ("....x...x...", "....x...x.o."), 0.5),
+                       DrumLine(RIDE, ("x...x.-.x...", "x...x...x.-."), 0.7))},
+            bass={3: ((0.0, ("R...........", "5...........")), (1.0, ("R.......A...", "5.......A...")))},
+            chords={3: ((0.0, ("....x...x...",)),)},
+        ),
+        Groove(
+            "swing",
+            "ride and walking bass, the pedal on two and four, comping that answers",
+            drums={
+                4: (
+                    DrumLine(RIDE, ("X...x.x.X...x.x.",),),
+                    DrumLine(PEDAL_HAT, ("....X.......X...",),),
+                    DrumLine(KICK, ("-...-...-...-...",), 0.5),
+                    DrumLine(SNARE, ("......o.......o.", "..o.......o...x.", "..........x.....", "......x...o...o."), 0.7),
+                )
+            },
+            bass={4: ((0.0, ("R.......W.......",)), (0.4, ("R...W...W...A...",)), (1.4, ("R...W...W.W.A...", "R.W.W...W...A...")))},
+            chords={4: ((0.0, ("X.....x.........", "......x.........", "X.............x.", "..x...........x.")),
+                        (0.9, ("X.....x.......x.", "......x...x.....", "x.....X.......x.", "..x...x.....x...")))},
+        ),
+        Groove(
+            "bossa",
+            "a rim pattern over two bars, bass with the surdo, syncopated chords",
+            drums={
+                4: (
+                    DrumLine(RIM, ("X..x..x...x..x..", "..x...x..x..x..."), 0.3),
+                    DrumLine(KICK, ("X.....xxX.....xx",), 0.4),
+                    DrumLine(CLOSED_HAT, ("x-x-x-x-x-x-x-x-",), 0.5),
+                )
+            },
+            bass={4: ((0.0, ("R.......5.......",)), (0.4, ("R.....5.5.....R.",)))},
+            chords={4: ((0.0, ("X..x......x.....", "..x...x..x......")), (0.8, ("X..x..x...x..x..", "..x...x..x..x..."))),},
+        ),
+        Groove(
+            "son",
+            "one clave, conga, a bass that comes before the beat, a montuno",
+            drums={
+                4: (
+                    DrumLine(CLAVE, ("X..X..X...X.X...",),),
+                    DrumLine(SLAP_CONGA, ("....X.......X...",), 0.3),
+                    DrumLine(OPEN_CONGA, ("............x.xx", "..............xx"), 0.3),
+                    DrumLine(LOW_CONGA, ("o-o-.-o-o-o-....", "o-o-.-o-o-o-.-.."), 0.6),
+                    DrumLine(BELL, ("X...x.x.X...x.x.",), 0.9),
+                )
+            },
+            bass={4: ((0.0, ("...5..N....5..N.",)),)},
+            chords={4: ((0.0, ("0.32.1.3.2.3.1.2",)), (0.9, ("X.32.1x3.2x3.1x2",)))},
+            has_fills=False,
+        ),
+        Groove(
+            "bulgar",
+            "three, three, two; bass and afterbeats",
+            drums={
+                2: (
+                    DrumLine(KICK, ("X...x...",),),
+                    DrumLine(SNARE, ("x..X..x.", "x..X..xo"), 0.3),
+                    DrumLine(TAMBOURINE, ("..x...x.",), 0.7),
+                ),
+                3: (DrumLine(KICK, ("X.......x...",),), DrumLine(SNARE, ("....x...X...", "....x..oX.o."), 0.3)),
+                4: (DrumLine(KICK, ("X...x...X...x...",),), DrumLine(SNARE, ("x..X..x.x..X..x.", "x..X..xox..X..xo"), 0.3)),
+            },
+            bass={2: ((0.0, ("R...5...",)),), 3: ((0.0, ("R.......5...",)),), 4: ((0.0, ("R...5...R...5...",)),)},
+            chords={2: ((0.0, ("..x...x.",)),), 3: ((0.0, ("....x...x...",)),), 4: ((0.0, ("..x...x...x...x.",)),)},
+            gate=0.9,
+        ),
+        Groove(
+            "polska",
+            "three beats of unequal weight: the first and the third",
+            drums={3: (DrumLine(TAMBOURINE, ("X.......x...", "X...-...x..."), 0.4), DrumLine(KICK, ("X...........",), 0.5))},
+            bass={3: ((0.0, ("R.......5...",)), (1.0, ("R.......5.A.",)))},
+            chords={3: ((0.0, ("........x...",)), (0.8, ("....x...X...",)))},
+        ),
+        Groove(
+            "reel",
+            "a drum that runs in eighths, drones below",
+            drums={
+                4: (DrumLine(LOW_CONGA, ("X.-.x.-.X.-.x.-.", "X.-.x.-.X.-.x-x."), 0.3),
+                    DrumLine(KICK, ("X.......X.......",), 0.8)),
+                2: (DrumLine(LOW_CONGA, ("X.-.x.-.", "X.-.x-x."), 0.3),),
+            },
+            bass={4: ((0.0, ("R.......5.......",)), (0.9, ("R...5...R...5...",))), 2: ((0.0, ("R...5...",)),)},
+            chords={4: ((0.0, ("....x.......x...",)), (0.9, ("..x...x...x...x.",))), 2: ((0.0, ("..x...x.",)),)},
+        ),
+    )
+}  # fmt: skip
+
+assert tuple(PATTERNS) == GROOVES
+PLAIN = Groove("", "the plain band: as its rhythm and density say")
+
+
+def find_groove(name: str) -> Groove:
+    """Return the groove of one of GROOVES; the plain one for an empty name."""
+    return PATTERNS[name] if name else PLAIN

@@ -1,0 +1,143 @@
+"""The grooves: every pattern fits its bar, and what is said of a groove is heard."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+
+import pytest
+
+from kelly_live.core.values import GROOVES, MusicParameters, NoteEvent
+from kelly_live.music.groove import PATTERNS, Groove, choose_level, find_groove, place_cell
+from tests.music.band import make_parameters as make_plain
+from tests.music.band import play_piece
+
+DRUM_MARKS, BASS_MARKS, CHORD_MARKS = ".Xx-o", ".R583ANBWD", ".XxP0123"
+
+
+def play(groove: str, density: float = 1.0, seed: int = 1, bars: int = 17, **parameters: float) -> list[NoteEvent]:
+    return play_piece(make_plain(density=density, groove=groove, **parameters), seed=seed, bars=bars).notes
+
+
+def places(notes: list[NoteEvent], part: str, key: int | None = None) -> list[tuple[int, int]]:
+    """Bar and sixteenth of each note of a part, without the closing bar."""
+    found = [n for n in notes if n.part == part and key in (None, n.pitch)]
+    cells = [round(4.0 * n.onset_beats) for n in found]
+    return [(cell // 16, cell % 16) for cell in cells if cell < 256]
+
+
+@pytest.mark.parametrize("groove", PATTERNS.values(), ids=lambda groove: groove.name)
+def test_every_pattern_fills_its_bar_with_marks_that_are_known(groove: Groove) -> None:
+    for beats, lines in groove.drums.items():
+        for bar in itertools.chain.from_iterable(line.bars for line in lines):
+            assert len(bar) == 4 * beats
+            assert set(bar) <= set(DRUM_MARKS)
+    for part, marks in ((groove.bass, BASS_MARKS), (groove.chords, CHORD_MARKS)):
+        for beats, levels in part.items():
+            densities = [density for density, _ in levels]
+            assert densities == sorted(densities)
+            assert densities[0] == 0.0
+            for bar in itertools.chain.from_iterable(bars for _, bars in levels):
+                assert len(bar) == 4 * beats
+                assert set(bar) <= set(marks)
+
+
+@pytest.mark.parametrize("name", GROOVES)
+def test_a_groove_plays_at_any_density_without_a_muted_player(name: str) -> None:
+    metre = next(iter(find_groove(name).drums))
+    for density in (0.0, 0.5, 1.0, 2.0, 3.0):
+        sink = play_piece(make_plain(density=density, groove=name), bars=9, beats_per_bar=metre)
+        assert {n.part for n in sink.notes} >= {"melody", "bass"} if density else sink.notes
+        assert all(0 <= n.pitch <= 127 for n in sink.notes)
+
+
+def test_the_highest_level_that_is_reached_is_played() -> None:
+    levels = ((0.0, ("R...",)), (0.8, ("R.R.", "R.5.")))
+    assert choose_level(levels, 0.5, 3) == "R..."
+    assert [choose_level(levels, 0.8, bar) for bar in range(3)] == ["R.R.", "R.5.", "R.R."]
+    assert choose_level(((0.4, ("X",)),), 0.2, 0) is None
+
+
+def test_cells_move_to_the_thirds_where_the_band_plays_those() -> None:
+    assert [place_cell(cell, "straight") for cell in range(5)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert [place_cell(cell, "triplet") for cell in (0, 1, 2, 4)] == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
+
+
+def test_a_rock_bass_plays_eighths_with_the_kick() -> None:
+    notes = play("rock", density=0.6)
+    bass, kick = set(places(notes, "bass")), set(places(notes, "percussion", 36))
+    assert statistics.mean(place in bass for place in kick) > 0.8
+    assert {cell % 2 for _, cell in bass} == {0}
+    assert statistics.mean(n.pitch for n in notes if n.part == "chords") < 55
+
+
+def test_suspense_falls_silent_every_fourth_bar() -> None:
+    notes = play("suspense")
+    struck = {bar for part in ("chords", "percussion") for bar, _ in places(notes, part)}
+    assert not struck & {3, 7, 11, 15}
+    assert struck >= {0, 4, 8, 12}
+
+
+def test_stop_time_leaves_holes() -> None:
+    notes, plain = play("stop-time"), play("")
+
+    def share_of_silence(notes: list[NoteEvent]) -> float:
+        sounding = {round(4 * n.onset_beats) + k for n in notes if n.part in ("chords", "bass")
+                    for k in range(max(1, round(4 * n.duration_beats)))}  # fmt: skip
+        return 1.0 - len([cell for cell in sounding if 0 <= cell < 256]) / 256.0
+
+    assert share_of_silence(notes) > share_of_silence(plain) + 0.3
+
+
+def test_one_clave_is_kept() -> None:
+    for seed in range(4):
+        clave = places(play("son", seed=seed, bars=33), "percussion", 75)
+        by_bar: dict[int, set[int]] = {}
+        for bar, cell in clave:
+            by_bar.setdefault(bar, set()).add(cell)
+        assert set(map(frozenset, by_bar.values())) == {frozenset({0, 3, 6, 10, 12})}
+
+
+def test_a_tumbao_comes_before_the_beat() -> None:
+    cells = {cell for _, cell in places(play("son"), "bass")}
+    assert cells == {3, 6, 11, 14}
+
+
+def test_a_walking_bass_walks_in_quarters_by_small_steps() -> None:
+    notes = play("swing", density=0.8)
+    bass = sorted((n for n in notes if n.part == "bass" and n.onset_beats < 63.5), key=lambda n: n.onset_beats)
+    assert {cell % 4 for _, cell in places(notes, "bass")} == {0}
+    steps = [abs(a.pitch - b.pitch) for a, b in itertools.pairwise(bass)]
+    assert statistics.mean(step <= 5 for step in steps) > 0.7
+    assert statistics.mean(step == 0 for step in steps) < 0.25
+
+
+def test_a_drummer_hardly_plays_a_bar_twice_alike() -> None:
+    notes = play("pop", density=1.2, bars=33)
+    bars = [frozenset((cell, key) for key in range(128) for at, cell in places(notes, "percussion", key) if at == bar)
+            for bar in range(16)]  # fmt: skip
+    assert len(set(bars)) > 8
+    hats = [n.velocity for n in notes if n.part == "percussion" and n.pitch == 42]
+    assert statistics.stdev(hats) > 12
+    snares = [n.velocity for n in notes if n.part == "percussion" and n.pitch == 38]
+    assert statistics.mean(velocity < 55 for velocity in snares) > 0.15
+
+
+def test_a_groove_changes_only_where_it_lasts() -> None:
+    """A flicker of another feeling for a bar does not change who plays what."""
+    from kelly_live.music.conductor import Conductor
+    from tests.music.band import RecordingSink, band
+
+    def play_along(at_beat: float, until: float) -> RecordingSink:
+        sink = RecordingSink()
+
+        def choose(beat: float) -> MusicParameters:
+            return make_plain(groove="swing" if at_beat <= beat < until else "rock")
+
+        Conductor(sink, band(), seed=1, tonic=0, length_bars=17).play_through(make_plain(groove="rock"), choose)
+        return sink
+
+    flicker, lasting = play_along(5.0, 8.0), play_along(5.0, 99.0)
+    assert 51 not in {n.pitch for n in flicker.part("percussion")}
+    rides = [n.onset_beats for n in lasting.part("percussion") if n.pitch == 51]
+    assert 7.9 < min(rides) < 20.0
