@@ -19,6 +19,7 @@ COMMANDS = {
     "map": "measure and draw how the mapper turns emotion into music",
     "judge": "ask judges which emotion they hear in our music",
     "compare": "compare our music with people's: distributions, form, repeats, reaction time",
+    "read": "print a composed piece as a score: form, chords, cadences, melody",
     "ablate": "check that history, culture and user reach the notes only while they are on",
     "follow": "measure how well `--follow` tracks beat and key, and train its model",
     "simulate-listeners": "measure how well a profile learns the taste of simulated listeners",

@@ -1,0 +1,69 @@
+"""A piece read as a score: its form, and each phrase's chords, cadence and melody, a bar a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kelly_live.music.analysis import name_cadence, name_chord
+from kelly_live.music.theory import NOTE_NAMES, spell_key
+
+if TYPE_CHECKING:
+    from kelly_live.core.values import NoteEvent
+    from kelly_live.engine.performance import Performance
+    from kelly_live.music.harmony import Phrase
+
+_COLUMN = 26
+
+
+def format_score(performance: Performance) -> str:
+    """Format a page: a line of form, then each phrase with its bars.
+
+    A bar shows its chords as roman numerals, and the melody as notes by their place (1, 1e, 1&, 1a, 2, ...), a
+    `~` after a note that sounds over the barline.
+    """
+    melody = sorted((note for note in performance.notes if note.part == "melody"), key=lambda note: note.onset_beats)
+    phrases = performance.phrases
+    groove = performance.readings[0].parameters.groove or "plain"
+    bpm = performance.readings[0].parameters.tempo.suggested
+    form = " ".join(_name_phrase(phrase) for phrase in phrases)
+    lines = [f"{performance.title}: {performance.tonic} {performance.mode}, {bpm:.0f} BPM, {groove}", f"form: {form}"]
+    for phrase in phrases:
+        lines += ["", *_format_phrase(phrase, melody)]
+    return "\n".join(lines)
+
+
+def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent]) -> Iterator[str]:
+    first, last = phrase.start_bar + 1, phrase.start_bar + phrase.bars
+    bars = f"bar {first}" if first == last else f"bars {first}-{last}"
+    key = f"{phrase.key.tonic_name} {phrase.key.scale.name}"
+    yield f"{_name_phrase(phrase)}, {bars}, {key}, {name_cadence(phrase)} cadence"
+    chord_row, melody_row = [], []
+    names = {pitch: NOTE_NAMES[pitch] for pitch in range(12)}
+    names |= dict(zip(phrase.key.pitch_classes, spell_key(phrase.key), strict=True))
+    for bar in range(phrase.start_bar, phrase.start_bar + phrase.bars):
+        start, end = float(bar * phrase.beats_per_bar), float((bar + 1) * phrase.beats_per_bar)
+        spans = [span for span in phrase.spans if start <= span.start_beat < end]
+        chord_row.append(" ".join(name_chord(span.chord) for span in spans))
+        inside = [note for note in melody if start <= _quantise(note.onset_beats) < end]
+        melody_row.append(" ".join(_format_note(note, names, start, end) for note in inside))
+    width = max(_COLUMN, *(len(text) + 1 for text in (*chord_row, *melody_row)))
+    for name, row in (("chords", chord_row), ("melody", melody_row)):
+        yield f"  {name:7}|" + "|".join(f" {text:{width}}" for text in row) + "|"
+
+
+def _name_phrase(phrase: Phrase) -> str:
+    """Name a phrase's role in the form: its letter and the number of its return; a single bar is the close."""
+    return "close" if phrase.bars == 1 else phrase.place.letter + "'" * phrase.place.variation
+
+
+def _quantise(beat: float) -> float:
+    return min((round(beat * parts) / parts for parts in (4, 3)), key=lambda place: abs(place - beat))
+
+
+def _format_note(note: NoteEvent, names: Mapping[int, str], start: float, end: float) -> str:
+    place = _quantise(note.onset_beats) - start
+    beat, part = divmod(place, 1.0)
+    offset = {0.0: "", 0.25: "e", 0.5: "&", 0.75: "a"}.get(round(part, 2), f"{part:.2f}"[1:])
+    held = "~" if note.onset_beats + note.duration_beats > end + 0.15 else ""
+    return f"{int(beat) + 1}{offset}:{names[note.pitch % 12]}{note.pitch // 12 - 1}{held}"

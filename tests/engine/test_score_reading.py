@@ -1,0 +1,37 @@
+"""A composed piece printed as a score."""
+
+from __future__ import annotations
+
+import pytest
+
+import kelly_live
+from kelly_live.cli import exit_code
+from kelly_live.engine.score_reading import format_score
+
+
+def test_every_phrase_has_its_bars_chords_cadence_and_melody() -> None:
+    piece = kelly_live.compose("happy", key="D major", bars=9, seed=3, tempo=100.0)
+    page = format_score(piece)
+    head, form, *rest = page.splitlines()
+    assert head == "Kelly Live: happy: D ionian, 100 BPM, pop"
+    assert form == "form: A A' close"
+    assert [line for line in rest if "cadence" in line][-1] == "close, bar 9, D ionian, tonic cadence"
+    rows = [line for line in rest if line.startswith("  chords")]
+    assert [row.count("|") - 1 for row in rows] == [4, 4, 1]
+    assert rows[0].split("|")[1].split()[0] in ("I", "Imaj7")
+    melody = [line for line in rest if line.startswith("  melody")]
+    assert sum(row.count(":") for row in melody) == sum(note.part == "melody" for note in piece.notes)
+
+
+def test_the_phrases_of_a_piece_follow_each_other_without_a_gap() -> None:
+    piece = kelly_live.compose("sad", bars=17, seed=4)
+    bars = [bar for phrase in piece.phrases for bar in range(phrase.start_bar, phrase.start_bar + phrase.bars)]
+    assert bars == list(range(17))
+    assert piece.keys[-1] == f"{piece.tonic} {piece.mode}"
+
+
+def test_the_command_takes_the_options_of_compose(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["lab", "read", "--emotion", "angry", "--bars", "5", "--key", "Em", "--style", "rock"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Kelly Live: angry: E aeolian")
+    assert "rock" in printed
