@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,17 +64,37 @@ def digest_events(midi_file: Path) -> str:
     return events.hexdigest()
 
 
+def write_metadata(checkout: Path, folder: Path) -> None:
+    """Write what an installer would write of a checkout: its name and entry points, which name its own players.
+
+    Found before those of the installed version where `folder` comes first on the path.
+    """
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata = folder / "kelly_live-0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0\n", encoding="utf-8"
+    )
+    lines = []
+    for group, entries in project.get("entry-points", {}).items():
+        lines += [f"[{group}]", *(f"{name} = {target}" for name, target in entries.items())]
+    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def digest_commit(checkout: Path, *, pieces: Sequence[list[str]]) -> dict[str, str]:
     """Compose every piece and render the demo recording with the code of one checkout; digests by piece."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     digests = {}
     with tempfile.TemporaryDirectory() as folder:
+        write_metadata(checkout, Path(folder))
+        environment = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{folder}", "OMP_NUM_THREADS": "1"}
         midi = Path(folder) / "piece.mid"
         recording = checkout / "presets" / "demo" / "recording.ogg"
         render = ["render", str(recording), "--seed", "7", "--profile", "none", "--device", "cpu"]
         for arguments in (*pieces, render):
             command = [sys.executable, "-P", "-m", "kelly_live", *arguments, "--midi", str(midi)]
-            subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+            done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+            if "is silent" in done.stderr:
+                raise SystemExit(f"a player of {checkout} did not load: {done.stderr.splitlines()[0]}")
             name = " ".join(arguments).replace(str(checkout), "")
             digests[name] = digest_events(midi)
             midi.unlink()

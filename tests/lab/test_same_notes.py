@@ -1,11 +1,12 @@
 """The comparison of two commits: pieces over every preset and culture, and a digest of what sounds."""
 
+import importlib.metadata
 from pathlib import Path
 
 import mido
 import pytest
 
-from kelly_live.lab.same_notes import CULTURES, EMOTIONS, PRESETS, digest_events, list_pieces
+from kelly_live.lab.same_notes import CULTURES, EMOTIONS, PRESETS, digest_events, list_pieces, write_metadata
 
 
 def write_midi(path: Path, *messages: mido.Message | mido.MetaMessage) -> Path:
@@ -17,6 +18,20 @@ def write_midi(path: Path, *messages: mido.Message | mido.MetaMessage) -> Path:
 
 def note(velocity: int = 64, time: int = 0) -> mido.Message:
     return mido.Message("note_on", note=60, velocity=velocity, time=time)
+
+
+def test_a_checkout_has_its_own_players(tmp_path: Path) -> None:
+    checkout, folder = tmp_path / "checkout", tmp_path / "metadata"
+    checkout.mkdir()
+    folder.mkdir()
+    (checkout / "pyproject.toml").write_text(
+        '[project]\nname = "kelly-live"\n[project.entry-points."kelly_live.generators"]\nbass = "old.bass:Bass"\n'
+    )
+    write_metadata(checkout, folder)
+    (found,) = importlib.metadata.distributions(name="kelly-live", path=[str(folder)])
+    assert [(entry.group, entry.name, entry.value) for entry in found.entry_points] == [
+        ("kelly_live.generators", "bass", "old.bass:Bass")
+    ]
 
 
 def test_the_pieces_use_every_emotion_preset_and_culture() -> None:
