@@ -204,6 +204,11 @@ def read_blocks(
         yield from file.blocks(sample_rate, block_seconds)
 
 
+def check_sound_file(path: Path, *, mix: InputMix = ALL_CHANNELS, max_minutes: float = MAX_MINUTES) -> None:
+    """Refuse before the work begins a file that cannot be read. Raises AudioError."""
+    AudioFile(path, mix=mix, max_minutes=max_minutes).close()
+
+
 def _open(path: Path) -> _ForwardFile:
     # What the file system knows is asked first: libsndfile says only "System error", and would wait on a FIFO forever.
     try:

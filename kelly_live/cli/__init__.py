@@ -135,7 +135,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except click.ClickException as error:
-        error.show()
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        click.UsageError(escape(error.format_message()), context).show()
         return error.exit_code
     except KellyError as error:
         if debug:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from kelly_live.engine.options.click_options import (
     add_options,
     debug_option,
     device_option,
+    print_json,
     print_notice,
     reader_option,
 )
@@ -39,13 +39,24 @@ if TYPE_CHECKING:
 @debug_option
 def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
     """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
+    from kelly_live.audio.decode import check_sound_file
     from kelly_live.emotion.registry import require_reader
     from kelly_live.engine.recording_analysis import analyze_recording
     from kelly_live.ui.terminal import progress
 
+    good_files = []
+    for path in files:  # before the nets are loaded
+        try:
+            check_sound_file(path, mix=options.audio.build_mix(), max_minutes=options.max_minutes)
+        except KellyError as error:
+            print_notice(str(error))
+        else:
+            good_files.append(path)
+    if not good_files:
+        return 1
     emotion_reader = require_reader(reader, device=device)
-    failures = 0
-    for path in files:
+    failures = len(files) - len(good_files)
+    for path in good_files:
         try:
             analysis = analyze_recording(path, emotion_reader, partial(progress, label=escape(path.name)), options)
         except KellyError as error:
@@ -54,7 +65,7 @@ def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, d
             continue
         if analysis.damage:
             print_notice(f"note: {path}: {analysis.damage}; what could be read was used")
-        click.echo(json.dumps(analysis.as_dict(str(path))) if as_json else _line(path, analysis))
+        print_json(analysis.as_dict(str(path))) if as_json else _line(path, analysis)
     return 1 if failures else 0
 
 
@@ -63,6 +74,6 @@ def _line(path: Path, analysis: RecordingAnalysis) -> str:
     likeliest = sorted(analysis.probabilities.items(), key=lambda item: -item[1])[:3]
     names = ", ".join(f"{name} {share:.0%}" for name, share in likeliest)
     return (
-        f"{escape(str(path))}  {analysis.seconds:.1f} s  {names}  V {analysis.valence:+.2f} "
+        f"{path}  {analysis.seconds:.1f} s  {names}  V {analysis.valence:+.2f} "
         f"A {analysis.arousal:+.2f} D {analysis.dominance:+.2f}  confidence {analysis.confidence:.0%}"
     )

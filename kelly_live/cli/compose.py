@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.core.wording import escape, plural
+from kelly_live.core.wording import plural
 from kelly_live.engine.options.click_options import (
     OUTPUT_FILE,
     CheckedCommand,
     add_options,
     debug_option,
     device_option,
+    print_line,
     print_notice,
 )
 from kelly_live.engine.options.commands import ComposeOptions
@@ -46,9 +47,9 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
         last = _describe(performance.readings[-1])
         way = f", in {plural(options.override.morph_bars, 'bar')} to {last}"
     first_line = _describe(performance.readings[0])
-    click.echo(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
+    print_line(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
     for path in filter(None, (midi, wav, plot)):
-        click.echo(f"wrote {escape(str(path))}")
+        print_line(f"wrote {path}")
 
 
 def _describe(reading: Reading) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,8 @@ from kelly_live.engine.options.click_options import (
     OUTPUT_FOLDER,
     CheckedCommand,
     debug_option,
+    print_json,
+    print_line,
     print_notice,
 )
 
@@ -61,11 +62,11 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
     choice = choose_culture(name, notify=print_notice)
     if as_json:
         fields = asdict(choice.preset) if choice.mode is None else asdict(choice.mode)
-        click.echo(json.dumps(fields, ensure_ascii=False))
+        print_json(fields)
     elif choice.mode is None:
         _show(choice.preset)
     else:
-        click.echo(f"{choice.preset.name}:{choice.mode.name}  {choice.mode.title}")
+        print_line(f"{choice.preset.name}:{choice.mode.name}  {choice.mode.title}")
         for field in ("share", "scale_cents", "degree_weights", "intervals", "valence"):
             _line(field, getattr(choice.mode, field), "not stated")
     return 0
@@ -77,14 +78,14 @@ def _write_piece(name: str, folder: Path) -> None:
     piece = write_culture_piece(name, folder)
     metre = "" if piece.metre is None else f", {piece.metre}"
     paths = ", ".join(map(str, piece.paths))
-    click.echo(f"{name}: {' then '.join(piece.styles)}{metre}, {piece.seconds:.0f} s -> {paths}")
+    print_line(f"{name}: {' then '.join(piece.styles)}{metre}, {piece.seconds:.0f} s -> {paths}")
 
 
 def _draw(names: list[str], path: Path) -> None:
     from kelly_live.engine.culture_pieces import draw_cultures
 
     size = draw_cultures(names, path)
-    click.echo(f"{plural(len(names), 'tradition')}, {size / 1000:.0f} kB -> {path}")
+    print_line(f"{plural(len(names), 'tradition')}, {size / 1000:.0f} kB -> {path}")
 
 
 def _list(as_json: bool) -> int:
@@ -109,45 +110,45 @@ def _list(as_json: bool) -> int:
             "left_out": [{"path": str(path), "problem": reason} for path, reason in left_out],
             "user_folder": str(user_folder()),
         }
-        click.echo(json.dumps(report, ensure_ascii=False))
+        print_json(report)
         return 0
     for one in culture_files:
         if one.preset is None:
-            click.echo(f"{one.name:24} cannot be used: {one.problem}")
+            print_line(f"{one.name:24} cannot be used: {one.problem}")
             continue
         sources = Counter(value.source for name in PARAMETERS if (value := getattr(one.preset, name)) is not None)
         modes = plural(len(one.preset.modes), "mode") if one.preset.modes else ""
         title = one.preset.title + ("  (your own)" if one.is_own else "")
-        click.echo(f"{one.name:24} {sources['measured']:2} measured, {sources['cited']} cited  {modes:9} {title}")
+        print_line(f"{one.name:24} {sources['measured']:2} measured, {sources['cited']} cited  {modes:9} {title}")
     for path, reason in left_out:
-        click.echo(f"left out: {path} {reason}")
-    click.echo(f"your own presets: {user_folder()}")
+        print_line(f"left out: {path} {reason}")
+    print_line(f"your own presets: {user_folder()}")
     return 0
 
 
 def _show(preset: CulturePreset) -> None:
     from kelly_live.cultures.preset import PARAMETERS
 
-    click.echo(f"{preset.name}  {preset.title}")
-    click.echo(f"  {preset.summary}")
-    click.echo(f"  {preset.region}; languages: {', '.join(preset.languages) or 'none'}")
+    print_line(f"{preset.name}  {preset.title}")
+    print_line(f"  {preset.summary}")
+    print_line(f"  {preset.region}; languages: {', '.join(preset.languages) or 'none'}")
     reasons = dict(preset.absent)
     for field in PARAMETERS:
         _line(field, getattr(preset, field), reasons.get(field, "not stated"))
     for mode in preset.modes:
         scale = " ".join(f"{cents:g}" for cents in mode.scale_cents.value) if mode.scale_cents else "scale absent"
         share = f"{mode.share.value:6.1%}" if mode.share else "      "
-        click.echo(f"  :{mode.name:22} {share}  {scale}  {mode.title}")
+        print_line(f"  :{mode.name:22} {share}  {scale}  {mode.title}")
     for credit in preset.credits:
-        click.echo(f"  from {credit.corpus} ({credit.origin}; {credit.licence}): {credit.credit}")
+        print_line(f"  from {credit.corpus} ({credit.origin}; {credit.licence}): {credit.credit}")
 
 
 def _line(field: str, parameter: Known[Any] | None, reason: str) -> None:
     if parameter is None:
-        click.echo(f"  {field:18} absent: {reason}")
+        print_line(f"  {field:18} absent: {reason}")
         return
     count = f"n {parameter.n} {parameter.of}, " if parameter.n is not None else ""
-    click.echo(f"  {field:18} {_format_value(parameter.value)}  [{parameter.source}, {count}{parameter.reference}]")
+    print_line(f"  {field:18} {_format_value(parameter.value)}  [{parameter.source}, {count}{parameter.reference}]")
 
 
 def _format_value(value: Any) -> str:

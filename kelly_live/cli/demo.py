@@ -11,6 +11,7 @@ from kelly_live.engine.options.click_options import (
     CheckedCommand,
     add_options,
     debug_option,
+    print_line,
     print_notice,
 )
 from kelly_live.engine.options.commands import RenderOptions
@@ -38,10 +39,10 @@ def command(out: Path, options: RenderOptions) -> None:
     midi, wav, plot = paths = [out / f"demo.{kind}" for kind in ("mid", "wav", "png")]
     check_outputs(paths)
     recording = find_resources("presets") / "demo" / "recording.ogg"
-    click.echo(f"listening to {recording}")
+    print_line(f"listening to {recording}")
     result = accompany_recording(
         recording, options, print_notice, lambda total: progress(total, "listening and playing")
     )
     result.performance.write_files(midi=midi, wav=wav, plot=plot)
     for line in (*result.describe(), *(f"wrote {path}" for path in paths)):
-        click.echo(line)
+        print_line(line)

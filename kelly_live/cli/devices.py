@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
-from kelly_live.core.wording import escape, plural
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
+from kelly_live.core.wording import plural
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option, print_line
 
 if TYPE_CHECKING:
     from kelly_live.midi.ports import PortInfo
@@ -31,11 +31,11 @@ def command(audio_in: str | None, midi_out: str | None, midi_in: str | None) -> 
 def _audio(query: str | None) -> int:
     from kelly_live.audio.devices import choose_input, list_inputs
 
-    click.echo("Audio inputs")
+    print_line("Audio inputs")
     try:
         inputs = list_inputs()
     except KellyError as error:
-        click.echo(f"   {escape(str(error))}")
+        print_line(f"   {error}")
         return 1 if query else 0
     device, complaint = None, None
     try:
@@ -45,9 +45,9 @@ def _audio(query: str | None) -> int:
     for one in inputs:
         arrow = "->" if one == device else "  "
         facts = f"{one.host_api}, {plural(one.channels, 'channel')}, {one.default_rate} Hz"
-        click.echo(f"{arrow} {escape(one.name)}  ({facts})")
+        print_line(f"{arrow} {one.name}  ({facts})")
     if complaint is not None:
-        click.echo(f"   {escape(str(complaint))}")
+        print_line(f"   {complaint}")
     return 1 if complaint is not None and query else 0
 
 
@@ -61,9 +61,9 @@ def _midi(query: str | None) -> int:
             return
         makes = next((backend.name for backend in find_backends() if backend.has_virtual), None)
         if makes:
-            click.echo(f"-> a virtual port {VIRTUAL_PORT_NAME!r} that others can connect to  ({makes})")
+            print_line(f"-> a virtual port {VIRTUAL_PORT_NAME!r} that others can connect to  ({makes})")
         elif not outputs:
-            click.echo(f"   none; connect one and run `{LISTING_COMMAND}` again, or use `kelly-live demo`")
+            print_line(f"   none; connect one and run `{LISTING_COMMAND}` again, or use `kelly-live demo`")
 
     return _ports("MIDI outputs", query, list_outputs, resolve_output, otherwise)
 
@@ -73,7 +73,7 @@ def _midi_in(query: str | None) -> int:
 
     def otherwise(inputs: Sequence[PortInfo]) -> None:
         if not inputs:
-            click.echo("   none")
+            print_line("   none")
 
     return _ports("MIDI inputs (for --midi-in)", query, list_inputs, resolve_input, otherwise)
 
@@ -89,11 +89,11 @@ def _ports(
 
     `otherwise` is called with the ports to say what else there is.
     """
-    click.echo(title)
+    print_line(title)
     try:
         ports = list_ports()
     except KellyError as error:
-        click.echo(f"   {escape(str(error))}")
+        print_line(f"   {error}")
         return 1 if query else 0
     selection, complaint = None, None
     try:
@@ -101,8 +101,8 @@ def _ports(
     except KellyError as error:
         complaint = error
     for port in ports:
-        click.echo(f"{'->' if port == selection else '  '} {escape(port.name)}  ({port.backend})")
+        print_line(f"{'->' if port == selection else '  '} {port.name}  ({port.backend})")
     otherwise(ports)
     if complaint is not None:
-        click.echo(f"   {escape(str(complaint))}")
+        print_line(f"   {complaint}")
     return 1 if complaint is not None else 0

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
-from kelly_live.core.wording import escape
-from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option, print_notice
+from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option, print_line, print_notice
 
 if TYPE_CHECKING:
     from kelly_live.engine.tracking import TrackingMoment
@@ -31,7 +30,7 @@ def command(recordings: Sequence[Path]) -> int:
             print_notice(str(error))
             failures += 1
             continue
-        click.echo(f"{escape(str(path))}: {_format_moment(moments[-1]) if moments else 'no beat, no key'}")
+        print_line(f"{path}: {_format_moment(moments[-1]) if moments else 'no beat, no key'}")
     return 1 if failures else 0
 
 

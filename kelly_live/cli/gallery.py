@@ -11,6 +11,7 @@ from kelly_live.engine.options.click_options import (
     OUTPUT_FOLDER,
     CheckedCommand,
     debug_option,
+    print_line,
     seed_option,
 )
 
@@ -36,7 +37,7 @@ def command(folder: Path, sheet: Path | None, seed: int) -> None:
     rolls = []
     for path, roll in write_gallery(folder, seed=seed):
         rolls.append(roll)
-        click.echo(f"{roll.title}: {roll.caption} -> {path}, .wav, .png")
+        print_line(f"{roll.title}: {roll.caption} -> {path}, .wav, .png")
     if sheet is not None:
         write_atomically(sheet, draw_rolls(rolls, "A minute of each emotion, solo and with the band"))
-        click.echo(f"all of them -> {sheet}")
+        print_line(f"all of them -> {sheet}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_json, print_line
 
 if TYPE_CHECKING:
     from kelly_live.generators.registry import GeneratorInfo
@@ -29,11 +28,11 @@ def command(as_json: bool, check: bool) -> int:
 
     rows = [_row(generator, check) for generator in registry.describe_generators()]
     if as_json:
-        click.echo(json.dumps({"generators": rows, "entry_points": registry.GROUP}, ensure_ascii=False))
+        print_json({"generators": rows, "entry_points": registry.GROUP})
         return 0
     for row in rows:
         _print(row)
-    click.echo("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
+    print_line("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
     return 0
 
 
@@ -109,14 +108,14 @@ def _print(row: dict[str, Any]) -> None:
     state = "" if row["state"] == UNCHECKED else f"  {row['state']}"
     whose = f"{row['package']} {row['version']}".strip()
     if row["part"] is None:
-        click.echo(f"{row['name']:12} {row['state']}: {row['problem']}  ({whose})")
+        print_line(f"{row['name']:12} {row['state']}: {row['problem']}  ({whose})")
         return
     sound = "drums" if row["channel"] == 10 else f"program {row['program']}"
-    click.echo(f"{row['name']:12} channel {row['channel']:2}  {sound:11} {row['help']}  ({whose}){state}")
+    print_line(f"{row['name']:12} channel {row['channel']:2}  {sound:11} {row['help']}  ({whose}){state}")
     if row["problem"]:
-        click.echo(f"    {row['problem']}")
+        print_line(f"    {row['problem']}")
     for knob in row["parameters"]:
-        click.echo(
+        print_line(
             f"    --set {row['name']}.{knob['name']}={_format_value(knob['default'])}  {knob['help']}: {_range(knob)}"
         )
 

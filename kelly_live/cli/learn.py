@@ -8,7 +8,7 @@ import click
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, usage_errors
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, usage_errors
 
 if TYPE_CHECKING:
     from kelly_live.control.midi_map import Binding
@@ -32,12 +32,13 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
     from kelly_live.midi.inputs import open_input
 
     if listing:
-        click.echo(_list(midi_map.load_bindings()))
+        for line in _list(midi_map.load_bindings()):
+            print_line(line)
         return
     if forget is not None:
         with usage_errors():
             _require_action(forget.strip().lower())
-        click.echo(_forget(forget.strip().lower()))
+        print_line(_forget(forget.strip().lower()))
         return
     with usage_errors():
         requested = check_binding(action.strip().lower(), value) if action is not None else None
@@ -45,14 +46,14 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
     opened_input = open_input(midi_in)
     try:
         virtual = " (a virtual port: connect your controller to it)" if opened_input.is_virtual else ""
-        click.echo(f"listening to {opened_input.name!r}{virtual}")
+        print_line(f"listening to {opened_input.name!r}{virtual}")
         while True:
             name, text = requested or _ask()
             gesture = "turn a knob or move a fader" if needs_knob(name, text) else "press a button, key or pedal"
-            click.echo(f"now {gesture} for {name} …")
+            print_line(f"now {gesture} for {name} …")
             binding = wait_for_control(opened_input.source, name, text)
             file = midi_map.save_bindings(midi_map.add_binding(midi_map.load_bindings(), binding))
-            click.echo(f"{binding.control}: {name}{f' {text}' if text else ''} (kept in {file})")
+            print_line(f"{binding.control}: {name}{f' {text}' if text else ''} (kept in {file})")
             if requested is not None:
                 return
     finally:
@@ -67,7 +68,7 @@ def _ask() -> tuple[str, str | None]:
 
     names = [name for name in ACTIONS if name != "help"]
     for number, name in enumerate(names, start=1):
-        click.echo(f"  {number:2} {name}: {ACTIONS[name].description}")
+        print_line(f"  {number:2} {name}: {ACTIONS[name].description}")
     while True:
         answer = click.prompt("which action (Enter ends)", default="", show_default=False).strip().lower()
         if not answer:
@@ -80,10 +81,10 @@ def _ask() -> tuple[str, str | None]:
         try:
             return check_binding(name, value.strip() or None)
         except ConfigError as error:
-            click.echo(str(error))
+            print_line(str(error))
 
 
-def _list(bindings: tuple[Binding, ...]) -> str:
+def _list(bindings: tuple[Binding, ...]) -> list[str]:
     from kelly_live.control.midi_map import add_defaults, bindings_path
     from kelly_live.core.actions import ACTIONS
 
@@ -97,7 +98,7 @@ def _list(bindings: tuple[Binding, ...]) -> str:
         f"{name:{width}}  {', '.join(by_action.get(name, ['-'])):32}  {kind.description}"
         for name, kind in ACTIONS.items()
     ]
-    return "\n".join([*lines, f"learned controls are kept in {bindings_path()}"])
+    return [*lines, f"learned controls are kept in {bindings_path()}"]
 
 
 def _require_action(name: str) -> None:

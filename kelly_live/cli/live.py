@@ -7,7 +7,7 @@ import sys
 import click
 
 from kelly_live.core.termination import finish_first
-from kelly_live.engine.options.click_options import CheckedCommand, add_options, debug_option, print_notice
+from kelly_live.engine.options.click_options import CheckedCommand, add_options, debug_option, print_line, print_notice
 from kelly_live.engine.options.commands import LiveOptions
 
 
@@ -26,9 +26,9 @@ def command(options: LiveOptions) -> None:
     with finish_first(engine.request_stop):
         first, *rest = engine.describe()
         for line in (f"{first}; Ctrl-C stops", *rest):
-            click.echo(line)
+            print_line(line)
         with StatusView(sys.stdout, MonotonicClock()) as view, Keyboard() as keyboard:
             surfaces = [KeyboardSurface(keyboard, engine.own_keys)] if keyboard.is_open else []
             report = engine.run(view, surfaces)
         for line in report.describe():
-            click.echo(line)
+            print_line(line)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_notice
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_json, print_line, print_notice
 
 if TYPE_CHECKING:
     from kelly_live.generators.host_preset import HostPreset, PresetFile
@@ -25,7 +24,7 @@ def command(name: str | None, as_json: bool) -> int:
     if name is not None:
         preset = load_preset(name, notify=print_notice)
         if as_json:
-            click.echo(json.dumps(asdict(preset), ensure_ascii=False))
+            print_json(asdict(preset))
         else:
             _show(preset)
         return 0
@@ -36,15 +35,15 @@ def command(name: str | None, as_json: bool) -> int:
             "left_out": [{"path": str(path), "problem": reason} for path, reason in left_out],
             "user_folder": str(user_folder()),
         }
-        click.echo(json.dumps(report, ensure_ascii=False))
+        print_json(report)
         return 0
     for one in preset_files:
         note = "  (your own)" if one.is_own else ""
         title = f"cannot be used: {one.problem}" if one.preset is None else one.preset.title
-        click.echo(f"{one.name:12} {title}{note}")
+        print_line(f"{one.name:12} {title}{note}")
     for path, reason in left_out:
-        click.echo(f"left out: {path} {reason}")
-    click.echo(f"your own presets: {user_folder()}")
+        print_line(f"left out: {path} {reason}")
+    print_line(f"your own presets: {user_folder()}")
     return 0
 
 
@@ -60,11 +59,11 @@ def _row(one: PresetFile) -> dict[str, object]:
 
 def _show(preset: HostPreset) -> None:
     """What the file says, and `-` where it leaves it to the generator."""
-    click.echo(f"{preset.name}: {preset.title}")
+    print_line(f"{preset.name}: {preset.title}")
     for port in preset.ports:
         output = "a virtual port of its own" if port.output is None else repr(port.output)
         clock = "" if port.clock else ", no clock"
-        click.echo(f"  port {port.name}: {output}{clock}; --port {port.name}=NAME")
+        print_line(f"  port {port.name}: {output}{clock}; --port {port.name}=NAME")
     for player in preset.players:
         fields = {
             "channel": player.channel,
@@ -76,4 +75,4 @@ def _show(preset: HostPreset) -> None:
         settings = "  ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
         part = player.part or player.generator
         source = "" if part == player.generator else f" ({player.generator})"
-        click.echo(f"  {part}{source}  {settings}".rstrip())
+        print_line(f"  {part}{source}  {settings}".rstrip())

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from kelly_live.core.wording import escape
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
     OUTPUT_FILE,
     CheckedCommand,
     add_options,
     debug_option,
+    print_line,
     print_notice,
 )
 from kelly_live.engine.options.commands import RenderOptions
@@ -41,4 +41,4 @@ def command(recording: Path, midi: Path | None, wav: Path | None, plot: Path | N
     )
     result.performance.write_files(midi=midi, wav=wav, plot=plot)
     for line in (*result.describe(), *(f"wrote {path}" for path in paths)):
-        click.echo(escape(line))
+        print_line(line)

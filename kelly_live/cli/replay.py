@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, CheckedCommand, debug_option, print_line
 
 
 @click.command(cls=CheckedCommand)
@@ -35,24 +35,24 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     header = reader.header
     again = replay(reader, load_recorded_players)
     torn = "; the log breaks off there" if again.torn else ""
-    click.echo(
+    print_line(
         f"seed {header.seed}, preset {header.preset}, made {header.created} by version {header.version}: "
         f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn}"
     )
     if midi is not None:
         write_atomically(midi, again.midi, private=True)
-        click.echo(f"wrote {midi}")
+        print_line(f"wrote {midi}")
     if wav is not None:
         from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav
         from kelly_live.midi.files import find_sounding_notes
 
         programs = {part.channel: part.program for part in header.parts if part.port == ""}
         write_wav(wav, render(find_sounding_notes(again.tape.messages(), programs), programs), SAMPLE_RATE)
-        click.echo(f"wrote {wav}")
+        print_line(f"wrote {wav}")
     if again.differs_at is not None:
         other = f" (made by version {header.version}, this is {__version__})" if header.version != __version__ else ""
         raise ConfigError(
             f"{log} line {again.differs_at}: from here on at the latest the notes are not the recorded ones{other}; "
             "replay with the version, plug-ins and presets that played it"
         )
-    click.echo(f"compared {again.checked} of {plural(again.notes, 'note')}: the same")
+    print_line(f"compared {again.checked} of {plural(again.notes, 'note')}: the same")

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from typing import NamedTuple
 
-from kelly_live.core.errors import ConfigError
+from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.numbers import parse_whole
 
 LOOPBACK = "127.0.0.1"
@@ -31,13 +31,13 @@ class OscAddress(NamedTuple):
 def resolve_address(text: str) -> OscAddress:
     """Read `9000`, `192.168.1.20:9000`, `lights.local:9000` or `[::1]:9000`.
 
-    May ask a name server. Raises ConfigError.
+    May ask a name server. Raises OptionError for text that is no address, ConfigError for a host that is not found.
     """
     host, colon, number = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else LOOPBACK
     port = parse_whole(number) or 0
     if not host or not 1 <= port <= 65535:
-        raise ConfigError(f"{text[:60]!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
+        raise OptionError(f"{text[:60]!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     except (OSError, UnicodeError) as error:

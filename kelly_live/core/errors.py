@@ -25,6 +25,12 @@ class ConfigError(KellyError):
     """A setting, preset or parameter is outside its range."""
 
 
+class OptionError(ConfigError):
+    """An option or argument was given a value that it cannot take: a usage error."""
+
+    exit_code = 2
+
+
 class OutputError(KellyError):
     """A result cannot be written where it was asked for."""
 

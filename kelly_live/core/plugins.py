@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.errors import KellyError, OptionError
 
 OUR_PACKAGE = "kelly-live"
 LOAD_SECONDS = 30.0  # a package that imports torch takes 10 s on a busy machine
@@ -88,7 +88,7 @@ def find_plugins(group: str) -> dict[str, Plugin]:
 def select_plugin(name: str, plugins: Mapping[str, Plugin], kind: str) -> Plugin:
     """Return the plug-in of this name; `kind` ("generator") goes into the error. Raises ConfigError."""
     if name not in plugins:
-        raise ConfigError(f"there is no {kind} {name!r}; it must be one of {', '.join(plugins) or '(none installed)'}")
+        raise OptionError(f"there is no {kind} {name!r}; it must be one of {', '.join(plugins) or '(none installed)'}")
     return plugins[name]
 
 

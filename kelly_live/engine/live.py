@@ -75,9 +75,23 @@ class LiveReport:
         return [
             *self.written,
             f"stopped: {plural(last.scheduler.sent, 'event')} sent, {last.scheduler.late} late, "
-            f"{plural(last.scheduler.dropped, 'note')} dropped; {plural(last.dropped_windows, 'window')} and "
-            f"{last.audio.dropped_seconds:.1f} s of input dropped",
+            f"{plural(last.scheduler.dropped, 'note')} dropped; {_describe_input_loss(last)}",
         ]
+
+
+def _describe_input_loss(last: Snapshot) -> str:
+    """Say how much input was lost; an overflow that a device only reports counts, but adds no seconds."""
+    audio, parts = last.audio, []
+    if audio.dropped_seconds > 0.0:
+        where = f" in {plural(audio.overflows, 'overflow')}" if audio.overflows else ""
+        parts.append(f"{audio.dropped_seconds:.1f} s of input lost{where}")
+    elif audio.overflows:
+        parts.append(
+            f"{plural(audio.overflows, 'overflow')} of the input (the device does not say how much sound each one lost)"
+        )
+    if last.dropped_windows:
+        parts.append(f"{plural(last.dropped_windows, 'window')} of input skipped to keep up")
+    return "; ".join(parts) or "no input lost"
 
 
 class _Phase(Enum):

@@ -19,10 +19,14 @@ import queue
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kelly_live.core.atomic_write import create_folder
 from kelly_live.core.errors import OutputError
-from kelly_live.core.wording import plural
+from kelly_live.core.wording import escape, plural
+
+if TYPE_CHECKING:
+    from logging import _SysExcInfoType as ExceptionInfo
 
 ROOT = "kelly_live"
 FILE_NAME = "kelly-live.log"
@@ -51,6 +55,8 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
         """Hand over to this queue."""
         super().__init__(records)
         self.dropped = 0
+        # The queue makes one text of message and traceback; in there only that can be told apart.
+        self.setFormatter(EscapingFormatter())
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Put a record into the queue, or drop and count it. The handler's lock is held."""
@@ -62,6 +68,18 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
             self.queue.put_nowait(record)
         except queue.Full:
             self.dropped += 1
+
+
+class EscapingFormatter(logging.Formatter):
+    """Formats a record as printable text: names in it cannot fake a line or control the terminal that shows it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the library's name
+        """Return the record's line."""
+        return escape(super().formatMessage(record))
+
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802  # the library's name
+        """Return a traceback, whose lines stay lines."""
+        return "\n".join(map(escape, super().formatException(ei).split("\n")))
 
 
 class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):

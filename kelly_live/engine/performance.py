@@ -53,8 +53,10 @@ class Performance:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys in their order, as "C ionian"."""
-        names = (f"{phrase.key.tonic_name} {phrase.key.scale.name}" for phrase in self.phrases)
+        """The keys in their order, as "C ionian"; a tonic has the name of its first key, Bb or A#, throughout."""
+        keys = [phrase.key for phrase in self.phrases]
+        tonics = {key.tonic: key.tonic_name for key in reversed(keys)}
+        names = (f"{tonics[key.tonic]} {key.scale.name}" for key in keys)
         return tuple(name for name, _ in groupby(names))
 
     def with_title(self, title: str) -> Performance:
@@ -94,6 +96,7 @@ class Performance:
             duration_seconds=self.end_seconds,
             parts=self._names(),
             title=self.title,
+            tempo_map=self.tempo_map,
         )
 
     def write_files(self, *, midi: Path | None = None, wav: Path | None = None, plot: Path | None = None) -> None:

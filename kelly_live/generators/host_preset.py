@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from kelly_live.core import preset_library
-from kelly_live.core.errors import ConfigError
+from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.safe_yaml import Node, read_nodes
 from kelly_live.core.values import MAIN_PORT
@@ -95,7 +95,7 @@ class Setting(NamedTuple):
         place, equals, value = text.partition("=")
         player, dot, parameter = place.strip().rpartition(".")
         if not (equals and dot and player and parameter and value.strip()):
-            raise ConfigError(
+            raise OptionError(
                 f"{text[:60]!r} sets nothing; write PLAYER.PARAMETER=VALUE, as `kelly-live generators` lists them"
             )
         return cls(player, parameter, value.strip())

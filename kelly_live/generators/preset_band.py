@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kelly_live.core.errors import ConfigError
+from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
@@ -59,7 +59,9 @@ def assign_slots(
             )
         except ConfigError as error:
             if player.generator in registry.list_names():
-                raise ConfigError(f"{'--set' if overrides else player.where or '--with'}: {error}") from error
+                if overrides or not player.where:
+                    raise OptionError(f"{'--set' if overrides else '--with'}: {error}") from error
+                raise ConfigError(f"{player.where}: {error}") from error
             loaded_generator = LoadedGenerator(player.generator, None, str(error))
         if loaded_generator.generator is None:
             unloaded_players.append(MutedPlayer(part, loaded_generator.problem or "unknown"))
@@ -201,4 +203,4 @@ class PresetBand(GeneratorBand):
         for setting in self._settings:
             if setting.player not in player_names:
                 listing = ", ".join(sorted(filter(None, player_names)))
-                raise ConfigError(f"there is no player {setting.player[:60]!r}; there are {listing}")
+                raise OptionError(f"there is no player {setting.player[:60]!r}; there are {listing}")

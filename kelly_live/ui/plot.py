@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from kelly_live.core.timebase import TempoMap
+
 # Okabe & Ito's colours, which colour-blind people can distinguish, given to the emotions that they suit.
 EMOTION_COLOURS: dict[str, str] = {
     "happy": "#F0E442",
@@ -68,16 +70,18 @@ def plot_session(
     duration_seconds: float,
     parts: Mapping[int, str],
     title: str = "Kelly Live",
+    tempo_map: TempoMap | None = None,
 ) -> None:
     """Write a PNG of a session to `path`, whole or not at all.
 
     Times of `states` and `notes` are seconds from the start of the session; `parameters` are those of the `states`, one
-    each (or none at all); `parts` names the channels. Raises OutputError if it cannot be written, ConfigError if the
-    values do not fit together.
+    each (or none at all); `parts` names the channels. `tempo_map` is the tempo that was played: not the emotion's where
+    the band follows a player. Without one, the emotion's is drawn. Raises OutputError if it cannot be written,
+    ConfigError if the values do not fit together.
     """
     from kelly_live.core.atomic_write import write_atomically
 
-    write_atomically(path, render_session(states, parameters, notes, duration_seconds, parts, title))
+    write_atomically(path, render_session(states, parameters, notes, duration_seconds, parts, title, tempo_map))
 
 
 def render_session(
@@ -87,6 +91,7 @@ def render_session(
     duration_seconds: float,
     parts: Mapping[int, str],
     title: str,
+    tempo_map: TempoMap | None = None,
 ) -> bytes:
     """The picture of `plot_session` as PNG bytes, the same for the same values."""
     if not 0.0 < duration_seconds < float("inf"):
@@ -117,7 +122,7 @@ def render_session(
         _title(figure, title, states, parameters, notes, duration_seconds)
         _emotions(axes[0], states, duration_seconds)
         _dimensions(axes[1], states, duration_seconds)
-        _tempo_and_mode(axes[2], states, parameters, duration_seconds)
+        _tempo_and_mode(axes[2], states, parameters, tempo_map, duration_seconds)
         _piano_roll(axes[3], melodic, parts)
         _percussion(axes[4], drums)
         axes[4].set_xlabel("time (s)", color=PALE)
@@ -207,19 +212,24 @@ def _dimensions(axis: Axes, states: Sequence[EmotionState], duration: float) -> 
 
 
 def _tempo_and_mode(
-    axis: Axes, states: Sequence[EmotionState], parameters: Sequence[MusicParameters], duration: float
+    axis: Axes,
+    states: Sequence[EmotionState],
+    parameters: Sequence[MusicParameters],
+    tempo_map: TempoMap | None,
+    duration: float,
 ) -> None:
     axis.set_ylabel("tempo, mode")
     if not parameters:
         axis.set_yticks([])
         return
     times = [state.time for state in states]
-    seconds, tempo = _extend_curve(times, [p.tempo.suggested for p in parameters], duration)
+    seconds, suggested = _extend_curve(times, [p.tempo.suggested for p in parameters], duration)
     _, slowest = _extend_curve(times, [p.tempo.minimum for p in parameters], duration)
     _, fastest = _extend_curve(times, [p.tempo.maximum for p in parameters], duration)
     axis.fill_between(seconds, slowest, fastest, step="post", color="#DCEAF4", label="range", zorder=1)
-    axis.step(seconds, tempo, where="post", color="#0072B2", linewidth=1.8, label="BPM", zorder=2)
-    low, high = min(slowest), max(fastest)
+    beats, tempo = (seconds, suggested) if tempo_map is None else _played_tempo(tempo_map, duration)
+    axis.step(beats, tempo, where="post", color="#0072B2", linewidth=1.8, label="BPM", zorder=2)
+    low, high = min(*slowest, *tempo), max(*fastest, *tempo)
     span = max(high - low, 10.0)
     axis.set_ylim(low - 0.12 * span, high + 0.85 * span)  # the modes stand in the free space above
     axis.locator_params(axis="y", nbins=3, integer=True)
@@ -235,6 +245,13 @@ def _tempo_and_mode(
                 (start + end) / 2, 0.86, mode, transform=axis.get_xaxis_transform(), ha="center", va="center", size=8.5
             )
     _beside(axis)
+
+
+def _played_tempo(tempo_map: TempoMap, duration: float) -> tuple[list[float], list[float]]:
+    """The seconds and BPM of each change of tempo within the picture."""
+    points = [(max(0.0, tempo_map.seconds_at(point.beat)), point.bpm) for point in tempo_map.points()]
+    seconds, tempo = zip(*((second, bpm) for second, bpm in points if second < duration), strict=True)
+    return _extend_curve(seconds, tempo, duration)
 
 
 def _scale(parameters: MusicParameters) -> str:

@@ -294,6 +294,6 @@ def test_an_emotion_reader_that_is_not_installed_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    assert run(command[0], recording, *command[1:], "--reader", "aura") == 1
+    assert run(command[0], recording, *command[1:], "--reader", "aura") == 2
     (line,) = complaints(capsys.readouterr().err)
     assert "there is no emotion reader 'aura'; it must be one of kelly" in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -15,7 +16,11 @@ import soundfile
 
 from kelly_live.audio.decode import read_blocks
 from kelly_live.core.wording import escape
-from tests.field.command_line import run_command
+from kelly_live.cultures import library
+from kelly_live.engine.log_setup import set_up_logging
+from kelly_live.generators import host_preset
+from kelly_live.profiles.store import ProfileStore
+from tests.field.command_line import Result, run_command
 
 LATIN_1 = os.fsdecode(b"caf\xe9")
 posix_only = pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
@@ -54,6 +59,83 @@ def test_a_recording_with_such_a_name_gives_its_title_to_the_file(tmp_path: Path
 )
 def test_no_name_controls_the_terminal(name: str, printed: str) -> None:
     assert escape(name) == printed
+
+
+HOSTILE = "a\x1b]0;mine\x07\nstopped: fake\u202e"
+
+
+def is_harmless(result: Result) -> bool:
+    """Whether no line was faked, and nothing but printable characters was printed."""
+    lines = [*result.output.split("\n"), *result.errors.split("\n")]
+    return all(line.isprintable() and not line.startswith("stopped: fake") for line in lines)
+
+
+@posix_only
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["presets"],
+        ["presets", "--json"],
+        ["presets", HOSTILE],
+        ["cultures"],
+        ["cultures", "--json"],
+        ["cultures", HOSTILE],
+        ["cultures", "klezmer", "--listen", HOSTILE],
+        ["cultures", "klezmer", "--sheet", f"{HOSTILE}.png"],
+        ["profile", "create", HOSTILE],
+        ["profile", "list"],
+        ["profile", "list", "--json"],
+        ["profile", "show", HOSTILE],
+        ["profile", "import", HOSTILE],
+        ["profile", "set", "anna", f"preset={HOSTILE}"],
+        ["profile", "export", "anna", f"{HOSTILE}.yaml"],
+        ["profile", "use", HOSTILE],
+        ["profile", "delete", HOSTILE, "--yes"],
+        ["devices", "--audio-in", HOSTILE, "--midi-out", HOSTILE, "--midi-in", HOSTILE],
+        ["learn", HOSTILE],
+        ["learn", "--list"],
+        ["compose", "--emotion", "sad", "--bars", "1", "--midi", f"{HOSTILE}.mid"],
+        ["compose", "--emotion", "sad", "--midi", "x.mid", "--with", HOSTILE],
+        ["compose", "--emotion", "sad", "--midi", "x.mid", "--set", f"{HOSTILE}.x=1"],
+        ["compose", "--emotion", "sad", "--midi", "x.mid", "--preset", HOSTILE],
+        ["render", HOSTILE, "--midi", "x.mid"],
+        ["replay", HOSTILE],
+        ["analyze", HOSTILE],
+        ["follow", HOSTILE],
+        ["gallery", "folder", "--sheet", f"{HOSTILE}/a.png"],
+        ["demo", "--out", f"{HOSTILE}/{HOSTILE * 20}"],
+        ["live", "--osc", HOSTILE],
+        ["presets", "band", HOSTILE],
+        ["presets", f"--{HOSTILE}"],
+        [HOSTILE],
+    ],
+    ids=lambda typed: " ".join(typed).replace(HOSTILE, "NAME")[:40],
+)
+def test_no_command_prints_a_name_raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str]) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    assert run_command("profile", "create", "anna").code == 0
+    for user_folder in (host_preset.user_folder(), library.user_folder(), ProfileStore().folder):
+        user_folder.mkdir(parents=True, exist_ok=True)
+        (user_folder / f"{HOSTILE}.yaml").write_text(f"name: {HOSTILE!r}\n")
+    assert is_harmless(run_command(*typed))
+
+
+def test_a_log_repeats_no_escape_sequence(tmp_path: Path) -> None:
+    setup = set_up_logging(debug=False, file=tmp_path / "a.log")
+    log = logging.getLogger("kelly_live.test")
+    try:
+        log.warning("the port %s is lost", HOSTILE)
+        try:
+            raise OSError(HOSTILE)
+        except OSError:
+            log.exception("unexpected %s", HOSTILE)
+    finally:
+        setup.close()
+    lines = (tmp_path / "a.log").read_text().splitlines()
+    assert all(map(str.isprintable, lines))
+    assert [line.partition(": ")[2].partition("\\x1b")[0] for line in lines[:2]] == ["the port a", "unexpected a"]
+    assert "Traceback (most recent call last):" in lines
 
 
 def test_an_error_repeats_no_escape_sequence() -> None:

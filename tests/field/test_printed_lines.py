@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
 
 from kelly_live.core.override import describe_override, has_place
-from kelly_live.core.protocols import EmotionOverride, Morph
+from kelly_live.core.protocols import AudioHealth, EmotionOverride, Morph
+from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.wording import plural
+from kelly_live.engine.functions import compose
+from kelly_live.engine.live import LiveReport
+from kelly_live.engine.performance import Performance
+from kelly_live.engine.session import Snapshot
+from kelly_live.ui.plot import render_session
 from tests.field.command_line import run_command
+from tests.ui import sample_session
 
 
 @pytest.mark.parametrize(
@@ -24,6 +33,10 @@ from tests.field.command_line import run_command
         (["compose", "--midi", "x.mid"], "say which emotion"),
         (["presets", "--json", "band", "strings"], "unexpected extra argument"),
         (["fly"], "No such command"),
+        (["live", "--osc", "99999"], "'99999' is no OSC address"),
+        (["compose", "--emotion", "sad", "--midi", "x.mid", "--set", "nobody.x=1"], "there is no player 'nobody'"),
+        (["compose", "--emotion", "sad", "--midi", "x.mid", "--set", "bass.x=1"], "there is no parameter 'x'"),
+        (["compose", "--emotion", "sad", "--midi", "x.mid", "--with", "nobody"], "there is no generator 'nobody'"),
     ],
 )
 def test_a_usage_error_exits_with_2(typed: list[str], complaint: str) -> None:
@@ -56,3 +69,76 @@ def test_listening_creates_its_folder_but_not_for_a_name_that_is_none(tmp_path: 
     assert not (tmp_path / "new").exists()
     assert run_command("cultures", "klezmer", "--listen", tmp_path / "new" / "er").code == 0
     assert {path.suffix for path in (tmp_path / "new" / "er").iterdir()} == {".mid", ".wav", ".png"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        (["set", "anna", "strength=7"], "strength is '7'; it must be a number from 0 to 1"),
+        (["set", "anna", "culture=nowhere"], "no culture is called 'nowhere'"),
+        (["set", "anna", "fly=on"], "a profile has no 'fly'"),
+        (["rate", "anna", "--emotion", "sad", "--target", "tempo=9999"], "tempo is 9999; it must be from"),
+        (["rate", "anna", "--emotion", "sad", "--target", "wings=2"], "nothing is called 'wings'"),
+    ],
+)
+def test_a_value_that_a_profile_cannot_take_exits_with_2_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], complaint: str
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert run_command("profile", "create", "anna").code == 0
+    before = run_command("profile", "show", "anna", "--json").output
+    done = run_command("profile", *typed)
+    assert done.code == 2
+    assert complaint in done.errors
+    assert run_command("profile", "show", "anna", "--json").output == before
+
+
+@pytest.mark.parametrize("seed", [4, 10])  # the player goes from aeolian to phrygian on one tonic, Bb
+def test_a_tonic_has_one_name_in_a_piece(seed: int) -> None:
+    piece = compose("sad", bars=6, seed=seed, morph_to=EmotionOverride(emotion="fearful"), morph_bars=4)
+    assert len(piece.keys) == 2
+    assert len({key.split()[0] for key in piece.keys}) == 1
+
+
+def test_lost_input_is_one_number_that_is_explained() -> None:
+    def last_line(*, overflows: int, seconds: float, windows: int = 0) -> str:
+        health = AudioHealth(-20.0, overflows=overflows, dropped_seconds=seconds)
+        snapshot = Mock(spec=Snapshot, scheduler=Mock(sent=2, late=0, dropped=0), audio=health, dropped_windows=windows)
+        return LiveReport(snapshot, ()).describe()[-1]
+
+    assert last_line(overflows=0, seconds=0.0) == "stopped: 2 events sent, 0 late, 0 notes dropped; no input lost"
+    assert last_line(overflows=1664, seconds=0.0).endswith(
+        "; 1664 overflows of the input (the device does not say how much sound each one lost)"
+    )
+    assert last_line(overflows=3, seconds=1.52).endswith("; 1.5 s of input lost in 3 overflows")
+    assert last_line(overflows=0, seconds=0.0, windows=1).endswith("; 1 window of input skipped to keep up")
+
+
+def test_the_picture_draws_the_tempo_that_was_played() -> None:
+    states = sample_session.states(seconds=10.0)
+    values: dict[str, Any] = {
+        "states": states, "parameters": sample_session.parameters(states), "notes": sample_session.notes(seconds=10.0),
+        "duration_seconds": 10.0, "parts": sample_session.PARTS, "title": "test",
+    }  # fmt: skip
+    followed, other = TempoMap(0.0, 120.0), TempoMap(0.0, 120.0)
+    other.add(TempoPoint(8.0, 90.0))
+    pictures = [render_session(**values, tempo_map=one) for one in (None, followed, other)]
+    assert len(set(pictures)) == 3
+    played = Performance((), (), followed, 10.0)
+    with patch("kelly_live.ui.plot.plot_session") as plot:
+        played.write_plot("a.png")
+    assert plot.call_args.kwargs["tempo_map"] is followed
+
+
+@pytest.mark.parametrize(
+    "typed", [["analyze", "missing.wav", "gone.wav"], ["render", "missing.wav", "--midi", "x.mid"]]
+)
+def test_a_file_that_is_missing_is_said_before_the_nets_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with patch("kelly_live.emotion.registry.require_reader", side_effect=AssertionError("nets loaded")):
+        done = run_command(*typed)
+    assert done.code == 1
+    assert "missing.wav does not exist" in done.errors
+    assert "nets loaded" not in done.errors

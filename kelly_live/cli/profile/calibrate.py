@@ -16,6 +16,7 @@ from kelly_live.engine.options.click_options import (
     add_options,
     debug_option,
     device_option,
+    print_line,
     reader_option,
 )
 from kelly_live.engine.profile_actions import MIN_SECONDS, describe_calibration, record_calibration
@@ -55,6 +56,7 @@ def command(
     Its mean reading is kept (numbers only, no audio); with --use it is subtracted from what is read while playing. It
     is off by default: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence -.01).
     """
+    from kelly_live.audio.decode import check_sound_file
     from kelly_live.audio.sources import FileSource
     from kelly_live.audio.supervised_source import SupervisedSource
     from kelly_live.core.timebase import MonotonicClock
@@ -65,6 +67,8 @@ def command(
     profile_name = store.default() if name is None else store.find(name)
     if profile_name is None:
         raise click.UsageError("say which profile, or make one the default (`kelly-live profile use NAME`)")
+    if file is not None:
+        check_sound_file(file, mix=options.build_mix())  # before the nets are loaded
     emotion_reader = require_reader(reader, device=device)
     clock = MonotonicClock()
     source: AudioSource
@@ -75,9 +79,9 @@ def command(
     else:
         source = SupervisedSource(audio_in, clock, mix=options.build_mix())
         source.open()
-        click.echo(f"listening to {source.name!r} for {seconds:g} s: be neutral …")
+        print_line(f"listening to {source.name!r} for {seconds:g} s: be neutral …")
     take = record_calibration(source, emotion_reader, seconds)
     profile = store.update(
         profile_name, lambda saved: replace(saved, take=take, calibrate=saved.calibrate if use is None else use)
     )
-    click.echo(f"{profile.name}: {describe_calibration(profile)}")
+    print_line(f"{profile.name}: {describe_calibration(profile)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, Number, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, Number, debug_option, print_line
 from kelly_live.engine.profile_actions import resolve_culture
 
 
@@ -28,4 +28,4 @@ def command(name: str, culture: str | None, culture_strength: float) -> None:
 
     culture = None if culture is None else resolve_culture(culture)
     path = ProfileStore().create(new_profile(name, datetime.now(UTC), culture, culture_strength))
-    click.echo(f"created {name} ({path}); teach it while it plays: `kelly-live --profile {name}`")
+    print_line(f"created {name} ({path}); teach it while it plays: `kelly-live --profile {name}`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 
 
 @click.command("delete", cls=CheckedCommand)
@@ -19,4 +19,4 @@ def command(name: str, yes: bool) -> None:
     name = store.find(name)
     if not yes:
         click.confirm(f"delete {name} and all that it learned?", abort=True)
-    click.echo(f"deleted {store.delete(name)}")
+    print_line(f"deleted {store.delete(name)}")

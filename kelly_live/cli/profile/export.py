@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import OUTPUT_FILE, CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import OUTPUT_FILE, CheckedCommand, debug_option, print_line
 from kelly_live.engine.profile_actions import count_reactions
 
 
@@ -22,4 +22,4 @@ def command(name: str, file: Path) -> None:
 
     profile = ProfileStore().load(name)
     write_atomically(file, to_yaml(profile), private=True)
-    click.echo(f"wrote {file}: {count_reactions(profile)}")
+    print_line(f"wrote {file}: {count_reactions(profile)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option, print_line
 from kelly_live.engine.profile_actions import count_reactions
 
 
@@ -23,4 +23,4 @@ def command(file: Path, name: str | None) -> None:
     profile = from_yaml(read_bounded(file), str(file))
     profile = profile if name is None else replace(profile, name=name)
     path = ProfileStore().create(profile)
-    click.echo(f"imported {profile.name} ({path}): {count_reactions(profile)}")
+    print_line(f"imported {profile.name} ({path}): {count_reactions(profile)}")

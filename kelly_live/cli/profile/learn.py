@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
 
 if TYPE_CHECKING:
@@ -30,6 +30,6 @@ def command(name: str) -> None:
         return learn_profile(net, profile)
 
     profile = ProfileStore().update(name, learn)
-    click.echo(f"{profile.name}: {count_reactions(profile)}")
+    print_line(f"{profile.name}: {count_reactions(profile)}")
     for line in describe_changes(before, list_differences(net, profile)):
-        click.echo(line)
+        print_line(line)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_json, print_line
 from kelly_live.engine.profile_actions import count_reactions
 
 
@@ -32,14 +30,14 @@ def command(as_json: bool) -> None:
             for row in rows
         ]
         result = {"profiles": entries, "folder": str(store.folder), "kept_aside": [str(path) for path in damaged_files]}
-        click.echo(json.dumps(result, ensure_ascii=False))
+        print_json(result)
         return
     for row in rows:
         mark = "*" if row.name == default else " "
         if row.profile is None:
-            click.echo(f"{mark} {row.name:24} cannot be used: {row.problem}")
+            print_line(f"{mark} {row.name:24} cannot be used: {row.problem}")
         else:
-            click.echo(f"{mark} {row.name:24} {count_reactions(row.profile)}, created {row.profile.created[:10]}")
+            print_line(f"{mark} {row.name:24} {count_reactions(row.profile)}, created {row.profile.created[:10]}")
     for path in damaged_files:
-        click.echo(f"  damaged and kept aside: {path.name}")
-    click.echo(f"profiles: {store.folder}")
+        print_line(f"  damaged and kept aside: {path.name}")
+    print_line(f"profiles: {store.folder}")

@@ -10,7 +10,7 @@ import click
 
 from kelly_live.core.numbers import parse_number
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.options.click_options import CheckedCommand, Number, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, Number, debug_option, print_line, usage_errors
 from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
@@ -69,17 +69,19 @@ def command(
         (values,) = play_for_profile(net, profile, [state])
         before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
-        for parameter, value in targets:
-            profile = profile.with_reaction(create_reaction(now, PREFERENCE, state, values, parameter, value))
+        with usage_errors():
+            wanted = [create_reaction(now, PREFERENCE, state, values, *target) for target in targets]
+        for reaction in wanted:
+            profile = profile.with_reaction(reaction)
         for word in words:
             profile = profile.with_reaction(create_reaction(now, word, state, values))
         return profile if no_learn else learn_profile(net, profile)
 
     profile = ProfileStore().update(name, rate)
-    click.echo(f"{profile.name}: {count_reactions(profile)}")
+    print_line(f"{profile.name}: {count_reactions(profile)}")
     if not no_learn:
         for line in describe_changes(before, list_differences(net, profile)):
-            click.echo(line)
+            print_line(line)
 
 
 def _parse_target(text: str) -> tuple[str, float]:

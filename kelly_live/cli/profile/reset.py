@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 from kelly_live.engine.profile_actions import count_reactions, load_net
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ def command(name: str, emotion: str | None) -> None:
 
     profile = ProfileStore().update(name, forget)
     scope = "everything" if emotion is None else f"what was said in {emotion}"
-    click.echo(f"{profile.name} has forgotten {scope}: {count_reactions(profile)}")
+    print_line(f"{profile.name} has forgotten {scope}: {count_reactions(profile)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, usage_errors
 from kelly_live.engine.profile_actions import apply_setting, describe_settings
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ def command(name: str, settings: tuple[str, ...]) -> None:
     changes = [_parse_setting(text) for text in settings]
 
     def change(profile: Profile) -> Profile:
-        for key, value in changes:
-            profile = apply_setting(profile, key, value)
+        with usage_errors():
+            for key, value in changes:
+                profile = apply_setting(profile, key, value)
         return profile
 
     profile = ProfileStore().update(name, change)
-    click.echo(f"{profile.name}: {describe_settings(profile)}")
+    print_line(f"{profile.name}: {describe_settings(profile)}")
 
 
 def _parse_setting(text: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +9,14 @@ import click
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import OUTPUT_FILE, CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import (
+    OUTPUT_FILE,
+    CheckedCommand,
+    debug_option,
+    print_json,
+    print_line,
+    print_notice,
+)
 from kelly_live.engine.profile_actions import (
     count_reactions,
     describe_calibration,
@@ -40,7 +46,7 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
 
         marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in differences]
         write_atomically(plot, draw_person(marks, f"{profile.name}: {count_reactions(profile)}"), private=True)
-        click.echo(f"wrote {plot}", err=True)
+        print_notice(f"wrote {plot}")
     if as_json:
         answer = {
             "name": profile.name,
@@ -55,14 +61,14 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
             "learned_from": profile.learned_from,
             "differences": [asdict(one) | {"change": one.change} for one in differences],
         }
-        click.echo(json.dumps(answer, ensure_ascii=False))
+        print_json(answer)
         return
-    click.echo(f"{profile.name}: {count_reactions(profile)}")
+    print_line(f"{profile.name}: {count_reactions(profile)}")
     if (settings := describe_settings(profile)) != "nothing set":
-        click.echo(settings)
+        print_line(settings)
     if profile.embedding is None:
-        click.echo("nothing is learned yet: it plays the base mapping")
+        print_line("nothing is learned yet: it plays the base mapping")
         return
     for emotion in EMOTIONS:
         count = sum(one.count for one in profile.reactions if one.state.emotion == emotion)
-        click.echo(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(differences, emotion)}")
+        print_line(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(differences, emotion)}")

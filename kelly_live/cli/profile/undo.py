@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 from kelly_live.engine.profile_actions import count_reactions, load_net
 
 
@@ -18,4 +18,4 @@ def command(name: str) -> None:
 
     net = load_net()
     profile = ProfileStore().update(name, lambda profile: learn_profile(net, profile.without_last_reaction()))
-    click.echo(f"{profile.name}: the last reaction is taken back; {count_reactions(profile)}")
+    print_line(f"{profile.name}: the last reaction is taken back; {count_reactions(profile)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 
 
 @click.command("use", cls=CheckedCommand, short_help="Make a profile the default.")
@@ -15,7 +15,7 @@ def command(name: str) -> None:
     from kelly_live.profiles.store import ProfileStore
 
     profile_name = ProfileStore().use(None if name.strip().casefold() == "none" else name)
-    click.echo(
+    print_line(
         "no profile is used unless --profile names one"
         if profile_name is None
         else f"{profile_name} is used by default"

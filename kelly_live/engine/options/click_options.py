@@ -9,6 +9,7 @@ def command(options: RenderOptions) -> None: ...
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -97,6 +98,16 @@ def _list_flags(params: Iterable[click.Parameter]) -> list[str]:
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error, and log messages on stderr."
 )
+
+
+def print_line(line: str) -> None:
+    """Print a line of the result on stdout; names in it control nothing."""
+    click.echo(escape(line))
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object on a line; what is not ASCII is escaped, so that names in it control nothing."""
+    click.echo(json.dumps(value))
 
 
 def print_notice(line: str) -> None:
