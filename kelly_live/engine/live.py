@@ -15,6 +15,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -37,7 +38,7 @@ from kelly_live.engine.build import (
 )
 from kelly_live.engine.console import Console, Display
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
-from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts, LogDisplay
+from kelly_live.engine.live_parts import ActionQueue, LiveParts, LogDisplay
 from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observers
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.record import insert_tee, start_recorder
@@ -192,14 +193,12 @@ class LiveEngine:
         parsed_action = Action(action, value) if isinstance(action, str) else action
         if self._phase is not _Phase.RUNNING:
             raise EngineError(f"the engine is {self._phase.value}; start it before it can act")
-        accepted = self._actions.put(parsed_action)
-        if not accepted:
-            _log.warning("an action was dropped: over %d wait", MAX_WAITING_ACTIONS)
-        return accepted
+        return self._actions.put(parsed_action)
 
     def snapshot(self) -> Snapshot:
         """Return what the session does now, or did last. Raises EngineError before the start."""
-        session = None if self._session_parts is None else self._session_parts.session
+        session_parts = self._session_parts  # once: another thread may end the session meanwhile
+        session = None if session_parts is None else session_parts.session
         if self._last is not None:
             return self._last
         if session is None:
@@ -265,7 +264,8 @@ class LiveEngine:
 
     def describe(self) -> list[str]:
         """Say what is open, one line each."""
-        return [] if self._session_parts is None else list(self._session_parts.lines)
+        session_parts = self._session_parts
+        return [] if session_parts is None else list(session_parts.lines)
 
     def own_keys(self) -> Mapping[str, Action | None]:
         """Return the actions that the profile gives to single keys."""
@@ -326,7 +326,8 @@ class LiveEngine:
     def request_stop(self) -> None:
         """Ask the session to end, and return at once; safe from a signal handler."""
         self._stop_requested.set()
-        session = None if self._session_parts is None else self._session_parts.session
+        session_parts = self._session_parts  # once: another thread may end the session meanwhile
+        session = None if session_parts is None else session_parts.session
         if session is not None:
             session.stop()
 
@@ -449,19 +450,24 @@ class LiveEngine:
         """Close all that is open, in order; returns what the recorder wrote, one line each."""
         session_parts = self._session_parts
         paths: list[str] = []
-        if session_parts is not None:
-            session_parts.source.close()
-            session_parts.sink.send(Stop())
-            session_parts.external_io.close()
-            session_parts.band.close()
-            paths += session_parts.recorder.close() if session_parts.recorder is not None else ()
-            session_parts.reader.close()
-            if session_parts.person is not None:
-                session_parts.person.close()
+        with ExitStack() as stack:  # the last one first; one that fails, a program's own part, keeps no other open
+            stack.callback(self._end)
+            if session_parts is not None:
+                if session_parts.person is not None:
+                    stack.callback(session_parts.person.close)
+                stack.callback(session_parts.reader.close)
+                if (recorder := session_parts.recorder) is not None:
+                    stack.callback(lambda: paths.extend(recorder.close()))
+                stack.callback(session_parts.band.close)
+                stack.callback(session_parts.external_io.close)
+                stack.callback(session_parts.sink.send, Stop())
+                stack.callback(session_parts.source.close)
+        return paths
+
+    def _end(self) -> None:
         self._session_parts = None
         self._observers.close()
         disable_realtime()
         unfreeze_gc()
         self._phase = _Phase.ENDED
         self._ended.set()
-        return paths

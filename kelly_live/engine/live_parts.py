@@ -87,14 +87,18 @@ class ActionQueue:
     def __init__(self) -> None:
         self._pending: deque[Action] = deque()
         self._putting = threading.Lock()
+        self._is_dropping = False  # and that was logged
 
     def put(self, action: Action) -> bool:
         """Queue an action; False if MAX_WAITING_ACTIONS wait already, and then it is dropped."""
         with self._putting:
-            if len(self._pending) >= MAX_WAITING_ACTIONS:
-                return False
-            self._pending.append(action)
-            return True
+            was_dropping, self._is_dropping = self._is_dropping, len(self._pending) >= MAX_WAITING_ACTIONS
+            if not self._is_dropping:
+                self._pending.append(action)
+                return True
+        if not was_dropping:
+            _log.warning("actions are dropped: over %d wait", MAX_WAITING_ACTIONS)
+        return False
 
     def publish(self, view: ControlView) -> None:
         """Show nothing: programs observe the engine."""

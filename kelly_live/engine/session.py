@@ -253,13 +253,15 @@ class LiveSession:
                     on_status(self.snapshot())
         finally:
             self._stopping.set()
-            self._source.close()
-            for thread in (listen, play):
-                if thread.is_alive():
-                    thread.join(timeout=2.0)
-            last = self.snapshot()
-            self._journal.record_stop(self._clock.now())
-            self._sink.send(Stop())
+            try:
+                self._source.close()
+                for thread in (listen, play):
+                    if thread.is_alive():
+                        thread.join(timeout=2.0)
+                last = self.snapshot()
+            finally:  # a source of a program's own may raise: no note may hang
+                self._journal.record_stop(self._clock.now())
+                self._sink.send(Stop())
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -297,13 +299,13 @@ class LiveSession:
             states = self._reader.push(block)
             if states:
                 self._fault = None
-        except Exception as error:  # whatever a driver or a net raises, the music goes on
+        except BaseException as error:  # whatever a driver or a net raises, `sys.exit` too, the music goes on
             if self._fault is None:
                 _log.exception("the emotion reader failed and is reset")
             name = "" if isinstance(error, KellyError) else f"{type(error).__name__}: "
             self._fault = f"the analysis restarts ({name}{' '.join(str(error).split())[:120]})"
             states = ()
-            with contextlib.suppress(Exception):  # it is tried again with the next block
+            with contextlib.suppress(BaseException):  # it is tried again with the next block
                 self._reader.reset()
         return states
 

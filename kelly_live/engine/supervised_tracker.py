@@ -51,7 +51,8 @@ class SupervisedTracker:
             return SyncState()
 
     def _fail(self, error: Exception) -> None:
-        _log.exception("the beat tracker failed and is replaced")
+        if self.problem is None:  # one that fails at every block would fill the log
+            _log.exception("the beat tracker failed and is replaced")
         self._tracker, self._taken_seconds = None, 0.0
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         self.problem = f"the beat tracker starts anew ({words})"
