@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -43,7 +42,7 @@ from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observer
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.record import insert_tee, start_recorder
 from kelly_live.engine.session import LiveSession, Snapshot
-from kelly_live.workers.realtime import disable_realtime, enable_realtime, freeze_gc, unfreeze_gc
+from kelly_live.workers.realtime import enable_realtime, end_session, freeze_gc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -334,24 +333,21 @@ class LiveEngine:
     # ------------------------------------------------------------ inside
 
     def _run_in_thread(self) -> None:
-        switch_interval = sys.getswitchinterval()
         try:
             self.open()
             self.run()
         except BaseException as error:  # raised by `start` or `stop`, in the caller's thread
             self._failure = error
         finally:
-            sys.setswitchinterval(switch_interval)
             self._started.set()
-            self._ended.set()
 
     def _open(self) -> None:
+        enable_realtime()
         from kelly_live.audio.supervised_source import SupervisedSource
         from kelly_live.engine.analysis_proxy import AnalysisProxy
         from kelly_live.engine.person import Person
 
         options, parts = self.options, self._parts
-        enable_realtime()
         analysis_proxy = None
         if parts.reader is None:
             analysis_proxy = AnalysisProxy(self._clock)
@@ -432,18 +428,14 @@ class LiveEngine:
         )
         virtual = " (a virtual port: connect your synth or DAW to it)"
         outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
-        name = getattr(
-            session_parts.source, "name", type(session_parts.source).__name__
-        )  # a program's own source may have none
-        inputs = getattr(session_parts.source, "inputs", "")
+        source, recorder = session_parts.source, session_parts.recorder
+        name = getattr(source, "name", type(source).__name__)  # a program's own source may have none
+        inputs = getattr(source, "inputs", "")
+        recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
         session_parts.lines = (
             f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {session_parts.seed}",
             *session_parts.external_io.describe(),
-            *(
-                [f"recording: {session_parts.recorder.paths.midi or session_parts.recorder.paths.log}"]
-                if session_parts.recorder
-                else []
-            ),
+            *recording,
         )
 
     def _close(self) -> list[str]:
@@ -467,7 +459,6 @@ class LiveEngine:
     def _end(self) -> None:
         self._session_parts = None
         self._observers.close()
-        disable_realtime()
-        unfreeze_gc()
+        end_session()
         self._phase = _Phase.ENDED
         self._ended.set()

@@ -19,6 +19,8 @@ TIMER_MILLISECONDS = 1
 _LOAD_WINDOWS_LIBRARY = getattr(ctypes, "WinDLL", None)
 PLAY_PRIORITY = 1  # real time, below all audio threads: it computes a twentieth of the time
 
+_sessions: list[float] = []  # of this process: the switch interval before each began
+
 
 def set_switch_interval(seconds: float = SWITCH_INTERVAL_SECONDS) -> None:
     """Let no thread keep the interpreter for longer than this while another wants it."""
@@ -37,14 +39,25 @@ def switch_interval(seconds: float) -> Iterator[None]:
 
 
 def enable_realtime() -> None:
-    """Prepare the process that makes the music, before its first thread.
+    """Prepare the process that makes the music, before the first thread of a session.
 
     Sets the switch interval, and asks for a fine timer and real-time priority. All threads that are started later
-    inherit it: one that had none could hold the interpreter while it waits for its turn.
+    inherit it: one that had none could hold the interpreter while it waits for its turn. `end_session` undoes it.
     """
+    _sessions.append(sys.getswitchinterval())
     set_switch_interval()
     request_timer_period()
     request_realtime_priority(PLAY_PRIORITY)
+
+
+def end_session() -> None:
+    """Give this thread the usual priority again, and the program its interpreter, once no other session needs it."""
+    disable_realtime()
+    interval_before = _sessions[0]
+    _sessions.pop()  # all but the first entry say that another session had begun
+    if not _sessions:
+        set_switch_interval(interval_before)
+        gc.unfreeze()
 
 
 def request_timer_period(load: Callable[[str], Any] | None = _LOAD_WINDOWS_LIBRARY) -> None:
@@ -82,8 +95,3 @@ def freeze_gc() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def unfreeze_gc() -> None:
-    """Let garbage collection look at everything again: for a program that goes on after the session."""
-    gc.unfreeze()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -108,3 +109,19 @@ def test_observers_that_raise_or_exit_are_dropped_and_two_sessions_go_on() -> No
         wait_until(lambda: not any(observation.is_open for observation in observations))
         assert one.is_running
         assert other.is_running
+
+
+def test_one_of_two_sessions_leaves_the_other_its_interpreter_and_the_last_one_the_program() -> None:
+    def look() -> tuple[float, bool]:
+        return sys.getswitchinterval(), gc.get_freeze_count() > 0
+
+    before = look()
+    one, other = make_engine(), make_engine()
+    one.start()
+    other.start()
+    playing = look()
+    assert playing != before
+    one.stop()
+    assert look() == playing
+    other.stop()
+    assert look() == before

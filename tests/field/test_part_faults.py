@@ -13,8 +13,9 @@ from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.actions import Action
 from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import AudioHealth
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.core.values import MAIN_PORT, AudioWindow, EmotionState, SyncState
+from kelly_live.core.values import MAIN_PORT, AudioWindow, EmotionState
 from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts
 from kelly_live.engine.options.commands import LiveOptions

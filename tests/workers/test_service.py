@@ -17,7 +17,7 @@ import pytest
 from kelly_live.core.errors import ConfigError, WorkerError
 from kelly_live.workers.child import ParentConnection
 from kelly_live.workers.framing import encode_payload
-from kelly_live.workers.realtime import disable_realtime, enable_realtime
+from kelly_live.workers.realtime import enable_realtime, end_session
 from kelly_live.workers.service import MAX_REQUESTS, CreateRequest, Request, ServiceProcess
 from kelly_live.workers.service_child import ServiceChild
 from tests.workers.counter_service import Count, Counter
@@ -225,7 +225,7 @@ def test_a_service_does_not_inherit_real_time_priority(tmp_path: Path) -> None:
         process.create(CREATE, str(tmp_path / "farewell"))
         policies.append(process.call("policy", timeout=20.0))
         process.close()
-        disable_realtime()
+        end_session()
         policies.append(os.sched_getscheduler(0))
 
     thread = threading.Thread(target=start)
