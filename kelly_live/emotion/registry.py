@@ -29,6 +29,7 @@ from typing import Protocol, runtime_checkable
 
 from kelly_live.core.checks import as_number
 from kelly_live.core.errors import ModelError
+from kelly_live.core.memory import check_memory
 from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins, guard_call, select_plugin
 from kelly_live.core.protocols import EmotionReader
 
@@ -83,6 +84,8 @@ def load_reader(name: str = DEFAULT_READER, *, device: str = "auto") -> LoadedRe
 
 def require_reader(name: str = DEFAULT_READER, *, device: str = "auto") -> EmotionReader:
     """Create a reader. Raises ConfigError for an unknown name, ModelError for one that does not load."""
+    if name == DEFAULT_READER:
+        check_memory()
     result = load_reader(name, device=device)
     if result.reader is None:
         raise ModelError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kelly_live.core.memory import check_memory
 from kelly_live.core.wording import escape, plural
 from kelly_live.engine.build import (
     Notify,
@@ -73,6 +74,7 @@ def accompany_recording(
     Same input, seed and version give the same bytes. `progress` is given the duration in seconds and returns a context
     manager. Raises KellyError.
     """
+    check_memory()
     from kelly_live.audio.sources import FileSource
     from kelly_live.core.timebase import ManualClock, read_clock
     from kelly_live.emotion.read_ahead import read_ahead

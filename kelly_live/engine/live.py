@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from kelly_live.core.actions import Action, Value
 from kelly_live.core.commands import Stop
 from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.memory import check_memory
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.wording import plural
 from kelly_live.engine.build import (
@@ -256,6 +257,7 @@ class LiveEngine:
                 raise EngineError(f"the engine is {self._phase.value}; make a new one for a new session")
             self._phase = _Phase.OPEN
         try:
+            check_memory()  # a worker has the same limit, and a native library in it would end it without a word
             self._open()
         except BaseException:
             self._close()
