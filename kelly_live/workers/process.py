@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -233,7 +234,7 @@ class WorkerProcess(Generic[Received]):
             error = f"{self.name} was given up ({type(problem).__name__}: {problem})"
         if error is None and _wait(process, _REAP_SECONDS):
             is_given_up = process.returncode == GIVEN_UP_EXIT_CODE
-            reason = "this process did not read its messages" if is_given_up else f"exit code {process.returncode}"
+            reason = "this process did not read its messages" if is_given_up else _explain_exit(process.returncode)
             error = f"{self.name} ended by itself ({reason})"
         self._end(process, error or f"{self.name} closed its output")
 
@@ -271,6 +272,11 @@ class WorkerProcess(Generic[Received]):
             _log.info("%s ended (exit code %s)", self.name, process.poll())
         if self._on_end is not None:
             self._on_end()
+
+
+def _explain_exit(code: int) -> str:
+    """The exit code, and what an abort mostly means: C++ libraries end so when an allocation fails."""
+    return f"exit code {code}" + (", as where there is not enough memory" if code == -signal.SIGABRT else "")
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -166,6 +166,12 @@ def test_one_that_ends_by_itself_is_reported_once(start: Callable[..., Peer]) ->
     assert (peer.ends, peer.process.error) == (1, "the peer ended by itself (exit code 3)")
 
 
+def test_one_that_aborts_names_memory(start: Callable[..., Peer]) -> None:
+    peer = start("os.abort()")
+    wait_until(lambda: peer.ends)
+    assert peer.process.error == "the peer ended by itself (exit code -6, as where there is not enough memory)"
+
+
 def test_garbage_is_the_end(start: Callable[..., Peer]) -> None:
     peer = start("print('Traceback (most recent call last)', flush=True); time.sleep(60)")
     wait_until(lambda: peer.ends)
