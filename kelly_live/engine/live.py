@@ -42,7 +42,7 @@ from kelly_live.engine.live_parts import ActionQueue, LiveParts, LogDisplay
 from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observers
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.record import insert_tee, start_recorder
-from kelly_live.engine.session import LiveSession, Snapshot
+from kelly_live.engine.session import LiveSession, Snapshot, describe_input_loss
 from kelly_live.workers.realtime import enable_realtime, end_session, freeze_gc
 
 if TYPE_CHECKING:
@@ -76,23 +76,8 @@ class LiveReport:
         return [
             *self.written,
             f"stopped: {plural(last.scheduler.sent, 'event')} sent, {last.scheduler.late} late, "
-            f"{plural(last.scheduler.dropped, 'note')} dropped; {_describe_input_loss(last)}",
+            f"{plural(last.scheduler.dropped, 'note')} dropped; {describe_input_loss(last)}",
         ]
-
-
-def _describe_input_loss(last: Snapshot) -> str:
-    """Say how much input was lost; an overflow that a device only reports counts, but adds no seconds."""
-    audio, parts = last.audio, []
-    if audio.dropped_seconds > 0.0:
-        where = f" in {plural(audio.overflows, 'overflow')}" if audio.overflows else ""
-        parts.append(f"{audio.dropped_seconds:.1f} s of input lost{where}")
-    elif audio.overflows:
-        parts.append(
-            f"{plural(audio.overflows, 'overflow')} of the input (the device does not say how much sound each one lost)"
-        )
-    if last.dropped_windows:
-        parts.append(f"{plural(last.dropped_windows, 'window')} of input skipped to keep up")
-    return "; ".join(parts) or "no input lost"
 
 
 class _Phase(Enum):
@@ -265,8 +250,7 @@ class LiveEngine:
 
     def describe(self) -> list[str]:
         """Say what is open, one line each."""
-        session_parts = self._session_parts
-        return [] if session_parts is None else list(session_parts.lines)
+        return list(getattr(self._session_parts, "lines", ()))
 
     def own_keys(self) -> Mapping[str, Action | None]:
         """Return the actions that the profile gives to single keys."""

@@ -36,6 +36,7 @@ from kelly_live.core.protocols import (
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
+from kelly_live.core.wording import plural
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.conductor import Conductor, ConductorStatus
@@ -66,6 +67,21 @@ class Snapshot:
     problem: str | None = None
     read: EmotionState | None = None
     tracker_problem: str | None = None
+
+
+def describe_input_loss(last: Snapshot) -> str:
+    """Say how much input was lost; an overflow that a device only reports counts, but adds no seconds."""
+    audio, parts = last.audio, []
+    if audio.dropped_seconds > 0.0:
+        where = f" in {plural(audio.overflows, 'overflow')}" if audio.overflows else ""
+        parts.append(f"{audio.dropped_seconds:.1f} s of input lost{where}")
+    elif audio.overflows:
+        parts.append(
+            f"{plural(audio.overflows, 'overflow')} of the input (the device does not say how much sound each one lost)"
+        )
+    if last.dropped_windows:
+        parts.append(f"{plural(last.dropped_windows, 'window')} of input skipped to keep up")
+    return "; ".join(parts) or "no input lost"
 
 
 # Takes the state that is played at a time (s), to make controllers of it. Thread: the conductor's.
