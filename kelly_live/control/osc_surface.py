@@ -13,6 +13,8 @@ from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import Clock
 
+_ROUNDING = 1e-6  # a fader whose range a tablet computes with 32 bits ends at 1.0000001
+
 
 class OscSurface:
     """A ControlSurface over UDP; either direction may be missing. Thread: one, the console's."""
@@ -81,6 +83,8 @@ def create_action(name: str, value: Value) -> Action:
         return Action(name)
     if takes is Takes.SWITCH and isinstance(value, float):
         return Action(name, bool(value))
+    if isinstance(value, float) and abs(value) > 1.0 and math.isclose(abs(value), 1.0, rel_tol=_ROUNDING):
+        return Action(name, math.copysign(1.0, value))
     return Action(name, value)
 
 

@@ -174,6 +174,12 @@ def test_a_release_and_what_is_not_panic_is_none(tablet: Tablet, packet: bytes) 
     assert tablet.send(packet) == []
 
 
+def test_a_fader_ends_where_32_bits_round_it(tablet: Tablet) -> None:
+    actions = tablet.send(message("/kelly/do/valence", 1.0000002), message("/kelly/do/arousal", -1.0000001))
+    assert actions == [Action("valence", 1.0), Action("arousal", -1.0)]
+    assert tablet.send(message("/kelly/do/valence", 1.01)) == []
+
+
 def test_values_may_come_as_text(tablet: Tablet) -> None:
     texts = [message("/kelly/do/valence", "0.5"), message("/kelly/do/freeze", "off"), message("/kelly/do/morph", "SAD")]
     assert tablet.send(*texts) == [Action("valence", 0.5), Action("freeze", False), Action("morph", "sad")]
