@@ -11,13 +11,21 @@ from contextlib import closing
 import pytest
 
 from kelly_live.core.errors import MidiError
-from kelly_live.core.midi_messages import ReceivedMessage, note_off, note_on
+from kelly_live.core.midi_messages import ReceivedMessage, control_change, note_off, note_on
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend_registry import find_backends
 from kelly_live.midi.backends import jack as backend_jack
 from kelly_live.midi.backends.jack import JackBackend, JackOut
-from tests.live.conftest import PERIOD_SECONDS, JackServer, end, wait_for
+from tests.live.conftest import (
+    LIBRARIES,
+    PERIOD_SECONDS,
+    SAMPLE_RATE,
+    JackServer,
+    end,
+    need_library,
+    wait_for,
+)
 
 SPACING_SECONDS = 0.05
 MELODY = range(60, 80)
@@ -81,6 +89,28 @@ def test_twenty_notes_come_in_order_each_with_the_time_of_its_frame(connected: t
         tries.append(perform())
     assert min(tries) < LIMIT_SECONDS
     assert source.grain_seconds == pytest.approx(PERIOD_SECONDS)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_panic_is_heard_after_a_sysex_without_its_end(prompt_server: JackServer, library: str) -> None:
+    (backend,) = [one for one in need_library(library)() if one.name.endswith(":jack")]
+    broken, panic = b"\xf0\x7e\x01", control_change(1, 29, 127)
+    with closing(backend.open_virtual_input("Kelly Listens")) as source:
+        (name,) = wait_for(
+            lambda: [one for one in JackBackend().outputs() if one.endswith(":Kelly Listens")], "the input"
+        )
+        with closing(JackBackend().open(name)) as out:
+            for data in (note_on(1, 60, 80), broken, panic, broken, note_on(1, 62, 80), b"\x01\xf7", panic):
+                out.send(data)
+            heard = [one.data for one in hear(source, 4)]
+    assert heard == [note_on(1, 60, 80), panic, note_on(1, 62, 80), panic]
+
+
+def test_an_input_follows_a_period_that_is_changed(own_server: JackServer) -> None:
+    with closing(JackBackend().open_virtual_input("Kelly Listens")) as source:
+        subprocess.run(["jack_bufsize", "1024"], check=True, capture_output=True)
+        wait_for(lambda: source.grain_seconds == pytest.approx(1024 / SAMPLE_RATE), "the new period")
+        assert source.is_alive()
 
 
 def test_an_output_is_heard_by_the_input_that_names_it(backend: JackBackend) -> None:

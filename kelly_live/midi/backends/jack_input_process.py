@@ -47,7 +47,7 @@ _SWITCH_SECONDS = 1e-4  # how long JACK's thread waits for the interpreter at mo
 
 
 class PortOpened(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The port is open; JACK delivers once a period."""
+    """The port is open, or its period has changed; JACK delivers once a period."""
 
     period_seconds: float
 
@@ -86,6 +86,7 @@ class InputClient:
         self._client = open_client(self._library, f"{CLIENT_NAME}-in")
         self._port = register_port(self._library, self._client, "in" if kind == NAMED else name, IS_INPUT)
         self.period_seconds = get_period_seconds(self._library, self._client)
+        self._rate = self._library.jack_get_sample_rate(self._client)
         self._offset = measure_clock_offset(self._callback_library)
         # Kept on self: the library calls them for as long as the client lives.
         self._on_process, self._on_shutdown = ON_PROCESS(self._process), ON_SHUTDOWN(self._shutdown)
@@ -136,6 +137,7 @@ class InputClient:
         buffer = library.jack_port_get_buffer(self._port, frames)
         self.lost += library.jack_midi_get_lost_event_count(buffer)
         count = library.jack_midi_get_event_count(buffer)
+        self.period_seconds = frames / self._rate  # a server's period may change at any time
         if count == 0:
             return
         now = read_clock()
@@ -162,7 +164,8 @@ def _create_gone_error(name: str) -> MidiError:
 
 def relay(client: InputClient, parent: ParentConnection[None], is_over: threading.Event) -> None:
     """Send all that comes until the parent is gone, or given up. Raises MidiError if the port is gone."""
-    parent.send(PortOpened(client.period_seconds))
+    period_seconds = client.period_seconds
+    parent.send(PortOpened(period_seconds))
     lost, watch_due = 0, read_clock()
     while not is_over.wait(POLL_SECONDS):
         messages, now_lost = client.take(), client.lost
@@ -172,6 +175,9 @@ def relay(client: InputClient, parent: ParentConnection[None], is_over: threadin
                 return
         if read_clock() >= watch_due:
             client.check()
+            if client.period_seconds != period_seconds:
+                period_seconds = client.period_seconds
+                parent.send(PortOpened(period_seconds))
             watch_due = read_clock() + _WATCH_SECONDS
 
 

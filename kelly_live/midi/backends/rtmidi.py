@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.midi.backends.jack_input import JackIn
 from kelly_live.midi.backends.native import JackWatch, list_jack_midi_ports, prepare_jack
 from kelly_live.midi.input_queue import InputQueue, PollThread, TimestampEstimator
 
@@ -26,15 +28,18 @@ _Client = TypeVar("_Client", rtmidi.MidiIn, rtmidi.MidiOut)
 _ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
 
 
-def _is_listed_by_libjack(api: int) -> bool:
-    """Return whether ports can be listed without holding the interpreter."""
+def _is_reached_by_libjack(api: int) -> bool:
+    """Return whether JACK is reached without RtMidi: to list ports, which here holds the interpreter, and to listen.
+
+    RtMidi takes all that comes over JACK after a SysEx without its end, a panic too, for more of that SysEx.
+    """
     return bool(api == rtmidi.API_UNIX_JACK and prepare_jack() is not None)
 
 
 def _works(api: int) -> bool:
     if api == rtmidi.API_LINUX_ALSA and not Path("/dev/snd/seq").exists():
         return False
-    if _is_listed_by_libjack(api):
+    if _is_reached_by_libjack(api):
         return list_jack_midi_ports(outputs=True) is not None
     try:
         with guard_stderr():
@@ -64,7 +69,7 @@ class RtMidiBackend:
             raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
 
     def _names(self, kind: type[_Client]) -> list[str]:
-        if _is_listed_by_libjack(self._api):
+        if _is_reached_by_libjack(self._api):
             names = list_jack_midi_ports(outputs=kind is rtmidi.MidiOut)
             if names is None:
                 raise MidiError(f"the MIDI system {self.name} does not answer; is it still running?")
@@ -133,17 +138,19 @@ class RtMidiBackend:
         """Return the names of the inputs that are there now. Raises MidiError."""
         return self._names(rtmidi.MidiIn)
 
-    def open_input(self, name: str, occurrence: int = 0) -> RtMidiIn:
+    def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
         """Open the input of this name. Raises MidiError."""
+        if _is_reached_by_libjack(self._api):
+            return JackIn(name, is_virtual=False)
         with guard_stderr():
-            return RtMidiIn(
-                self._connect(self._create_input(), name, occurrence, "in"), self._api, name, is_virtual=False
-            )
+            return RtMidiIn(self._connect(self._create_input(), name, occurrence, "in"), name, is_virtual=False)
 
-    def open_virtual_input(self, name: str) -> RtMidiIn:
+    def open_virtual_input(self, name: str) -> MidiIn:
         """Create an input that others can connect to. Raises MidiError."""
+        if _is_reached_by_libjack(self._api):
+            return JackIn(name, is_virtual=True)
         with guard_stderr():
-            return RtMidiIn(self._connect_virtual(self._create_input(), name, "in"), self._api, name, is_virtual=True)
+            return RtMidiIn(self._connect_virtual(self._create_input(), name, "in"), name, is_virtual=True)
 
     def _create_input(self) -> rtmidi.MidiIn:
         client = self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in")
@@ -158,15 +165,15 @@ class RtMidiIn:
     `client` is open: a failed one, which was deleted, must not be used.
     """
 
-    def __init__(self, client: rtmidi.MidiIn, api: int, name: str, *, is_virtual: bool) -> None:
+    grain_seconds = 0.0
+
+    def __init__(self, client: rtmidi.MidiIn, name: str, *, is_virtual: bool) -> None:
         self.name = name
         self.client = client
         self._is_virtual = is_virtual
         self._queue = InputQueue()
         self._stamps = TimestampEstimator()
         self._empty_at = read_clock()  # when the driver had no message
-        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
-        self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         self._open = True
         self._poller = PollThread(self._fetch)
 
@@ -191,7 +198,7 @@ class RtMidiIn:
 
     def is_alive(self) -> bool:
         """Return whether the port still exists."""
-        if self._poller.is_closed or (self._jack is not None and self._jack.server_gone):
+        if self._poller.is_closed:
             return False
         try:
             return self._is_virtual or self.name in self.client.get_ports()
@@ -207,8 +214,6 @@ class RtMidiIn:
         with guard_stderr():
             self.client.close_port()
             self.client.delete()
-            if self._jack is not None:
-                self._jack.close()
 
 
 class RtMidiOut:
