@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -121,6 +123,9 @@ def exit_code(arguments: list[str]) -> int:
     """Run one command with the log set up, and return its exit code."""
     from kelly_live.engine.log_setup import set_up_logging
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a folder's name need not be text
     debug = "--debug" in arguments
     log = set_up_logging(debug=debug, to_file=_NO_WORK.isdisjoint(arguments))
     try:
@@ -130,6 +135,11 @@ def exit_code(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        click.echo("kelly-live: the folder that you are in was deleted; change to another one: `cd`", err=True)
+        return 1
     try:
         return root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):

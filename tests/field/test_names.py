@@ -181,3 +181,28 @@ def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkey
     assert result.code == 2
     assert "isobar is not installed" in result.errors
     assert result.output == ""
+
+
+@posix_only
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("command", [("presets",), ("profile", "create", "one"), ("cultures",)], ids=" ".join)
+def test_a_data_folder_whose_name_is_no_text_is_printed_all_the_same(
+    tmp_path: Path, command: tuple[str, ...], encoding: str
+) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path / LATIN_1), "PYTHONIOENCODING": f"{encoding}:strict"}
+    result = subprocess.run(
+        [sys.executable, "-m", "kelly_live", *command], env={**os.environ, **home}, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "caf" in result.stdout
+
+
+@posix_only
+def test_a_folder_that_was_deleted_is_a_plain_message(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    code = f"import os; os.chdir({str(folder)!r}); os.rmdir({str(folder)!r}); "
+    code += "import kelly_live.cli; print(kelly_live.cli.exit_code(['presets']))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr == "kelly-live: the folder that you are in was deleted; change to another one: `cd`\n"
+    assert result.stdout == "1\n"
