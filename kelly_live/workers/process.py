@@ -8,6 +8,7 @@ a bounded time. The child's end is `kelly_live.workers.child`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -27,6 +28,7 @@ OUTBOX_MESSAGES = 1024
 WRITE_SECONDS = 5.0  # a child that reads nothing for so long is ended
 CLOSE_SECONDS = 2.0
 
+_CHECK_PYTHON = "check the Python installation"
 _CHUNK_BYTES = 1 << 16
 _WATCH_LOOKS = 5  # in WRITE_SECONDS
 _REAP_SECONDS = 1.0  # for the system, after a kill
@@ -126,7 +128,9 @@ class WorkerProcess(Generic[Received]):
                     self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
                 )  # fmt: skip
             except OSError as error:
-                message = f"{self.name} cannot be started ({error}); check the Python installation"
+                is_full = error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+                remedy = "close other programs, or raise the limits (`ulimit -a`)" if is_full else _CHECK_PYTHON
+                message = f"{self.name} cannot be started ({error}); {remedy}"
                 raise WorkerError(message) from error
             process = self._process
             for body in (self._write, self._read, self._watch):

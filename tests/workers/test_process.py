@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -188,6 +189,16 @@ def test_a_callback_that_fails_is_the_end_and_not_a_deaf_parent() -> None:
     assert peer.process.error is not None
     assert "AttributeError" in peer.process.error
     peer.process.close()
+
+
+def test_a_system_that_is_full_is_not_taken_for_a_broken_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    peer = Peer(ECHO)
+    monkeypatch.setattr("kelly_live.workers.process.subprocess.Popen", refuse)
+    with pytest.raises(WorkerError, match=r"Too many open files.*; close other programs, or raise the limits"):
+        peer.process.start()
 
 
 def test_it_starts_once_and_not_after_its_end() -> None:
