@@ -242,6 +242,7 @@ class LiveEngine:
                 raise EngineError(f"the engine is {self._phase.value}; make a new one for a new session")
             self._phase = _Phase.OPEN
         try:
+            enable_realtime()  # first, as the close of a start that fails ends it
             check_memory()  # a worker has the same limit, and a native library in it would end it without a word
             self._open()
         except BaseException:
@@ -328,7 +329,6 @@ class LiveEngine:
             self._started.set()
 
     def _open(self) -> None:
-        enable_realtime()
         from kelly_live.audio.supervised_source import SupervisedSource
         from kelly_live.engine.analysis_proxy import AnalysisProxy
         from kelly_live.engine.person import Person
