@@ -89,30 +89,13 @@ def _draw(names: list[str], path: Path) -> None:
 
 
 def _list(as_json: bool) -> int:
-    from kelly_live.cultures.library import get_culture_id, list_cultures, list_left_out, user_folder
+    from kelly_live.cultures.library import describe_cultures, list_cultures, list_left_out, user_folder
     from kelly_live.cultures.preset import PARAMETERS
 
-    culture_files, left_out = list_cultures(), list_left_out()
     if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "id": get_culture_id(one.name),
-                "own": one.is_own,
-                "path": str(one.path),
-                "problem": one.problem,
-                "preset": None if one.preset is None else asdict(one.preset),
-            }
-            for one in culture_files
-        ]
-        report = {
-            "cultures": rows,
-            "left_out": [{"path": str(path), "problem": reason} for path, reason in left_out],
-            "user_folder": str(user_folder()),
-        }
-        print_json(report)
+        print_json(describe_cultures())
         return 0
-    for one in culture_files:
+    for one in list_cultures():
         if one.preset is None:
             print_line(f"{one.name:24} cannot be used: {one.problem}")
             continue
@@ -120,7 +103,7 @@ def _list(as_json: bool) -> int:
         modes = plural(len(one.preset.modes), "mode") if one.preset.modes else ""
         title = one.preset.title + ("  (your own)" if one.is_own else "")
         print_line(f"{one.name:24} {sources['measured']:2} measured, {sources['cited']} cited  {modes:9} {title}")
-    for path, reason in left_out:
+    for path, reason in list_left_out():
         print_line(f"left out: {path} {reason}")
     print_line(f"your own presets: {user_folder()}")
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kelly_live.core import preset_library
 from kelly_live.core.errors import ConfigError
@@ -125,3 +125,20 @@ def list_cultures(folders: Sequence[Path] | None = None) -> tuple[CultureFile, .
             culture_files, key=lambda file: (order.index(file.name) if file.name in order else len(order), file.name)
         )
     )
+
+
+def describe_cultures() -> dict[str, Any]:
+    """Describe every preset, what was left out, and the user's folder, as values for JSON."""
+    rows = [
+        {
+            "name": one.name,
+            "id": get_culture_id(one.name),
+            "own": one.is_own,
+            "path": str(one.path),
+            "problem": one.problem,
+            "preset": None if one.preset is None else asdict(one.preset),
+        }
+        for one in list_cultures()
+    ]
+    left_out = [{"path": str(path), "problem": reason} for path, reason in list_left_out()]
+    return {"cultures": rows, "left_out": left_out, "user_folder": str(user_folder())}
