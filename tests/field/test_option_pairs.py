@@ -107,10 +107,10 @@ def test_learn_does_one_thing(typed: list[str]) -> None:
 @pytest.mark.parametrize(
     ("typed", "code", "complaint"),
     [
-        (["--with", "no-such-player"], 1, "there is no generator 'no-such-player'"),
+        (["--with", "no-such-player"], 2, "there is no generator 'no-such-player'"),
         (["--with", "bass"], 0, "--with bass adds nothing"),
         (["--set", "chords.voicing=open", "--set", "chords.voicing=close"], 2, "--set chords.voicing is given 2 times"),
-        (["--set", "nobody.voicing=open"], 1, "there is no player 'nobody'"),
+        (["--set", "nobody.voicing=open"], 2, "there is no player 'nobody'"),
         (["--morph-to", "happy", "--morph-bars", "2"], 0, "it ends on the way"),
         (["--bend-range", "48", "--tuning", "mts"], 2, "--bend-range has no meaning"),
         (["--device", "cuda"], 1, "device 'cuda' was asked for"),
