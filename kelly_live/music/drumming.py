@@ -1,8 +1,8 @@
-"""How a drummer strikes: velocities and timing of each instrument, as people play them.
+"""How a drummer strikes: the velocity of each instrument, as people play it.
 
 The numbers are medians of 143 grooves in 4/4 of the Groove MIDI Dataset (Gillick et al. 2019, CC BY 4.0; funk, jazz,
-latin and Afro-Cuban playing of ten drummers): the velocity in each place of a beat over that of the backbeat, its
-standard deviation, and how far from the grid the stroke lies.
+latin and Afro-Cuban playing of ten drummers): the velocity in each place of a beat over that of the backbeat, and its
+standard deviation. When a stroke falls is the band's feel (music/feel.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kelly_live.core.values import Dynamics
 from kelly_live.music.feel import LOUDEST_VELOCITY, SOFTEST_VELOCITY
-from kelly_live.music.groove import CLOSED_HAT, KICK, OPEN_HAT, PEDAL_HAT, RIDE, RIM, SNARE
+from kelly_live.music.groove import CLOSED_HAT, KICK, RIDE, SNARE
 
 
 class Stroke(NamedTuple):
@@ -31,10 +31,8 @@ _FEW_PLACES = (1.0, 0.85, 0.95, 0.9)
 # Standard deviation of a stroke's velocity, as a share of it (hat 26 of 70, kick 26 of 60, ride 24 of 78).
 _SPREAD = {CLOSED_HAT: 0.24, RIDE: 0.2, SNARE: 0.16, KICK: 0.14}
 _USUAL_SPREAD = 0.15
-# How far behind the band an instrument lies, in ms (ride -11 and pedal -23 against kick -5 and snare -12 of theirs).
-LEAN_MS = {RIDE: -4.0, CLOSED_HAT: -2.0, PEDAL_HAT: -5.0, SNARE: 3.0, RIM: 3.0, KICK: 0.0, OPEN_HAT: -2.0}
 _USUAL_VARIANCE_SHARE = 1.7  # the spread is as measured at a variance of .35, which the mapper asks for mostly
-_FIRMEST, _LIMIT = 1.0, 1.12  # of the loudest note of the others: a firm stroke, and one that stands out
+_LIMIT = 1.12  # of the loudest note of the others, which a firm stroke is as loud as: one that stands out
 
 
 def compute_stroke_velocity(dynamics: Dynamics, stroke: Stroke, *, lift: float, deviation: float) -> int:
@@ -48,5 +46,5 @@ def compute_stroke_velocity(dynamics: Dynamics, stroke: Stroke, *, lift: float, 
     share = stroke.touch * _PLACES.get(stroke.key, _FEW_PLACES)[place]
     uneven = 0.4 + _USUAL_VARIANCE_SHARE * dynamics.variance
     share *= 1.0 + 1.7 * uneven * _SPREAD.get(stroke.key, _USUAL_SPREAD) * deviation
-    level = loudest * min(_LIMIT, _FIRMEST * share)
+    level = loudest * min(_LIMIT, share)
     return max(SOFTEST_VELOCITY, min(LOUDEST_VELOCITY, round(LOUDEST_VELOCITY * level)))

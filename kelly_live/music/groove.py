@@ -11,8 +11,8 @@ Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest
 The levels of a part are patterns with the least density that each asks for; the last one that is reached is played.
 
 Sources of the patterns, all from memory: swing and bossa nova after Riley, "The Art of Bop Drumming" (1994), son
-after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Velocities and timing of the strokes
-are measured (music/drumming.py). Which feeling asks for which groove: mapping/groove.py.
+after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Velocities of the strokes are measured
+(music/drumming.py). Which feeling asks for which groove: mapping/groove.py.
 """
 
 from __future__ import annotations

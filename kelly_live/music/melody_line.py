@@ -26,6 +26,7 @@ from kelly_live.music.melody_rhythm import (
     AHEAD_BEATS,
     BREATH_BEATS,
     MOTIF,
+    PhraseShape,
     choose_shape,
     find_goal,
     is_anticipated,
@@ -88,7 +89,7 @@ def _build_phrase(parameters: MusicParameters, context: MusicContext) -> tuple[M
         line.keep_contract(onsets, steps)
     notes = []
     for beat, after, step in zip(onsets, following, steps, strict=True):
-        length = _choose_length(parameters, context, beat, after)
+        length = _choose_length(parameters, context, line.shape, beat, after)
         note = line.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
         length *= groove.gate
         notes.append(MelodyNote(beat, min(length, _limit_length(context, line.find_target(beat), step, beat)), note))
@@ -121,7 +122,9 @@ def clashes(pitch: int, beat: float, melody: Sequence[MelodyNote]) -> bool:
     return False
 
 
-def _choose_length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
+def _choose_length(
+    parameters: MusicParameters, context: MusicContext, shape: PhraseShape, beat: float, following: float | None
+) -> float:
     """Choose a note's length: by its articulation; before a breath or a rest it is long, and stops in time."""
     if context.closing:
         return 0.97 * context.beats_per_bar
@@ -129,7 +132,6 @@ def _choose_length(parameters: MusicParameters, context: MusicContext, beat: flo
         left = context.phrase.end_beat - beat
         return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
     gap = following - beat
-    shape = choose_shape(context)
     upbeat = context.phrase.end_beat - shape.upbeat
     if parameters.style is None and shape.upbeat and beat < upbeat - 1e-6 <= following:
         return max(0.5, min(gap - BREATH_BEATS, 2.0 * _LONGEST_BEATS))  # the breath before an upbeat

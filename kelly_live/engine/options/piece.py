@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
+from kelly_live.core.pitch_names import parse_pitch_class
 from kelly_live.core.values import GROOVES, MODES
 from kelly_live.engine.options.metadata import check_options, option
 from kelly_live.mapping.constraints import Constraints
+from kelly_live.music.theory import NOTE_NAMES
 
 PLAIN_STYLE = "plain"
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 30.0, 240.0
 MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12
 _KEY_RULE = "write a tonic and, if it is to stay, a mode: C, F#, Ebm, A minor, D dorian"
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_SIGNS = str.maketrans("♯♭", "#b")
 _MODE_NAMES = {"major": "ionian", "maj": "ionian", "minor": "aeolian", "min": "aeolian", "m": "aeolian"}
 
 
@@ -37,11 +38,10 @@ class FixedKey:
         mode = _MODE_NAMES.get(word.lower(), word.lower()) or None
         if mode not in (None, *MODES):
             raise ConfigError(f"{quote_value(word)} is no mode; it must be major, minor or one of {', '.join(MODES)}")
-        tonic = _NATURALS[letter.upper()] + {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental, 0)
-        return cls(tonic % 12, mode)
+        return cls(parse_pitch_class(letter.upper() + accidental.translate(_SIGNS)), mode)
 
     def __str__(self) -> str:
-        return _NAMES[self.tonic] + (f" {self.mode}" if self.mode else "")
+        return NOTE_NAMES[self.tonic] + (f" {self.mode}" if self.mode else "")
 
 
 def parse_metre(text: str) -> int:

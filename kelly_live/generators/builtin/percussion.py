@@ -78,7 +78,7 @@ def _list_strokes(parameters: MusicParameters, context: MusicContext, bar: int, 
         return [Stroke(0.0, KICK, 1.0, _KIT), Stroke(0.0, CRASH, 0.8, 1.2)]
     per_bar, number = context.beats_per_bar, context.bar_in_phrase(bar)
     lines = groove.drums.get(per_bar)
-    strokes = [*_read_lines(lines, context, number)] if lines else [*_list_kit(context), *_list_ghosts(context, bar)]
+    strokes = [*_read_lines(lines, context, number)] if lines else [*_list_kit(context), *_list_ghosts(context)]
     strokes = _vary(strokes, context, bar)
     if fills and groove.has_fills and context.is_last_bar(bar) and context.trend > -_CALMING:
         # The fill takes the last beat (two at a section's end, or where the emotion builds up) from the cymbals and the
@@ -151,7 +151,7 @@ def _list_kit(context: MusicContext) -> Iterator[Stroke]:
         yield Stroke(float(beat), SNARE, 1.0, 0.85)
 
 
-def _list_ghosts(context: MusicContext, bar: int) -> Iterator[Stroke]:
+def _list_ghosts(context: MusicContext) -> Iterator[Stroke]:
     """Yield what dense drumming adds: sixteenths (or mid-triplets), ghost notes of the snare, an open hat."""
     per_bar, rhythm = context.beats_per_bar, context.rhythm
     inner = (1 / 3,) if rhythm == "triplet" else (0.25, 0.5) if rhythm == "dotted" else (0.25, 0.75)

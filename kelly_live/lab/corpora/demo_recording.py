@@ -15,9 +15,9 @@ import mido
 import soundfile
 import yaml
 
+from kelly_live.core.pitch_names import NATURALS
 from kelly_live.core.resources import find_resources
 from kelly_live.core.termination import temporary_folder
-from kelly_live.lab.pitch_names import NATURALS
 
 TICKS_PER_BEAT = 480
 SAMPLE_RATE = 22050

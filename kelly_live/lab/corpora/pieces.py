@@ -20,6 +20,7 @@ from kelly_live.core.arrays import Floats
 from kelly_live.core.atomic_write import create_folder
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
+from kelly_live.core.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.core.values import MODES
 from kelly_live.lab.corpora.symbolic_features import (
     BASS_WEIGHT,
@@ -33,7 +34,6 @@ from kelly_live.lab.corpora.symbolic_features import (
     track_beats,
 )
 from kelly_live.lab.cultures.corpora.archive import read_files
-from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 
 _WINDOW_BEATS = 2.0  # of an estimated chord
 HELD_OUT = 10  # every tenth song of POP909 is held out: it has no split of its own
@@ -297,10 +297,21 @@ def estimate_key(score: Score) -> tuple[int, str]:
     return best % 12, MODES[best // 12]
 
 
-_TRIADS = np.zeros((24, 12))
+TRIADS = np.zeros((24, 12))  # 0-11 major by root, 12-23 minor: the pitch classes of each
 for _root in range(12):
-    _TRIADS[_root, [_root, (_root + 4) % 12, (_root + 7) % 12]] = 1.0
-    _TRIADS[12 + _root, [_root, (_root + 3) % 12, (_root + 7) % 12]] = 1.0
+    TRIADS[_root, [_root, (_root + 4) % 12, (_root + 7) % 12]] = 1.0
+    TRIADS[12 + _root, [_root, (_root + 3) % 12, (_root + 7) % 12]] = 1.0
+_ROOT_WEIGHT = 0.15  # the lowest note is likely to be the root
+_LONGEST_BEATS = 2.0  # a note counts as no longer
+
+
+def fit_triad(pitches: np.ndarray, durations: Floats) -> int:
+    """Fit the triad (a row of TRIADS) that notes sound best, by their `durations` in beats."""
+    pitches = pitches.astype(int)
+    profile = np.bincount(pitches % 12, weights=np.minimum(durations, _LONGEST_BEATS), minlength=12)
+    fit = TRIADS @ (profile / profile.sum())
+    fit[int(pitches.min()) % 12 :: 12] += _ROOT_WEIGHT
+    return int(np.argmax(fit))
 
 
 def detect_chords(rows: Floats) -> Iterator[Chord]:
@@ -316,12 +327,7 @@ def detect_chords(rows: Floats) -> Iterator[Chord]:
         durations = np.minimum(ends, stop) - np.maximum(rows[:, 0], start - 0.1)
         audible = durations > 0.1
         if np.count_nonzero(audible) >= 3:
-            classes = rows[audible, 2].astype(int) % 12
-            profile = np.bincount(classes, weights=np.minimum(durations[audible], 2.0), minlength=12)
-            lowest = int(rows[audible, 2].min()) % 12
-            fit = _TRIADS @ (profile / profile.sum())
-            fit[lowest::12] += 0.15
-            best = int(np.argmax(fit))
+            best = fit_triad(rows[audible, 2], durations[audible])
             if open_chord is not None and (open_chord.root, open_chord.major) == (best % 12, best < 12):
                 open_chord = Chord(open_chord.start, stop, open_chord.root, open_chord.major)
             else:

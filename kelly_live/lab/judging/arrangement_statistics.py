@@ -21,6 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from kelly_live.core.arrays import Floats
+from kelly_live.lab.corpora.pieces import TRIADS, fit_triad
 
 BARS = 64
 BAR_BEATS = 4.0
@@ -123,12 +124,6 @@ def _make_monophonic(rows: Floats) -> Floats:
 
 # ---------------------------------------------------------------- melody and harmony
 
-_TRIADS = np.zeros((24, 12))
-for _root in range(12):
-    _TRIADS[_root, [_root, (_root + 4) % 12, (_root + 7) % 12]] = 1.0
-    _TRIADS[12 + _root, [_root, (_root + 3) % 12, (_root + 7) % 12]] = 1.0
-_ROOT_WEIGHT = 0.15  # the lowest note is likely to be the root
-
 
 def detect_half_bar_chords(accompaniment: Floats, bars: int) -> list[int | None]:
     """Detect the triad of each half bar: 0-11 major by root, 12-23 minor; None before the first that sounds.
@@ -145,11 +140,7 @@ def detect_half_bar_chords(accompaniment: Floats, bars: int) -> list[int | None]
         if len(set(pitches % 12)) < 2:
             chords.append(chords[-1] if chords else None)
             continue
-        weights = np.minimum(sounding[audible], 2.0)
-        profile = np.bincount(pitches % 12, weights=weights, minlength=12)
-        fit = _TRIADS @ (profile / profile.sum())
-        fit[int(pitches.min()) % 12 :: 12] += _ROOT_WEIGHT
-        chords.append(int(np.argmax(fit)))
+        chords.append(fit_triad(pitches, sounding[audible]))
     return chords
 
 
@@ -166,7 +157,7 @@ def _count_clashes(melody: Floats, accompaniment: Floats) -> float:
 def _has_tone(chords: Sequence[int | None], beat: float, pitch: float) -> bool | None:
     number = int((beat + TOGETHER_BEATS) // 2.0)
     chord = chords[number] if 0 <= number < len(chords) else None
-    return None if chord is None else bool(_TRIADS[chord, int(pitch) % 12])
+    return None if chord is None else bool(TRIADS[chord, int(pitch) % 12])
 
 
 def _measure_nonchord_tones(melody: Floats, chords: Sequence[int | None]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kelly_live.core.arrays import Floats
+from kelly_live.core.pitch_names import parse_pitch_class
 from kelly_live.core.values import EMOTIONS, NoteEvent
 from kelly_live.engine.functions import compose
 from kelly_live.lab.corpora.pieces import read_pop909
@@ -23,7 +24,6 @@ from kelly_live.lab.judging.arrangement_statistics import (
     detect_half_bar_chords,
     summarise_arrangements,
 )
-from kelly_live.lab.pitch_names import parse_pitch_class
 
 if TYPE_CHECKING:
     from kelly_live.engine.performance import Performance

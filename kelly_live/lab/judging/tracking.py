@@ -20,9 +20,9 @@ import numpy as np
 
 from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.engine.tracking import EXCERPT_SECONDS, MOMENTS_PER_SECOND, TrackingMoment, load_excerpt, track_sound
 from kelly_live.lab.intervals import compute_wilson_interval
-from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, TrackerModel
 from kelly_live.sync.beat import PHASE_BINS, STRENGTH_LEVELS, quantize_strengths
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength

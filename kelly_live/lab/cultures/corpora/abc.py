@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.lab.cultures.corpora.archive import read_file
 from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune, compute_bar_quarters, compute_beat_quarters
-from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 _MODE_FIFTHS = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4, "loc": -5, "lyd": 1}

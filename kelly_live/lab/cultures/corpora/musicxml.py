@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.lab.pitch_names import NATURALS
+from kelly_live.core.pitch_names import NATURALS
 
 _SIGNS = {
     "trill-mark": "trill", "mordent": "mordent", "inverted-mordent": "mordent", "turn": "turn", "inverted-turn": "turn",

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.pitch_names import parse_pitch_class
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune
-from kelly_live.lab.pitch_names import parse_pitch_class
 
 _LABELS = {"maj": "major", "min": "minor"}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.lab.cultures.corpora.archive import read_file
 from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune
-from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 
 _LONGEST = 2.0  # beats: a solo's note ends at the next, or after this much rest
 _PAIRS = (["21", "22"], ["31", "33"])  # division and place: even eighths as notated, or first and third of a triplet

@@ -1,4 +1,4 @@
-"""Pitch classes of note names, as corpora spell tonics and roots."""
+"""Pitch classes of note names, as people and corpora spell tonics and roots."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kelly_live.lab.pitch_names import parse_pitch_class
+from kelly_live.core.pitch_names import parse_pitch_class
 
 
 @pytest.mark.parametrize(
