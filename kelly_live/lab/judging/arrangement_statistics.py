@@ -254,6 +254,8 @@ def measure_structure(bars: Floats) -> float:
     """
     similarity = bars @ bars.T
     count = len(bars)
+    if count < 2:
+        return 0.0
     threshold = float(similarity[np.triu_indices(count, 1)].mean())
     scored = np.where(similarity > threshold, similarity, -0.5)
     best = 0.0
@@ -285,10 +287,10 @@ def _measure_windows(piece: Arrangement, bars: int) -> dict[str, float]:
     rows = np.concatenate((piece.melody, piece.accompaniment))
     windows = np.floor((rows[:, 0] + TOGETHER_BEATS) / (BAR_BEATS * WINDOW_BARS)).astype(int)
     whole = range(bars // WINDOW_BARS)
-    counts = np.array([np.count_nonzero(windows == number) for number in whole], dtype=np.float64)
+    counts = [float(np.count_nonzero(windows == number)) for number in whole]
     means = [float(rows[windows == number, 3].mean()) for number in whole if np.any(windows == number)]
     return {
-        "density variation": float(counts.std() / counts.mean()) if counts.mean() > 0 else math.nan,
+        "density variation": float(np.std(counts) / np.mean(counts)) if any(counts) else math.nan,
         "velocity range": max(means) - min(means) if means else math.nan,
     }
 
