@@ -66,7 +66,7 @@ class AudioFile:
 
     `native_rate` (Hz), `channels` and `duration_seconds` come from the header, which may promise too much: when the
     sound breaks off early, `damage` says so after the last block. A header that does not know the length gives 0 s.
-    `replaced` counts NaN and infinite samples, now 0.
+    `replaced_samples` counts NaN and infinite samples, now 0.
 
     Args:
         path: The file.
@@ -110,9 +110,9 @@ class AudioFile:
             )
 
     @property
-    def replaced(self) -> int:
+    def replaced_samples(self) -> int:
         """NaN and infinite samples so far, now 0."""
-        return self._resampler.replaced if self._resampler else 0
+        return self._resampler.replaced_samples if self._resampler else 0
 
     def blocks(self, sample_rate: int = ANALYSIS_RATE, block_seconds: float = 0.5) -> Iterator[np.ndarray]:
         """Yield mono float32 `[block_seconds * sample_rate]` in [-1, 1]; the last block is shorter.

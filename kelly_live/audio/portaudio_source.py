@@ -82,7 +82,7 @@ class PortAudioSource:
         return False
 
     @property
-    def replaced(self) -> int:
+    def replaced_samples(self) -> int:
         """NaN and infinite samples that the device delivered, now 0."""
         return self._replaced_samples
 
@@ -160,14 +160,14 @@ class PortAudioSource:
         resampler = self._resampler
         if self._stream is None or self._ring is None or resampler is None:
             raise AudioError(f"the audio input {self.name!r} is not open; start it before reading")
-        dropped_before = self._ring.dropped
+        dropped_before = self._ring.dropped_frames
         block = self._ring.read()
-        if self._ring.dropped > dropped_before:
+        if self._ring.dropped_frames > dropped_before:
             self._laps += 1
         if block is None:
             return None
         samples = resampler.push(block.frames)
-        self._replaced_samples = resampler.replaced
+        self._replaced_samples = resampler.replaced_samples
         if len(samples) == 0:
             return None
         self._level = rms_dbfs(samples)
@@ -192,7 +192,7 @@ class PortAudioSource:
 
     def health(self) -> AudioHealth:
         """Return the counters. Any thread."""
-        dropped_frames = self._ring.dropped if self._ring else 0
+        dropped_frames = self._ring.dropped_frames if self._ring else 0
         rate = self._native_rate or self.sample_rate
         active = self._resampler.active if self._is_choice and self._resampler is not None else ()
         inputs = tuple(self._heard[column] for column in active)

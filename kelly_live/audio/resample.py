@@ -20,8 +20,8 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 class MonoResampler:
     """A streaming downmix and resample: blocks float32 [frames, columns] in, float32 [n] in [-1, 1] out.
 
-    NaN and infinite samples become 0 and are counted in `replaced`; what is over full scale is clipped. How the sound
-    is cut into blocks doesn't change a single output sample.
+    NaN and infinite samples become 0 and are counted in `replaced_samples`; what is over full scale is clipped. How the
+    sound is cut into blocks doesn't change a single output sample.
 
     Args:
         native_rate: Of the blocks, in Hz.
@@ -45,7 +45,7 @@ class MonoResampler:
             )
         self.native_rate = native_rate
         self.sample_rate = sample_rate
-        self.replaced = 0
+        self.replaced_samples = 0
         self._columns = None if columns is None else list(columns)
         self._gain_db = gain_db
         self._downmixer: Downmixer | None = None  # made for the first block's number of columns
@@ -86,7 +86,7 @@ class MonoResampler:
         clean = np.clip(block, -1.0, 1.0)  # infinities become +-1 here, but are replaced below; NaN passes through
         finite = np.isfinite(block)
         if not finite.all():
-            self.replaced += int(finite.size - np.count_nonzero(finite))
+            self.replaced_samples += int(finite.size - np.count_nonzero(finite))
             clean[~finite] = 0.0
         if self._downmixer is None:
             self._downmixer = Downmixer(self.native_rate, clean.shape[1], self._gain_db)

@@ -42,12 +42,12 @@ class SpscRing:
         self._dropped_frames = 0  # consumer only
 
     @property
-    def dropped(self) -> int:
+    def dropped_frames(self) -> int:
         """Frames that were written but will never be read. Any thread; brought up to date by `read`."""
         return self._dropped_frames
 
     @property
-    def published(self) -> int:
+    def published_frames(self) -> int:
         """Frames written since the start. Any thread."""
         return self._published_state[0]
 

@@ -93,7 +93,7 @@ class _BlockSource:
 
 
 class FileSource(_BlockSource):
-    """A sound file as a source; `damage` and `replaced` are complete once it is finished."""
+    """A sound file as a source; `damage` and `replaced_samples` are complete once it is finished."""
 
     def __init__(
         self,
@@ -123,9 +123,9 @@ class FileSource(_BlockSource):
         return self._file.damage if self._file else None
 
     @property
-    def replaced(self) -> int:
+    def replaced_samples(self) -> int:
         """NaN and infinite samples so far, now 0."""
-        return self._file.replaced if self._file else 0
+        return self._file.replaced_samples if self._file else 0
 
     def _open(self) -> Iterator[np.ndarray]:
         if self._file is not None:

@@ -133,10 +133,10 @@ def _clash(one: Control, other: Control) -> bool:
 
 
 class MidiMap:
-    """Turns MIDI messages into actions. `refused` counts the presses that came too fast."""
+    """Turns MIDI messages into actions. `refused_presses` counts the presses that came too fast."""
 
     def __init__(self, bindings: Sequence[Binding] = DEFAULTS) -> None:
-        self.refused = 0
+        self.refused_presses = 0
         self._bindings = tuple(bindings)
         self._pressed_at: dict[Control, float] = {}  # when a button was pressed last
         self._value: dict[Control, int] = {}  # of each controller, its last value
@@ -266,7 +266,7 @@ class MidiMap:
         elapsed, self._seconds = max(0.0, seconds - self._seconds), seconds
         self._allowance = min(ACTIONS_PER_SECOND, self._allowance + elapsed * ACTIONS_PER_SECOND)
         if self._allowance < 1.0:
-            self.refused += 1
+            self.refused_presses += 1
             return False
         self._allowance -= 1.0
         return True
@@ -291,9 +291,9 @@ class MidiSurface:
         self._view: ControlView | None = None
 
     @property
-    def refused(self) -> int:
+    def refused_presses(self) -> int:
         """How many presses came too fast."""
-        return self._map.refused
+        return self._map.refused_presses
 
     def publish(self, view: ControlView) -> None:
         """Remember where the axes stand: knobs take effect from there."""

@@ -63,7 +63,7 @@ class OscInput:
     """
 
     def __init__(self, address: OscAddress, clock: Clock, wall_clock: Callable[[], float] = time.time) -> None:
-        self.refused = 0
+        self.refused_messages = 0
         self.refusal: str | None = None  # what was refused last, and why
         self._clock, self._wall_clock = clock, wall_clock
         self._changing = threading.Lock()  # locked for a few steps, which never wait
@@ -102,7 +102,7 @@ class OscInput:
         line = f"{ascii(description)[:_MAX_REASON]}: {reason[:_MAX_REASON]}"
         now = self._clock.now()
         with self._changing:
-            self.refused += 1
+            self.refused_messages += 1
             self.refusal = line
             says = now - self._said_at >= REFUSAL_SECONDS
             if says:

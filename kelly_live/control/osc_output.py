@@ -63,7 +63,7 @@ class OscOutput:
 
     def __init__(self, address: OscAddress) -> None:
         self.address = address
-        self.sent = 0  # bundles
+        self.sent_bundles = 0  # bundles
         self.problem: str | None = None
         self._state: EmotionState | None = None  # the one that was sent last
         self._socket: socket.socket | None = None
@@ -96,7 +96,7 @@ class OscOutput:
             self._socket.setblocking(False)
             self._socket.connect((self.address.host, self.address.port))
         self._socket.send(packet)
-        self.sent += 1
+        self.sent_bundles += 1
         self._quiet_sends += 1
         if self._quiet_sends >= _QUIET_SENDS:
             self.problem = None

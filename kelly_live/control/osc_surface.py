@@ -25,9 +25,9 @@ class OscSurface:
         self._in, self._out = osc_in, osc_out
 
     @property
-    def refused(self) -> int:
+    def refused_messages(self) -> int:
         """How many messages were no action, or came too fast."""
-        return 0 if self._in is None else self._in.refused
+        return 0 if self._in is None else self._in.refused_messages
 
     @property
     def refusal(self) -> str | None:

@@ -138,15 +138,15 @@ class BeatTracker(SyncSource, Protocol):
 class SchedulerHealth:
     """Counters of the send path since its start.
 
-    `sent` messages, `late` ones among them, `dropped` notes that were not sent at all, `sounding` notes now. The
+    `late_messages` are among the `sent_messages`; `dropped_notes` were not sent at all; `sounding_notes` sound now. The
     `*_late_seconds` are how long after its due time a message left: the worst, and two quantiles (within about 12 %).
     `error` is what ended the sending; `problem` is a loss that is being repaired.
     """
 
-    sent: int = 0
-    late: int = 0
-    dropped: int = 0
-    sounding: int = 0
+    sent_messages: int = 0
+    late_messages: int = 0
+    dropped_notes: int = 0
+    sounding_notes: int = 0
     worst_late_seconds: float = 0.0
     p50_late_seconds: float = 0.0
     p99_late_seconds: float = 0.0

@@ -141,7 +141,7 @@ def accompany_recording(
     notes = []
     if source.damage:
         notes.append(f"note: {recording}: {source.damage}; what could be read was used")
-    if source.replaced:
-        notes.append(f"note: {recording}: {plural(source.replaced, 'invalid sample')} replaced by silence")
+    if source.replaced_samples:
+        notes.append(f"note: {recording}: {plural(source.replaced_samples, 'invalid sample')} replaced by silence")
     notes += recorder.close() if recorder is not None else []
     return Accompaniment(performance, performance.readings[-1].state.time / max(took, 1e-9), tuple(notes))

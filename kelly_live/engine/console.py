@@ -110,7 +110,7 @@ class Console:
                 tempo_bpm=snapshot.conductor.bpm,
                 mode=snapshot.conductor.mode,
                 level_dbfs=snapshot.audio.level_dbfs,
-                late_notes=snapshot.scheduler.late + snapshot.scheduler.dropped,
+                late_notes=snapshot.scheduler.late_messages + snapshot.scheduler.dropped_notes,
                 dropped_windows=snapshot.dropped_windows,
                 overflows=snapshot.audio.overflows,
                 inputs=format_channels(snapshot.audio.inputs),

@@ -52,13 +52,13 @@ class ExternalIO:
             line = f"MIDI input: left out {plural(count, 'message')}, too many at once or not valid MIDI"
             losses["midi"] = count, line
         if self.controls is not None:
-            count = self.controls.refused
+            count = self.controls.refused_presses
             losses["controls"] = (
                 count,
                 f"MIDI controls: left out {plural(count, 'press', 'presses')}, too many a second",
             )
         if self.osc is not None:
-            count = self.osc.refused
+            count = self.osc.refused_messages
             losses["osc"] = count, f"OSC input: refused {plural(count, 'message')}, at last {self.osc.refusal}"
         return losses
 
@@ -110,8 +110,8 @@ class ExternalIO:
         if self.link is not None:
             peers = self.link.peers
             remarks.append(f"Link: {peers} other{'s' * (peers != 1)}" if peers else "Link: nobody else")
-        if self.osc is not None and self.osc.refused:
-            remarks.append(f"OSC refused {self.osc.refused}, at last {self.osc.refusal}")
+        if self.osc is not None and self.osc.refused_messages:
+            remarks.append(f"OSC refused {self.osc.refused_messages}, at last {self.osc.refusal}")
         return remarks
 
     def close(self) -> None:

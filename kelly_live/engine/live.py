@@ -68,15 +68,15 @@ class LiveReport:
     """How a session ended: its last snapshot, and what was written, one line each."""
 
     snapshot: Snapshot
-    written: tuple[str, ...]
+    file_lines: tuple[str, ...]
 
     def describe(self) -> list[str]:
         """Say what was written, and what was sent, late and lost, one line each."""
         last = self.snapshot
         return [
-            *self.written,
-            f"stopped: {plural(last.scheduler.sent, 'event')} sent, {last.scheduler.late} late, "
-            f"{plural(last.scheduler.dropped, 'note')} dropped; {describe_input_loss(last)}",
+            *self.file_lines,
+            f"stopped: {plural(last.scheduler.sent_messages, 'event')} sent, {last.scheduler.late_messages} late, "
+            f"{plural(last.scheduler.dropped_notes, 'note')} dropped; {describe_input_loss(last)}",
         ]
 
 

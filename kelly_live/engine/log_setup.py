@@ -54,20 +54,20 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
     def __init__(self, records: queue.Queue[logging.LogRecord | None]) -> None:
         """Hand over to this queue."""
         super().__init__(records)
-        self.dropped = 0
+        self.dropped_records = 0
         # The queue makes one text of message and traceback; in there only that can be told apart.
         self.setFormatter(EscapingFormatter())
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Put a record into the queue, or drop and count it. The handler's lock is held."""
         try:
-            if self.dropped:
-                loss = f"{plural(self.dropped, 'record')} dropped: the log could not be written in time"
+            if self.dropped_records:
+                loss = f"{plural(self.dropped_records, 'record')} dropped: the log could not be written in time"
                 self.queue.put_nowait(logging.LogRecord(ROOT, logging.WARNING, __file__, 0, loss, None, None))
-                self.dropped = 0
+                self.dropped_records = 0
             self.queue.put_nowait(record)
         except queue.Full:
-            self.dropped += 1
+            self.dropped_records += 1
 
 
 class EscapingFormatter(logging.Formatter):
@@ -85,20 +85,20 @@ class EscapingFormatter(logging.Formatter):
 class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
     """A rotating file that only its owner can read; records lost to a full disk are counted."""
 
-    lost = 0
+    lost_records = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; after the first one that is written again, say how many were lost."""
-        before = self.lost
+        before = self.lost_records
         super().emit(record)
-        if before and self.lost == before:
-            self.lost = 0
+        if before and self.lost_records == before:
+            self.lost_records = 0
             text = f"the disk was full: {before} records of this log are lost"
             super().emit(logging.LogRecord(ROOT, logging.WARNING, __file__, 0, text, None, None))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
         """Count a record that could not be written; the terminal belongs to the performer."""
-        self.lost += 1
+        self.lost_records += 1
 
     def close(self) -> None:
         """Close the file; what a full disk still refuses is lost."""

@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 
 class Observation(Generic[T]):
-    """One observer's subscription. `missed` counts the snapshots that came while it was busy."""
+    """One observer's subscription. `missed_snapshots` counts the snapshots that came while it was busy."""
 
     def __init__(self, callback: Callable[[T], object], max_hertz: float) -> None:
-        self.missed = 0
+        self.missed_snapshots = 0
         self._callback = callback
         self._interval_seconds = 1.0 / max_hertz
         self._condition = threading.Condition()
@@ -60,7 +60,7 @@ class Observation(Generic[T]):
             if self._is_closed or now < self._due_seconds:
                 return
             if self._busy_since is not None:
-                self.missed += 1
+                self.missed_snapshots += 1
                 if now - self._busy_since >= SLOW_SECONDS:
                     self._is_closed = True
                     _log.warning("an observer was dropped: it took over %g s for a snapshot", SLOW_SECONDS)

@@ -63,13 +63,13 @@ class WatchedOut(Protocol):
 class PlacingOut(Protocol):
     """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself.
 
-    Messages keep the order in which they are given. `lateness` is of what it has placed; `dropped` notes waited so long
-    that they were not sent.
+    Messages keep the order in which they are given. `lateness` is of what it has placed. `dropped_messages` waited so
+    long that they were not sent.
     """
 
     lead_seconds: float
     lateness: LatenessRecord
-    dropped: int
+    dropped_messages: int
 
     def send_at(self, message: bytes, seconds: float) -> None:
         """Take a message for a monotonic time; a time in the past means as soon as possible. Raises MidiError."""

@@ -72,11 +72,11 @@ def _get_control(data: bytes) -> bytes:
 class CoalescingQueue:
     """A queue that holds `capacity` messages of each kind; past that, the newest of each control.
 
-    `replaced` counts the messages that a newer one replaced. Threads: any.
+    `replaced_messages` counts the messages that a newer one replaced. Threads: any.
     """
 
     def __init__(self, capacity: int = CAPACITY_MESSAGES) -> None:
-        self.replaced = 0
+        self.replaced_messages = 0
         self._capacity = capacity
         self._messages: dict[int | bytes, ReceivedMessage] = {}  # in order; by serial number, or by control
         self._counts: Counter[int] = Counter()
@@ -89,7 +89,7 @@ class CoalescingQueue:
         with self._changing:
             if coalesces or self._counts[kind] >= self._capacity:
                 key: int | bytes = _get_control(message.data)
-                self.replaced += self._messages.pop(key, None) is not None
+                self.replaced_messages += self._messages.pop(key, None) is not None
             else:
                 key = next(self._serial)
                 self._counts[kind] += 1
@@ -117,7 +117,7 @@ class InputQueue:
     @property
     def overflows(self) -> int:
         """Messages that were discarded: not valid MIDI, or replaced by a newer value."""
-        return self._broken + self._queue.replaced
+        return self._broken + self._queue.replaced_messages
 
     def put(self, seconds: float, data: bytes) -> None:
         """Queue the messages of a packet that came at this time."""

@@ -94,7 +94,7 @@ class _Branch:
     @property
     def overflows(self) -> int:
         """Messages that were discarded."""
-        return self._shared_input.source.overflows + self._queue.replaced
+        return self._shared_input.source.overflows + self._queue.replaced_messages
 
     def poll(self) -> list[ReceivedMessage]:
         """Return what arrived since the last poll, in order, without waiting."""

@@ -16,7 +16,7 @@ class LatenessRecord:
     def __init__(self) -> None:
         self._counts = [0] * (_BINS_PER_DECADE * _DECADES + 1)
         self.total = 0
-        self.late = 0  # over LATE_SECONDS
+        self.late_count = 0  # over LATE_SECONDS
         self.worst_seconds = 0.0
 
     def add(self, seconds: float) -> None:
@@ -26,7 +26,7 @@ class LatenessRecord:
             place = min(len(self._counts) - 1, math.ceil(math.log10(seconds / _FLOOR_SECONDS) * _BINS_PER_DECADE))
         self._counts[place] += 1
         self.total += 1
-        self.late += seconds > LATE_SECONDS
+        self.late_count += seconds > LATE_SECONDS
         self.worst_seconds = max(self.worst_seconds, seconds)
 
     def quantile(self, share: float) -> float:

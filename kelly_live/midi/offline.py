@@ -54,7 +54,7 @@ class OfflineScheduler:
 
     def send(self, command: SinkCommand) -> None:
         """Take one command, as the scheduler process does."""
-        if isinstance(command, Stop) and self._port.closed:
+        if isinstance(command, Stop) and self._port.is_closed:
             return
         self._core.apply(command)
         match command:
@@ -107,4 +107,4 @@ class NoteList:
 
     def health(self) -> SchedulerHealth:
         """Return the number of notes as what was sent."""
-        return SchedulerHealth(sent=len(self.notes))
+        return SchedulerHealth(sent_messages=len(self.notes))

@@ -56,18 +56,18 @@ class RecordingPort:
     def __init__(self, clock: Clock, name: str = "recording") -> None:
         self.name = name
         self.messages: list[RecordedMessage] = []
-        self.closed = False
+        self.is_closed = False
         self._clock = clock
 
     def send(self, message: bytes) -> None:
         """Keep the message."""
-        if self.closed:
+        if self.is_closed:
             raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
         self.messages.append(RecordedMessage(self._clock.now(), bytes(message)))
 
     def close(self) -> None:
         """Refuse messages from now on."""
-        self.closed = True
+        self.is_closed = True
 
 
 class NullPort:

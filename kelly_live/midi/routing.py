@@ -102,10 +102,10 @@ class RoutedSink:
             _name_port(name, one.error) for name, one in zip(self._ports, each, strict=True) if one.error is not None
         ]
         return SchedulerHealth(
-            sent=sum(one.sent for one in each),
-            late=sum(one.late for one in each),
-            dropped=sum(one.dropped for one in each) + self._lost_notes,
-            sounding=sum(one.sounding for one in each),
+            sent_messages=sum(one.sent_messages for one in each),
+            late_messages=sum(one.late_messages for one in each),
+            dropped_notes=sum(one.dropped_notes for one in each) + self._lost_notes,
+            sounding_notes=sum(one.sounding_notes for one in each),
             worst_late_seconds=max(one.worst_late_seconds for one in each),
             p50_late_seconds=max(one.p50_late_seconds for one in each),
             p99_late_seconds=max(one.p99_late_seconds for one in each),

@@ -145,7 +145,7 @@ class SchedulerCore:
         return self._tempo
 
     @property
-    def sounding(self) -> frozenset[tuple[int, int]]:
+    def sounding_keys(self) -> frozenset[tuple[int, int]]:
         """The (channel, key) as sent, of every note whose note-off is still to come."""
         return frozenset(self._sounding_serials)
 
@@ -190,7 +190,7 @@ class SchedulerCore:
         self._tempo = TempoMap(origin_seconds - self._latency, bpm)
         self._set_clock(first_beat)
         self._first_beat = first_beat
-        for message in self._tuner.opening():
+        for message in self._tuner.list_opening_messages():
             self._port.send(message)
             self._sent_messages += 1
 
@@ -316,10 +316,10 @@ class SchedulerCore:
     def health(self) -> SchedulerHealth:
         """Return the counters as of now."""
         return SchedulerHealth(
-            sent=self._sent_messages,
-            late=self.lateness.late,
-            dropped=self._dropped_notes + (self._placing.dropped if self._placing is not None else 0),
-            sounding=len(self._sounding_serials),
+            sent_messages=self._sent_messages,
+            late_messages=self.lateness.late_count,
+            dropped_notes=self._dropped_notes + (self._placing.dropped_messages if self._placing is not None else 0),
+            sounding_notes=len(self._sounding_serials),
             worst_late_seconds=self.lateness.worst_seconds,
             p50_late_seconds=self.lateness.quantile(0.5),
             p99_late_seconds=self.lateness.quantile(0.99),

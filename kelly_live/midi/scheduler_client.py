@@ -168,7 +168,7 @@ class SchedulerClient:
     def health(self) -> SchedulerHealth:
         """Return the counters of the latest report; `error` says why the process was lost."""
         latest = self._health
-        return replace(latest, dropped=latest.dropped + self._dropped_notes, error=self._error)
+        return replace(latest, dropped_notes=latest.dropped_notes + self._dropped_notes, error=self._error)
 
     def _queue(self, command: SinkCommand, *, weight: int) -> bool:
         """Queue for the process, and return whether there was room. What has no weight always finds some."""

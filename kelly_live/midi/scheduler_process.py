@@ -113,7 +113,7 @@ class SchedulerLoop:
         self._chore_at = now + _WATCH_SECONDS
         if self.is_orphaned:
             self._running = False
-        if self._core.sounding and is_stopped(self._parent):
+        if self._core.sounding_keys and is_stopped(self._parent):
             self._core.release(now)  # a suspended parent can't end a long note, nor say how long it will be suspended
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS

@@ -44,9 +44,9 @@ _log = logging.getLogger(__name__)
 class _Totals:
     """What the processes before this one counted, and the channels that were ever played on."""
 
-    sent: int = 0
-    late: int = 0
-    dropped: int = 0
+    sent_messages: int = 0
+    late_messages: int = 0
+    dropped_notes: int = 0
     channels: set[int] = field(default_factory=set)
 
 
@@ -126,9 +126,9 @@ class SupervisedSink:
                 now = SchedulerHealth()
             return replace(
                 now,
-                sent=before.sent + now.sent,
-                late=before.late + now.late,
-                dropped=before.dropped + now.dropped,
+                sent_messages=before.sent_messages + now.sent_messages,
+                late_messages=before.late_messages + now.late_messages,
+                dropped_notes=before.dropped_notes + now.dropped_notes,
                 error=None,
                 problem=self._problem,
             )
@@ -139,7 +139,7 @@ class SupervisedSink:
             case Notes(notes):
                 self._totals.channels.update(note.channel for note in notes)
                 if not self._is_open:
-                    self._totals.dropped += len(notes)
+                    self._totals.dropped_notes += len(notes)
                 return self._is_open
             case Controls():
                 return self._is_open
@@ -161,7 +161,7 @@ class SupervisedSink:
         return self._client.health().error
 
     def _log_drops(self) -> None:
-        dropped_notes, now = self.health().dropped, self._clock.now()
+        dropped_notes, now = self.health().dropped_notes, self._clock.now()
         if dropped_notes > self._logged_drops and now >= self._next_drops_log:
             _log.warning("notes dropped so far: %d (too late, too many, or during a loss)", dropped_notes)
             self._logged_drops, self._next_drops_log = dropped_notes, now + _DROPS_LOG_SECONDS
@@ -175,9 +175,9 @@ class SupervisedSink:
             last = self._client.health()
             self._is_open = False
             totals = self._totals
-            totals.sent += last.sent
-            totals.late += last.late
-            totals.dropped += last.dropped + last.sounding
+            totals.sent_messages += last.sent_messages
+            totals.late_messages += last.late_messages
+            totals.dropped_notes += last.dropped_notes + last.sounding_notes
         threading.Thread(target=self._client.send, args=(Stop(),), name="midi-end", daemon=True).start()
         self._client.wait(_END_SECONDS)
 

@@ -49,7 +49,7 @@ class Placement(NamedTuple):
 class Tuner(Protocol):
     """Finds a place for each note as it is sent. `now` in seconds, never falling."""
 
-    def opening(self) -> list[bytes]:
+    def list_opening_messages(self) -> list[bytes]:
         """Return what a receiver must be sent before the first note."""
 
     def place(self, note: NoteEvent, now: float) -> Placement:
@@ -103,7 +103,7 @@ def build_silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cen
 class NoTuner:
     """Leaves every note on its part's channel, at its key."""
 
-    def opening(self) -> list[bytes]:
+    def list_opening_messages(self) -> list[bytes]:
         """Return what a receiver must be sent before the first note."""
         return []
 
@@ -197,7 +197,7 @@ class BendTuner(_BendingTuner):
         for part in self._programs:
             self._lanes[part].owner = part
 
-    def opening(self) -> list[bytes]:
+    def list_opening_messages(self) -> list[bytes]:
         """Return what a receiver must be sent before the first note."""
         return []
 
@@ -275,7 +275,7 @@ class MpeTuner(_BendingTuner):
         super().__init__(tuning, MPE_MEMBERS)
         self._program = self._programs[min(self._programs)] if self._programs else None
 
-    def opening(self) -> list[bytes]:
+    def list_opening_messages(self) -> list[bytes]:
         """Return what a receiver must be sent before the first note."""
         messages = registered_parameter(MPE_MASTER, RPN_MPE_ZONE, len(MPE_MEMBERS))
         if self._program is not None:
@@ -338,7 +338,7 @@ class MtsTuner:
     def __init__(self) -> None:
         self._keyboards: dict[int, _Keyboard] = {}
 
-    def opening(self) -> list[bytes]:
+    def list_opening_messages(self) -> list[bytes]:
         """Return what a receiver must be sent before the first note."""
         return []
 

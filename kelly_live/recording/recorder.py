@@ -200,16 +200,17 @@ class Recorder:
         scheduler = snapshot.scheduler
         skipped_beats = snapshot.conductor.skipped_beats
         counters = (
-            scheduler.dropped, scheduler.late, snapshot.dropped_windows, snapshot.audio.overflows, skipped_beats
+            scheduler.dropped_notes, scheduler.late_messages, snapshot.dropped_windows, snapshot.audio.overflows,
+            skipped_beats,
         )  # fmt: skip
         if counters != self._counters:
             self._counters = counters
-            dropped_events, late_events, dropped_windows, overflows, skipped_beats = counters
+            dropped_notes, late_messages, dropped_windows, overflows, skipped_beats = counters
             self._put(
                 CounterRecord(
                     time=self._clock.now(),
-                    dropped=dropped_events,
-                    late=late_events,
+                    dropped=dropped_notes,
+                    late=late_messages,
                     windows=dropped_windows,
                     overflows=overflows,
                     skipped_beats=skipped_beats,

@@ -86,7 +86,7 @@ def test_nan_and_infinity_become_silence_and_are_counted(tmp_path: Path) -> None
     path = write(tmp_path / "a.wav", frames, subtype="FLOAT")
     with open_audio(path) as file:
         samples = np.concatenate(list(file.blocks()))
-        assert file.replaced == 11
+        assert file.replaced_samples == 11
     assert np.isfinite(samples).all()
 
 

@@ -49,7 +49,7 @@ def test_not_a_number_becomes_silence_and_is_counted() -> None:
     frames[100, 0], frames[200, 1], frames[300, 0] = np.nan, np.inf, -np.inf
     resampler = MonoResampler(48_000)
     samples = np.concatenate([resampler.push(frames), resampler.flush()])
-    assert resampler.replaced == 3
+    assert resampler.replaced_samples == 3
     assert not samples.any()
     assert np.isnan(frames[100, 0]), "the caller's block must not be changed"
 

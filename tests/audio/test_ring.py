@@ -47,7 +47,7 @@ def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str |
         assert block.frames.tolist() == [[float(n)] * channels for n in newest_frames]
         assert block.time == float(producer.written)
         delivered += len(block.frames)
-    assert delivered + ring.dropped == producer.written == ring.published
+    assert delivered + ring.dropped_frames == producer.written == ring.published_frames
 
 
 @given(capacity=st.integers(1, 12), before=st.integers(1, 30), during=st.integers(0, 30))
@@ -66,7 +66,7 @@ def test_frames_overwritten_while_they_are_copied_out_are_dropped(capacity: int,
     survivors = [] if block is None else block.frames[:, 0].tolist()
     first_frame = max(before - capacity, before + during - capacity, 0)
     assert survivors == [float(n) for n in range(min(first_frame, before), before)]
-    assert ring.dropped == before - len(survivors)
+    assert ring.dropped_frames == before - len(survivors)
 
 
 def test_a_real_thread_never_tears_a_frame() -> None:
@@ -92,7 +92,7 @@ def test_a_real_thread_never_tears_a_frame() -> None:
     thread.join()
     read = np.concatenate(numbers)
     assert (np.diff(read) >= 1.0).all()
-    assert len(read) + ring.dropped == producer.written
+    assert len(read) + ring.dropped_frames == producer.written
     assert read[-1] == producer.written - 1
 
 

@@ -142,7 +142,7 @@ def test_not_a_number_from_the_device_is_silence(portaudio: FakePortAudio, clock
     window = source.read(0.0)
     assert window is not None
     assert not window.samples.any()
-    assert source.replaced == 20 * BLOCK * 2
+    assert source.replaced_samples == 20 * BLOCK * 2
     assert source.health().level_dbfs == -120.0
 
 
@@ -205,7 +205,7 @@ def test_a_file_as_fast_as_asked(tmp_path: Path) -> None:
     assert [window.end_time for window in delivered] == pytest.approx([100.05 + 0.05 * n for n in range(20)] + [101.02])
     assert clock.now() == 100.0
     assert source.read(0.0) is None
-    assert (source.duration_seconds, source.damage, source.replaced) == (1.02, None, 0)
+    assert (source.duration_seconds, source.damage, source.replaced_samples) == (1.02, None, 0)
     source.close()
     source.close()
 

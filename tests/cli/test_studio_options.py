@@ -88,7 +88,7 @@ def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str
         send(external_io.osc._in, *packets, message("/kelly/do/valence", 7.0), message("/kelly/do/dance"))
         actions: list[Action] = []
         deadline = time.monotonic() + 20.0
-        while len(actions) + external_io.osc.refused < 6 and time.monotonic() < deadline:
+        while len(actions) + external_io.osc.refused_messages < 6 and time.monotonic() < deadline:
             actions += external_io.osc.poll()
             time.sleep(0.005)
         assert actions == expected_actions

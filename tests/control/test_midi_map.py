@@ -125,7 +125,7 @@ def test_a_flood_of_presses_is_bounded() -> None:
     midi_map = MidiMap(many)
     flood = [ReceivedMessage(1.0, note_on(1, number, 90)) for number in range(128)]
     assert len(midi_map.read(flood, lambda axis: 0.0)) == 20
-    assert midi_map.refused == 108
+    assert midi_map.refused_presses == 108
     assert len(midi_map.read([ReceivedMessage(2.0, note_on(1, 5, 90))], lambda axis: 0.0)) == 1
 
 

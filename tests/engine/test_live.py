@@ -141,9 +141,9 @@ def test_it_plays_obeys_and_stops(run: EngineRun) -> None:
     assert run.reader.closed
     report = engine.stop()
     assert report.snapshot.reading.state.emotion == "excited"
-    assert report.snapshot.scheduler.sent > 0
+    assert report.snapshot.scheduler.sent_messages > 0
     assert run.sent_notes() > 0
-    assert report.describe()[-1].startswith(f"stopped: {report.snapshot.scheduler.sent} events sent, ")
+    assert report.describe()[-1].startswith(f"stopped: {report.snapshot.scheduler.sent_messages} events sent, ")
     log = run.options.recording.log
     assert log is not None
     assert '"excited"' in log.read_text()
@@ -215,7 +215,7 @@ def test_parts_around_the_mapper_and_the_sink_and_a_journal_take_part(tmp_path: 
 
     run = EngineRun(tmp_path, is_recorded=False, wrap_mapper=wrap_mapper, wrap_sink=wrap_sink, journal=journal)
     with run.engine:
-        shown = run.wait_for(lambda snapshot: snapshot.scheduler.sent > 0)
+        shown = run.wait_for(lambda snapshot: snapshot.scheduler.sent_messages > 0)
     assert shown.reading.parameters.tempo.suggested == 150.0
     (mapper,), (sink,) = mappers, sinks
     assert mapper.states

@@ -91,7 +91,7 @@ def test_a_disk_that_hangs_holds_nobody_up_and_what_is_dropped_is_told(monkeypat
     assert hanging.wait(30.0)
     for number in range(50):  # returns at once: 10 wait, 40 are dropped
         LOGGER.info("number %d", number)
-    assert setup.handler.dropped == 40
+    assert setup.handler.dropped_records == 40
     release.set()
     while not setup.handler.queue.empty():
         threading.Event().wait(0.001)

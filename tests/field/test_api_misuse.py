@@ -78,7 +78,7 @@ def test_sessions_one_after_another_leave_nothing_behind() -> None:
         engine = make_engine()
         engine.start()
         engine.stop()
-        assert engine.stop().written == ()
+        assert engine.stop().file_lines == ()
 
     play()
     before = count()

@@ -103,7 +103,7 @@ def test_notes_of_a_killed_scheduler_end_as_soon_as_the_port_opens(
     assert client.process_id is not None
     os.kill(client.process_id, signal.SIGKILL)
     deadline = time.monotonic() + 20.0
-    while not port.closed and time.monotonic() < deadline:
+    while not port.is_closed and time.monotonic() < deadline:
         time.sleep(0.01)
     client.send(Stop())
     assert len(tries) == 3

@@ -47,7 +47,7 @@ def test_offline_no_number_of_notes_is_too_many(tmp_path: Path) -> None:
     scheduler.send(Start(0.0, 120.0))
     scheduler.send(Notes(tuple(NoteEvent(n / 8, 0.1, 60, 80, 1, "melody") for n in range(10_000))))
     file = play_to_file(tmp_path / "dense.mid", scheduler, seconds=700.0)
-    assert scheduler.health().dropped == 0
+    assert scheduler.health().dropped_notes == 0
     assert sum(message.type == "note_on" and message.velocity > 0 for _, message in list_events(file)) == 10_000
 
 

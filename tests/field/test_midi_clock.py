@@ -71,7 +71,7 @@ def test_the_first_beat_of_a_master_that_ticks_only_while_it_rolls_is_played(bpm
     first = PlayedBand([(2.0 - lead_seconds, START), *ticks(2.0, 8, bpm)]).play_until(2.0 + 2.0 * beat)
     assert first.onsets(2.0 - 1e-3, 2.0 + 0.3 * beat) == downbeat != []
     assert first.onsets(0.0, 2.0 - 1e-3) == []
-    assert first.scheduler.health().dropped == 0
+    assert first.scheduler.health().dropped_notes == 0
     assert first.conductor.status().skipped_beats == 0.0
 
 

@@ -45,7 +45,7 @@ class Tablet:
         while "/mark" not in (self.inlet.refusal or "") and time.monotonic() < deadline:
             time.sleep(0.001)
         self.inlet.refusal = None
-        self.inlet.refused -= 1
+        self.inlet.refused_messages -= 1
         self.clock.advance(seconds)
         return self.surface.poll()
 
@@ -82,7 +82,7 @@ def test_a_button_acts_when_it_goes_down_and_not_when_it_is_released(tablet: Tab
     assert tablet.send(*down) == [Action(name)] * len(down)
     up = [message(address, value) for value in (0.0, -0.0, 0, False)]
     assert tablet.send(*up) == []
-    assert tablet.inlet.refused == 0  # a release is no fault
+    assert tablet.inlet.refused_messages == 0  # a release is no fault
 
 
 def test_an_emotion_is_known_in_any_case_and_a_button_may_follow_it(tablet: Tablet) -> None:
@@ -113,7 +113,7 @@ def test_a_later_time_is_waited_for_and_a_past_one_is_now(tablet: Tablet) -> Non
     tablet.clock.advance(0.2)
     assert tablet.surface.poll() == [Action("panic")]
     assert tablet.send(bundle(freeze, at=WALL_SECONDS + 1e6)) == []
-    assert tablet.inlet.refused == 1
+    assert tablet.inlet.refused_messages == 1
 
 
 def test_a_panic_for_much_later_comes_from_a_wrong_clock_and_is_obeyed_now(tablet: Tablet) -> None:
@@ -189,7 +189,7 @@ def test_values_may_come_as_text(tablet: Tablet) -> None:
         )
         == []
     )
-    assert tablet.inlet.refused == 3
+    assert tablet.inlet.refused_messages == 3
 
 
 def test_panic_is_reached_through_broken_packets_and_releases(tablet: Tablet) -> None:
@@ -240,7 +240,7 @@ def test_what_is_refused_is_said_with_its_address_and_reason(
     (line,) = [one for one in caplog.messages if "/mark" not in one]  # the second comes too soon for another line
     assert line.startswith("OSC refused")
     assert re.search(reason, line)
-    assert tablet.inlet.refused == 2
+    assert tablet.inlet.refused_messages == 2
 
 
 def describe_view(valence: float) -> ControlView:
@@ -275,7 +275,7 @@ def test_what_cannot_be_sent_is_told_apart_from_nobody_who_listens() -> None:
     assert re.match(
         r"OSC cannot be sent to 255.255.255.255:9000 \(.*\); check the network and --osc", out.problem or ""
     )
-    assert out.sent == 0
+    assert out.sent_bundles == 0
     out.close()
     out.publish(describe_view(0.6))
 

@@ -87,7 +87,7 @@ def test_silence_keeps_a_tuning_right() -> None:
     sink.send(Notes((NoteEvent(0.0, 8.0, 60, 80, 1, part="solo", cents=50.0),)))
     sink.advance(1.0)
     sink.send(Silence())
-    assert sink.health().sounding == 0
+    assert sink.health().sounding_notes == 0
     sink.send(Notes((NoteEvent(2.0, 1.0, 62, 80, 1, part="solo", cents=50.0),)))
     sink.advance(4.0)
     assert [(round(m.seconds), get_kind(m.data)) for m in sink.messages if get_kind(m.data).startswith("note")] == [

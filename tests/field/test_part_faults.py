@@ -81,7 +81,7 @@ def test_one_that_fails_at_the_end_keeps_no_other_open_and_no_note_on(tmp_path: 
     engine = make_engine(tmp_path / "trace", source, reader)
     engine.start()
     (sender,) = engine.process_ids
-    wait_until(lambda: engine.snapshot().scheduler.sounding)
+    wait_until(lambda: engine.snapshot().scheduler.sounding_notes)
     if isinstance(source, SourceWithoutHealth):
         source.is_broken = fault == "source loses its counters"
     with pytest.raises(RuntimeError, match=r"it cannot be closed|it has no counters"):
@@ -90,19 +90,19 @@ def test_one_that_fails_at_the_end_keeps_no_other_open_and_no_note_on(tmp_path: 
     assert engine.process_ids == ()
     with pytest.raises(ProcessLookupError):
         os.kill(sender, 0)
-    sounding: set[bytes] = set()
+    sounding_keys: set[bytes] = set()
     for _, data in read_trace(tmp_path / "trace"):
         if get_kind(data) == "note_on":
-            sounding.add(data[1:2])
+            sounding_keys.add(data[1:2])
         elif get_kind(data) == "note_off":
-            sounding.discard(data[1:2])
-    assert not sounding
+            sounding_keys.discard(data[1:2])
+    assert not sounding_keys
 
 
 def test_a_reader_that_exits_does_not_end_the_show(tmp_path: Path) -> None:
     reader = ExitingReader()
     with make_engine(tmp_path / "trace", Source(), reader) as engine:
-        wait_until(lambda: reader.blocks > 2 and engine.snapshot().scheduler.sent > 0)
+        wait_until(lambda: reader.blocks > 2 and engine.snapshot().scheduler.sent_messages > 0)
         assert "SystemExit: 3" in str(engine.snapshot().problem)
         assert engine.is_running
 

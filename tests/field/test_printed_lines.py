@@ -105,7 +105,12 @@ def test_a_tonic_has_one_name_in_a_piece() -> None:
 def test_lost_input_is_one_number_that_is_explained() -> None:
     def last_line(*, overflows: int, seconds: float, windows: int = 0) -> str:
         health = AudioHealth(-20.0, overflows=overflows, dropped_seconds=seconds)
-        snapshot = Mock(spec=Snapshot, scheduler=Mock(sent=2, late=0, dropped=0), audio=health, dropped_windows=windows)
+        snapshot = Mock(
+            spec=Snapshot,
+            scheduler=Mock(sent_messages=2, late_messages=0, dropped_notes=0),
+            audio=health,
+            dropped_windows=windows,
+        )
         return LiveReport(snapshot, ()).describe()[-1]
 
     assert last_line(overflows=0, seconds=0.0) == "stopped: 2 events sent, 0 late, 0 notes dropped; no input lost"

@@ -61,7 +61,7 @@ parts = LiveParts(parts.clock, parts.source, parts.sink, ScriptedReader())
 engine = LiveEngine(LiveOptions(recording=RecordingOptions(midi=Path(sys.argv[1])), profile="none"), parts)
 engine.open()
 def observe(snapshot):
-    if snapshot.scheduler.sent > 4:
+    if snapshot.scheduler.sent_messages > 4:
         Path(sys.argv[2]).touch()
 engine.observe(observe)
 with termination.finish_first(engine.request_stop):

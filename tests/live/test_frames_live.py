@@ -181,7 +181,7 @@ def test_a_late_thread_loses_no_note_off(own_server: JackServer, monkeypatch: py
         out.close()
         assert len({data for _, data in witness.of_kind(0x90)}) == 90
         wait_for(lambda: witness.sounding() == set(), "the end of all notes", 2.0)
-        assert out.dropped == 0
+        assert out.dropped_messages == 0
     finally:
         witness.close()
 
@@ -199,7 +199,7 @@ def test_what_lay_too_long_is_a_rest_but_its_end_is_sent(witness: Witness) -> No
     wait_for(lambda: len(witness.events) >= 3, "what is left")
     assert first_said([data for _, data in witness.events]) == [note_on(1, 61, 80), note_off(1, 61)]
     assert note_off(1, 60) in [data for _, data in witness.events]
-    assert out.dropped == 1
+    assert out.dropped_messages == 1
     with pytest.raises(MidiError, match="is closed"):
         out.send(note_on(1, 60, 80))
 
@@ -215,7 +215,7 @@ def test_more_than_a_period_holds_goes_on_in_the_next_and_what_none_holds_is_lef
     wait_for(lambda: len(witness.events) >= len(burst), "the burst")
     out.close()
     assert first_said([data for _, data in witness.events]) == burst
-    assert out.dropped == 1
+    assert out.dropped_messages == 1
 
 
 def soft_on(channel: int, key: int) -> bytes:

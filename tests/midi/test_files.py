@@ -122,7 +122,7 @@ def test_stopping_offline_ends_what_sounds() -> None:
     scheduler.send(Stop())
     scheduler.send(Stop())
     assert find_sounding_notes(scheduler.messages) == [SoundingNote(0.0, 2.0, 60, 80, 1)]
-    assert scheduler.health().sounding == 0
+    assert scheduler.health().sounding_notes == 0
     assert scheduler.tempo_map.bpm == 60.0
 
 

@@ -30,7 +30,7 @@ class Page:
 
     def __init__(self, clock: ManualClock) -> None:
         self.lateness = LatenessRecord()
-        self.dropped = 0
+        self.dropped_messages = 0
         self.lines: list[tuple[float, float | None, bytes]] = []
         self._clock = clock
 
@@ -87,7 +87,7 @@ def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> No
     clocked = ClockedCore(clock=True)
     clocked.core.apply(Notes((note(1.0),)))
     clocked.to(2.0 - LEAD / 2)
-    assert clocked.core.health().sounding == 1
+    assert clocked.core.health().sounding_notes == 1
     clocked.core.silence()
     lines = [(due_time, message) for _, due_time, message in clocked.page.lines]
     assert [message for due_time, message in lines if due_time is None] == [note_off(1, 60), *silence_channel(1), STOP]
@@ -99,7 +99,7 @@ def test_a_note_that_comes_too_late_is_a_rest_and_one_that_comes_just_in_time_is
     clocked.to(3.0)
     clocked.core.apply(Notes((note(1.9, 0.05, pitch=60), note(1.97, pitch=62))))  # due at 2.9 and 2.97
     assert [message for _, _, message in clocked.to(4.0)] == [note_on(1, 62, 80), note_off(1, 62)]
-    assert clocked.core.health().dropped == 1
+    assert clocked.core.health().dropped_notes == 1
 
 
 def test_controllers_go_between_notes_as_soon_as_possible() -> None:
@@ -117,9 +117,9 @@ def test_lateness_is_what_the_port_found_when_it_placed() -> None:
     clocked.to(3.0)
     assert clocked.core.health().worst_late_seconds == 0.0
     clocked.page.lateness.add(0.02)
-    clocked.page.dropped = 3
+    clocked.page.dropped_messages = 3
     health = clocked.core.health()
-    assert (health.late, health.worst_late_seconds, health.dropped) == (1, 0.02, 3)
+    assert (health.late_messages, health.worst_late_seconds, health.dropped_notes) == (1, 0.02, 3)
 
 
 @settings(max_examples=60, deadline=None)

@@ -77,15 +77,19 @@ def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None
 def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_all_are_gone() -> None:
     main, far = Port(), Port()
     sink = RoutedSink({"": main, "far": far})
-    main.reported = SchedulerHealth(sent=10, late=1, sounding=2, worst_late_seconds=0.001)
-    far.reported = SchedulerHealth(sent=5, dropped=3, worst_late_seconds=0.004, error="the MIDI output 'X' is gone")
-    assert (sink.health().sent, sink.health().late, sink.health().dropped, sink.health().sounding) == (15, 1, 3, 2)
-    assert sink.health().worst_late_seconds == 0.004
+    main.reported = SchedulerHealth(sent_messages=10, late_messages=1, sounding_notes=2, worst_late_seconds=0.001)
+    far.reported = SchedulerHealth(
+        sent_messages=5, dropped_notes=3, worst_late_seconds=0.004, error="the MIDI output 'X' is gone"
+    )
+    health = sink.health()
+    assert (health.sent_messages, health.late_messages, health.dropped_notes) == (15, 1, 3)
+    assert health.sounding_notes == 2
+    assert health.worst_late_seconds == 0.004
     assert sink.health().error is None
     assert sink.failures == {"far": "port 'far': the MIDI output 'X' is gone"}
     sink.send(Notes((note(0.0), note(0.0, "far"))))
     assert (len(main.notes), len(far.notes)) == (1, 0)
-    assert sink.health().dropped == 4
+    assert sink.health().dropped_notes == 4
     main.reported = SchedulerHealth(error="gone too")
     assert sink.health().error == "gone too"
 
@@ -116,17 +120,17 @@ def test_a_process_that_is_killed_takes_only_its_own_port_along(two: tuple[Route
     sink, second = two
     sink.send(Start(time.monotonic(), 300.0))
     sink.send(Notes((note(0.5), note(0.5, "far"))))
-    wait_for(lambda: sink.health().sent == 4)
+    wait_for(lambda: sink.health().sent_messages == 4)
     assert second.process_id is not None
     os.kill(second.process_id, signal.SIGKILL)
     wait_for(lambda: "far" in sink.failures)
     assert "port 'far': the MIDI scheduler ended by itself" in sink.failures["far"]
-    sent_before = sink.health().sent
+    sent_before = sink.health().sent_messages
     later = sink.health()
     assert later.error is None
     sink.send(Notes((note(5.0), note(5.0, "far"))))
-    wait_for(lambda: sink.health().sent == sent_before + 2)
-    assert sink.health().dropped == 1
+    wait_for(lambda: sink.health().sent_messages == sent_before + 2)
+    assert sink.health().dropped_notes == 1
 
 
 def test_a_port_that_cannot_be_opened_is_named_and_the_others_are_closed() -> None:

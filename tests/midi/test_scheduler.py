@@ -58,7 +58,7 @@ def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
     clocked.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60))))
     clocked.to(1.5)
     clocked.core.release(clocked.clock.now())
-    assert not clocked.core.sounding
+    assert not clocked.core.sounding_keys
     clocked.to(9.0)
     assert clocked.score() == [
         (0.0, "on", 60), (1.0, "on", 64), (1.5, "off", 60), (1.5, "off", 64),
@@ -68,18 +68,14 @@ def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
 
 def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
     clocked = ClockedCore(bpm=60.0)
-    clocked.core.warm_caches()  # with nothing to play, too
-    clocked.core.apply(Notes((note(1.0, 1.0, 60, channel=16),)))
+    core, messages = clocked.core, clocked.port.messages
+    core.warm_caches()  # with nothing to play, too
+    core.apply(Notes((note(1.0, 1.0, 60, channel=16),)))
     for moment in (0.5, 1.5, 2.5):
         clocked.to(moment)
-        before = clocked.core.health(), clocked.core.sounding, clocked.core.next_deadline(), len(clocked.port.messages)
-        clocked.core.warm_caches()
-        assert (
-            clocked.core.health(),
-            clocked.core.sounding,
-            clocked.core.next_deadline(),
-            len(clocked.port.messages),
-        ) == before
+        before = core.health(), core.sounding_keys, core.next_deadline(), len(messages)
+        core.warm_caches()
+        assert (core.health(), core.sounding_keys, core.next_deadline(), len(messages)) == before
 
 
 def test_notes_are_sent_at_their_beats() -> None:
@@ -126,7 +122,7 @@ def test_a_note_a_little_late_is_sent_and_counted() -> None:
     clocked.to(9.0)
     assert clocked.score() == [(1.04, "on", 60), (2.0, "off", 60)]
     health = clocked.core.health()
-    assert (health.sent, health.late, health.dropped) == (2, 1, 0)
+    assert (health.sent_messages, health.late_messages, health.dropped_notes) == (2, 1, 0)
     assert health.worst_late_seconds == pytest.approx(0.04)
 
 
@@ -136,7 +132,7 @@ def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
     clocked.jump(1.0 + LATE_LIMIT_SECONDS + 0.001)
     clocked.to(9.0)
     assert clocked.score() == [(3.0, "on", 67), (4.0, "off", 67)]
-    assert clocked.core.health().dropped == 1
+    assert clocked.core.health().dropped_notes == 1
 
 
 def test_a_note_off_is_sent_however_late() -> None:
@@ -145,7 +141,7 @@ def test_a_note_off_is_sent_however_late() -> None:
     clocked.to(0.0)
     clocked.jump(60.0)
     assert clocked.score() == [(0.0, "on", 60), (60.0, "off", 60)]
-    assert clocked.core.sounding == frozenset()
+    assert clocked.core.sounding_keys == frozenset()
 
 
 def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
@@ -155,7 +151,7 @@ def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
     clocked.core.apply(Notes((note(3.0, 1.0, 65),)))
     clocked.to(9.0)
     assert clocked.score() == [(0.0, "on", 60), (1.0, "on", 62), (4.0, "off", 60), (5.0, "off", 62)]
-    assert clocked.core.health().dropped == 2
+    assert clocked.core.health().dropped_notes == 2
 
 
 def test_clock_is_24_ticks_a_beat_at_absolute_positions() -> None:
@@ -201,7 +197,7 @@ def test_silence_releases_what_sounds_then_quiets_each_channel_used() -> None:
     clocked.to(99.0)
     assert len(clocked.port.messages) == before + 8  # the note at beat 5 was cancelled
     clocked.core.silence()
-    assert clocked.core.health().sounding == 0
+    assert clocked.core.health().sounding_notes == 0
 
 
 def test_silence_tries_every_message_on_a_broken_port() -> None:
@@ -221,7 +217,7 @@ def test_silence_tries_every_message_on_a_broken_port() -> None:
     with pytest.raises(MidiError, match="gone at 3"):
         core.silence()
     assert port.attempts == 2 + 2 + 2
-    assert core.sounding == frozenset()
+    assert core.sounding_keys == frozenset()
 
 
 def test_a_second_start_begins_again_in_silence() -> None:
@@ -239,7 +235,7 @@ def test_nothing_is_due_before_the_start() -> None:
     core.apply(Notes((note(0.0),)))
     assert core.next_deadline() is None
     core.run_due(1e9)
-    assert core.health().sent == 0
+    assert core.health().sent_messages == 0
     with pytest.raises(MidiError, match="before the start"):
         core.apply(TempoChange(TempoPoint(0.0, 100.0)))
 
@@ -321,11 +317,11 @@ def test_every_note_on_has_exactly_one_note_off_whenever_silence_falls(
     steps: list[tuple[str, object]], capacity: int
 ) -> None:
     clocked = perform(steps, capacity_notes=capacity)
-    sounding_count = len(clocked.core.sounding)
-    assert clocked.core.health().sounding == sounding_count
+    sounding_count = len(clocked.core.sounding_keys)
+    assert clocked.core.health().sounding_notes == sounding_count
     clocked.core.silence()
     assert_every_on_has_its_off(clocked.port.messages)
-    assert clocked.core.sounding == frozenset()
+    assert clocked.core.sounding_keys == frozenset()
 
 
 @given(st.lists(step, max_size=25))
@@ -334,14 +330,14 @@ def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple
     clocked = perform(steps)
     clocked.to(clocked.clock.now() + 200.0)
     assert clocked.core.next_deadline() is None
-    assert clocked.core.sounding == frozenset()
+    assert clocked.core.sounding_keys == frozenset()
     assert_every_on_has_its_off(clocked.port.messages)
     note_count = sum(len(value) for action, value in steps if action == "play")  # type: ignore[arg-type]
     ons = sum(get_kind(m.data) == "note_on" for m in clocked.port.messages)
     health = clocked.core.health()
-    assert ons + health.dropped == note_count
-    assert health.sent == len(clocked.port.messages)
-    assert health.late <= health.sent
+    assert ons + health.dropped_notes == note_count
+    assert health.sent_messages == len(clocked.port.messages)
+    assert health.late_messages <= health.sent_messages
 
 
 @given(
@@ -380,5 +376,5 @@ def test_late_is_what_an_ear_could_notice(lateness: float) -> None:
     clocked.core.apply(Notes((note(1.0, 60.0),)))
     clocked.jump(1.0 + lateness)
     health = clocked.core.health()
-    assert health.late == (LATE_SECONDS < clocked.clock.now() - 1.0 <= LATE_LIMIT_SECONDS)
-    assert health.dropped == (clocked.clock.now() - 1.0 > LATE_LIMIT_SECONDS)
+    assert health.late_messages == (LATE_SECONDS < clocked.clock.now() - 1.0 <= LATE_LIMIT_SECONDS)
+    assert health.dropped_notes == (clocked.clock.now() - 1.0 > LATE_LIMIT_SECONDS)

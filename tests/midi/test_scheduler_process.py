@@ -83,13 +83,13 @@ def test_notes_go_through_the_process_and_the_health_comes_back() -> None:
         scheduler.send(
             Notes(tuple([NoteEvent(1.0 + i / 8, 0.1, 60, 80, 1, "x") for i in range(16)] + [held_note(1.0, 72)]))
         )
-        wait_for(lambda: scheduler.health().sent >= 33)
-        wait_for(lambda: scheduler.health().sounding == 1)
+        wait_for(lambda: scheduler.health().sent_messages >= 33)
+        wait_for(lambda: scheduler.health().sounding_notes == 1)
         assert scheduler.health().worst_late_seconds >= scheduler.health().p50_late_seconds > 0.0
     last = scheduler.health()
     assert last.error is None
-    assert last.sounding == 0
-    assert last.sent == 33 + 1 + 2  # the held note's off, CC 123, CC 120
+    assert last.sounding_notes == 0
+    assert last.sent_messages == 33 + 1 + 2  # the held note's off, CC 123, CC 120
 
 
 def test_many_notes_are_handed_over_in_several_messages() -> None:
@@ -129,7 +129,7 @@ def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
     scheduler.send(Stop())
     scheduler.send(Notes((held_note(),)))
     scheduler.send(TempoChange(TempoPoint(1.0, 100.0)))
-    assert scheduler.health().dropped == 1
+    assert scheduler.health().dropped_notes == 1
     assert scheduler.exit_code == 0
     with pytest.raises(MidiError, match="opened twice"):
         scheduler.open()
@@ -187,7 +187,7 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
         scheduler.send(Notes(tuple([held_note()] * 100)))
     assert time.monotonic() - start < 10.0
     # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
-    assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
+    assert 10_000 - 4096 - 4096 <= scheduler.health().dropped_notes <= 10_000 - 4000
     scheduler.send(Stop())
     assert scheduler.exit_code == -signal.SIGKILL
 
@@ -245,10 +245,10 @@ def test_ctrl_z_stops_the_parent_only_so_that_what_sounds_still_ends() -> None:
     with SchedulerClient(null=True) as scheduler:
         scheduler.send(Start(time.monotonic(), 60.0))
         scheduler.send(Notes((NoteEvent(0.2, 0.8, 60, 80, 1, "x"),)))
-        wait_for(lambda: scheduler.health().sounding == 1)
+        wait_for(lambda: scheduler.health().sounding_notes == 1)
         assert scheduler.process_id is not None
         os.kill(scheduler.process_id, signal.SIGTSTP)
-        wait_for(lambda: scheduler.health().sounding == 0)
+        wait_for(lambda: scheduler.health().sounding_notes == 0)
 
 
 def test_the_end_of_stdin_is_the_end() -> None:

@@ -38,8 +38,8 @@ class ScriptedClient:
     process_id = 1
 
     def __init__(self, *, opens: bool = True) -> None:
-        self.sent: list[SinkCommand] = []
-        self.now = SchedulerHealth(sent=10, late=1, sounding=2)
+        self.commands: list[SinkCommand] = []
+        self.now = SchedulerHealth(sent_messages=10, late_messages=1, sounding_notes=2)
         self.stopped = self.silences_no_more = False
         self._opens = opens
 
@@ -49,13 +49,15 @@ class ScriptedClient:
         return PortReady("synth", is_virtual=False)
 
     def fail(self) -> None:
-        self.now = SchedulerHealth(sent=10, late=1, sounding=2, error="the MIDI output 'synth' is gone")
+        self.now = SchedulerHealth(
+            sent_messages=10, late_messages=1, sounding_notes=2, error="the MIDI output 'synth' is gone"
+        )
 
     def send(self, command: SinkCommand) -> None:
         if isinstance(command, Stop):
             self.stopped = True
         else:
-            self.sent.append(command)
+            self.commands.append(command)
 
     def wait(self, timeout_seconds: float) -> None:
         until(lambda: self.stopped, timeout_seconds)
@@ -96,9 +98,9 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
         assert port.health().error is None
         until(lambda: port.health().problem is None)
         # Beat 4 fell at 102 s; at 60 BPM beat 0 would have been at 98 s, and at 104.3 s the next beat is the 7th.
-        assert lives[2].sent == [Tuning("bend"), ChannelRelease((3,)), Start(98.0, 60.0, 7.0)]
+        assert lives[2].commands == [Tuning("bend"), ChannelRelease((3,)), Start(98.0, 60.0, 7.0)]
         port.send(Notes((NOTE,)))
-        assert lives[2].sent[-1] == Notes((NOTE,))
+        assert lives[2].commands[-1] == Notes((NOTE,))
         assert lives[0].stopped
         assert lives[0].silences_no_more
     finally:
@@ -118,9 +120,9 @@ def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
         port.send(Notes((NOTE, NOTE)))
         port.send(Controls((ControlChange(1, 20, 64),)))
         health = port.health()
-        assert (health.sent, health.late) == (10, 1)
-        assert health.dropped == 2 + 2  # what sounded when it went, and what came since
-        assert first.sent == [Start(0.0, 120.0)]
+        assert (health.sent_messages, health.late_messages) == (10, 1)
+        assert health.dropped_notes == 2 + 2  # what sounded when it went, and what came since
+        assert first.commands == [Start(0.0, 120.0)]
     finally:
         port.send(Stop())
 
@@ -133,7 +135,7 @@ def test_the_log_says_what_was_lost_and_how_many_notes(caplog: pytest.LogCapture
         try:
             port.open()
             lives[0].fail()
-            until(lambda: port.health().problem is None and port.health().dropped == 2)
+            until(lambda: port.health().problem is None and port.health().dropped_notes == 2)
             until(lambda: len(caplog.records) >= 3)
         finally:
             port.send(Stop())
@@ -153,8 +155,8 @@ def test_a_pause_outlives_the_loss() -> None:
         port.send(Start(0.0, 120.0))
         port.send(Pause())
         lives[0].fail()
-        until(lambda: len(lives[1].sent) >= 2)
-        assert [type(command) for command in lives[1].sent] == [Tuning, ChannelRelease]
+        until(lambda: len(lives[1].commands) >= 2)
+        assert [type(command) for command in lives[1].commands] == [Tuning, ChannelRelease]
     finally:
         port.send(Stop())
 
@@ -181,7 +183,7 @@ def test_a_killed_scheduler_process_is_replaced_and_plays_on() -> None:
         assert port.process_id != first
         beat = (time.monotonic() - origin) * 4.0
         port.send(Notes((NoteEvent(beat + 12.0, 0.5, 60, 80, 1, "melody"),)))
-        until(lambda: port.health().sent >= 2)
-        assert port.health().dropped == 0
+        until(lambda: port.health().sent_messages >= 2)
+        assert port.health().dropped_notes == 0
     finally:
         port.send(Stop())

@@ -125,7 +125,7 @@ def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
         (round(1.5 + shift, 3), note_off(1, 60)),
     ]
     assert clocked.ticks()[:2] == [round(shift, 4), round(shift + 1 / 24, 4)]
-    assert clocked.core.health().late == 0
+    assert clocked.core.health().late_messages == 0
 
 
 def test_controls_go_at_once_paced_and_only_their_newest_value() -> None:
@@ -145,7 +145,7 @@ def test_notes_go_before_controls() -> None:
     on = next(m.seconds for m in clocked.port.messages if m.data == note_on(1, 60, 80))
     assert on == 1.0
     assert len(clocked.messages()) == 42
-    assert clocked.core.health().late == 0
+    assert clocked.core.health().late_messages == 0
 
 
 def test_controls_pass_while_the_music_is_paused() -> None:
@@ -189,4 +189,4 @@ def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_
         note_on(1, 62, 80),
         note_off(1, 62),
     ]
-    assert clocked.core.health().dropped == 1
+    assert clocked.core.health().dropped_notes == 1

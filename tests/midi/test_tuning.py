@@ -221,9 +221,11 @@ def test_the_tuning_reaches_the_process_that_sends() -> None:
             scheduler.send(Start(time.monotonic() + 0.1, 300.0))
             scheduler.send(Notes((note(0.0, 0.2, 60, 50.0),)))
             deadline = time.monotonic() + 20.0
-            while not ((health := scheduler.health()).sent and not health.sounding) and time.monotonic() < deadline:
+            health = scheduler.health()
+            while (health.sounding_notes or not health.sent_messages) and time.monotonic() < deadline:
                 time.sleep(0.01)
-        counts_by_mode[mode] = scheduler.health().sent
+                health = scheduler.health()
+        counts_by_mode[mode] = scheduler.health().sent_messages
     silence = 2
     assert counts_by_mode["off"] == 2 + silence
     assert counts_by_mode["bend"] == 2 + (2 + 6 + 1) + silence + 1  # programs, range, bend; and the bend back

@@ -63,7 +63,7 @@ def test_a_start_is_the_top_at_their_tempo() -> None:
 
 def test_a_stop_ends_every_note_at_once_and_nothing_follows() -> None:
     session = FollowingSession().to(3.0, playing(1, 0.5)).to(3.01, SyncState(transport=Transport(False, 1)))
-    assert session.scheduler.health().sounding == 0
+    assert session.scheduler.health().sounding_notes == 0
     onset_count = len(session.onsets())
     stop_beat = session.conductor.status().beat
     session.to(8.0, SyncState(transport=Transport(False, 1)))
@@ -101,7 +101,7 @@ def test_a_paused_band_that_is_asked_to_close_is_finished() -> None:
     end = session.conductor.finish(3.0)
     assert session.conductor.is_done
     assert end <= session.conductor.status().beat
-    assert session.scheduler.health().sounding == 0
+    assert session.scheduler.health().sounding_notes == 0
 
 
 def script(*takes: Iterable[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
@@ -122,7 +122,7 @@ def test_a_real_clocks_buttons_end_to_end() -> None:
     session.to(3.99, source)
     assert session.conductor.seconds_at(4.0) == pytest.approx(3.0, abs=0.002)
     session.to(4.03, source)
-    assert session.scheduler.health().sounding == 0
+    assert session.scheduler.health().sounding_notes == 0
     session.to(6.0, source)
     quiet = session.onsets()
     session.to(9.0, source)

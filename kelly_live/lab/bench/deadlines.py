@@ -36,13 +36,13 @@ class Punctuality:
         late_seconds: The lateness of each note-on and note-off.
         tick_seconds: The intervals of the MIDI clock.
         drift_seconds: How far the last tick lay from its due time.
-        dropped: The number of notes that were not sent.
+        dropped_notes: The number of notes that were not sent.
     """
 
     late_seconds: tuple[float, ...]
     tick_seconds: tuple[float, ...]
     drift_seconds: float
-    dropped: int
+    dropped_notes: int
 
     @property
     def jitter_seconds(self) -> float:
@@ -79,10 +79,10 @@ def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False
             time.sleep(2.0 * BEAT_SECONDS)  # the last note ends a little after its beat
         finally:
             client.send(Stop())
-        return analyze_trace(read_trace(trace), origin, client.health().dropped)
+        return analyze_trace(read_trace(trace), origin, client.health().dropped_notes)
 
 
-def analyze_trace(trace: Sequence[TracedMessage], origin: float, dropped: int = 0) -> Punctuality:
+def analyze_trace(trace: Sequence[TracedMessage], origin: float, dropped_notes: int = 0) -> Punctuality:
     """Compare the trace of the grid with its due times; beat 0 is at `origin` (seconds)."""
     late = []
     for seconds, data in trace:
@@ -93,8 +93,8 @@ def analyze_trace(trace: Sequence[TracedMessage], origin: float, dropped: int = 
             beats = (seconds - origin - phase) / BEAT_SECONDS
             late.append((beats - round(beats)) * BEAT_SECONDS)
     ticks = [seconds for seconds, data in trace if data == CLOCK]
-    due = origin + (len(ticks) - 1) * BEAT_SECONDS / CLOCKS_PER_BEAT
-    return Punctuality(tuple(late), tuple(np.diff(ticks)), ticks[-1] - due if ticks else math.nan, dropped)
+    due_time = origin + (len(ticks) - 1) * BEAT_SECONDS / CLOCKS_PER_BEAT
+    return Punctuality(tuple(late), tuple(np.diff(ticks)), ticks[-1] - due_time if ticks else math.nan, dropped_notes)
 
 
 def _create_beat(beat: int) -> list[NoteEvent]:

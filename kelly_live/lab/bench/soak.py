@@ -62,8 +62,8 @@ class SoakCounts:
     Attributes:
         minutes: How long it ran.
         notes: Notes that the conductor sent.
-        stuck: Notes that sounded too long or were never ended.
-        lost: Notes that never left.
+        stuck_notes: Notes that sounded too long or were never ended.
+        lost_notes: Notes that never left.
         dropped_windows: Windows of sound that the analysis was too slow for.
         memory_growth: Of all processes' memory after the warm-up, as a share.
         excess_ticks: Clock ticks too many (+) or too few (-) for the beats played.
@@ -75,8 +75,8 @@ class SoakCounts:
 
     minutes: float
     notes: int
-    stuck: int
-    lost: int
+    stuck_notes: int
+    lost_notes: int
     dropped_windows: int
     memory_growth: float
     excess_ticks: int
@@ -88,8 +88,8 @@ class SoakCounts:
     def list_faults(self) -> list[str]:
         """List the limits that were broken, a sentence each."""
         limits = (
-            (self.stuck > 0, f"stuck notes: {self.stuck}; none is allowed"),
-            (self.lost > 0, f"lost notes: {self.lost}; none is allowed"),
+            (self.stuck_notes > 0, f"stuck notes: {self.stuck_notes}; none is allowed"),
+            (self.lost_notes > 0, f"lost notes: {self.lost_notes}; none is allowed"),
             (self.memory_growth >= 0.01, f"memory grew by {self.memory_growth:.2%}; under 1 % is allowed"),
             (abs(self.excess_ticks) > 1, f"the clock is off by {self.excess_ticks} ticks; 1 is allowed"),
             (self.added_threads > 0, f"threads added since the warm-up: {self.added_threads}; none is allowed"),
@@ -137,18 +137,18 @@ def create_soak_sound() -> np.ndarray:
 
 def count_stuck_notes(trace: Sequence[TracedMessage], longest_seconds: float) -> int:
     """Count the notes that sounded longer than `longest_seconds`, or were never ended."""
-    sounding: dict[bytes, float] = {}
-    stuck = 0
+    start_by_voice: dict[bytes, float] = {}
+    count = 0
     for seconds, data in trace:
         kind = get_kind(data)
         if kind not in ("note_on", "note_off"):
             continue
         voice = bytes((data[0] & 0x0F, data[1]))
-        began = sounding.pop(voice, None)
-        stuck += began is not None and seconds - began > longest_seconds
+        start = start_by_voice.pop(voice, None)
+        count += start is not None and seconds - start > longest_seconds
         if kind == "note_on":
-            sounding[voice] = seconds
-    return stuck + len(sounding)
+            start_by_voice[voice] = seconds
+    return count + len(start_by_voice)
 
 
 def compute_growth(samples: Sequence[float]) -> float:
@@ -211,8 +211,8 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
     return SoakCounts(
         minutes=minutes,
         notes=sink.notes,
-        stuck=count_stuck_notes(trace, sink.longest_beats * slowest + LONG_SECONDS),
-        lost=sink.notes - ons,
+        stuck_notes=count_stuck_notes(trace, sink.longest_beats * slowest + LONG_SECONDS),
+        lost_notes=sink.notes - ons,
         dropped_windows=last.dropped_windows,
         memory_growth=compute_growth(memory),
         excess_ticks=len(ticks) - 1 - round(beats),
@@ -229,14 +229,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    began = time.monotonic()
+
+    start = time.monotonic()
     counts = run_soak(options.minutes)
     if options.json:
         print(json.dumps(asdict(counts) | {"faults": counts.list_faults()}))
     else:
         for name, value in asdict(counts).items():
             print(f"{name:<18} {value:.6g}")
-        print(f"{'seconds it took':<18} {time.monotonic() - began:.0f}")
+        print(f"{'seconds it took':<18} {time.monotonic() - start:.0f}")
         print(
             "\n".join(counts.list_faults())
             or "every limit is kept: 0 notes stuck, 0 lost, memory growth under 1 %, clock within 1 tick"

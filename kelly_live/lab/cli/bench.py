@@ -94,7 +94,7 @@ def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:
         yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(punctuality.jitter_seconds), "ms", "<= 0.3")
         yield Row(f"MIDI clock, {load}: drift at the end", _ms(punctuality.drift_seconds), "ms", "within a tick, 20.8")
         yield Row(f"note messages counted, {load}", len(punctuality.late_seconds), "")
-        yield Row(f"notes dropped, {load}", punctuality.dropped, "", "0")
+        yield Row(f"notes dropped, {load}", punctuality.dropped_notes, "", "0")
     if against == "isobar":
         from kelly_live.lab.bench.peer_isobar import measure_isobar
 

@@ -108,7 +108,7 @@ class JackOut:
     def __init__(self, name: str, port_name: str, *, is_virtual: bool) -> None:
         self.name = name
         self.lateness = LatenessRecord()
-        self.dropped = 0
+        self.dropped_messages = 0
         self.cycles = 0
         self.longest_seconds = 0.0  # that `_process` took, once it had the interpreter
         self._library = load_libjack()
@@ -240,13 +240,13 @@ class JackOut:
             late = start - due_time if due_time > -math.inf else 0.0
             if late > STALE_SECONDS and _starts(message):
                 queue.popleft()
-                self.dropped += 1
+                self.dropped_messages += 1
                 continue
             place = max(place, int((due_time - start) / frame_seconds) if due_time > start else 0)
             if library.jack_midi_event_write(buffer, place, message, len(message)) != 0:
                 if count == 0:
                     queue.popleft()  # no period will ever hold it
-                    self.dropped += 1
+                    self.dropped_messages += 1
                 break  # full: the next period takes it
             queue.popleft()
             count += 1

@@ -24,7 +24,7 @@ class JackIn:
         self.name = name
         self.grain_seconds = 0.0
         self._queue = InputQueue()
-        self._lost = 0  # by JACK, or by its client
+        self._lost_messages = 0  # by JACK, or by its client
         self._problem: str | None = None
         self._is_open = False
         self._has_answered = threading.Event()
@@ -52,7 +52,7 @@ class JackIn:
     @property
     def overflows(self) -> int:
         """Messages that were discarded."""
-        return self._queue.overflows + self._lost
+        return self._queue.overflows + self._lost_messages
 
     def is_alive(self) -> bool:
         """Return whether the port still exists."""
@@ -65,7 +65,7 @@ class JackIn:
     def _take(self, message: PortMessage) -> None:
         """Thread: the worker's reader."""
         if isinstance(message, MessagesReceived):
-            self._lost = message.lost
+            self._lost_messages = message.lost_messages
             for seconds, data in message.messages:
                 self._queue.put(seconds, data)
         elif isinstance(message, PortOpened):

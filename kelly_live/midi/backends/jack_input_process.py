@@ -56,7 +56,7 @@ class MessagesReceived(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Messages, each with its time (s, monotonic), and how many were lost since the port was opened."""
 
     messages: tuple[tuple[float, bytes], ...]
-    lost: int
+    lost_messages: int
 
 
 class PortFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -72,7 +72,7 @@ class InputClient:
     """An open JACK client with one input port. Raises MidiError."""
 
     def __init__(self, kind: str, name: str) -> None:
-        self.lost = 0
+        self.lost_messages = 0
         self._source = name if kind == NAMED else None
         self._library = load_libjack()
         self._callback_library = load_libjack(keeps_interpreter=True)
@@ -135,7 +135,7 @@ class InputClient:
     def _receive(self, frames: int) -> None:
         library, event = self._callback_library, self._event
         buffer = library.jack_port_get_buffer(self._port, frames)
-        self.lost += library.jack_midi_get_lost_event_count(buffer)
+        self.lost_messages += library.jack_midi_get_lost_event_count(buffer)
         count = library.jack_midi_get_event_count(buffer)
         self.period_seconds = frames / self._rate  # a server's period may change at any time
         if count == 0:
@@ -151,7 +151,7 @@ class InputClient:
                 library.jack_midi_event_get(byref(event), buffer, index) != 0
                 or len(self._messages) >= CAPACITY_MESSAGES
             ):
-                self.lost += 1
+                self.lost_messages += 1
                 continue
             data = string_at(event.buffer, event.size)
             if data and data[0] != _ACTIVE_SENSING:
@@ -166,12 +166,12 @@ def relay(client: InputClient, parent: ParentConnection[None], is_over: threadin
     """Send all that comes until the parent is gone, or given up. Raises MidiError if the port is gone."""
     period_seconds = client.period_seconds
     parent.send(PortOpened(period_seconds))
-    lost, watch_due = 0, read_clock()
+    lost_messages, watch_due = 0, read_clock()
     while not is_over.wait(POLL_SECONDS):
-        messages, now_lost = client.take(), client.lost
-        if messages or now_lost > lost:
-            lost = now_lost
-            if not parent.send(MessagesReceived(messages, lost)):
+        messages, lost_now = client.take(), client.lost_messages
+        if messages or lost_now > lost_messages:
+            lost_messages = lost_now
+            if not parent.send(MessagesReceived(messages, lost_messages)):
                 return
         if read_clock() >= watch_due:
             client.check()

@@ -52,12 +52,12 @@ def test_lateness_is_measured_from_the_grid_note_by_note() -> None:
         TracedMessage(due_time + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
         *(TracedMessage(origin + k * TICK + (0.003 if k == 2 else 0.0), CLOCK) for k in range(4)),
     ]
-    punctuality = analyze_trace(trace, origin, dropped=1)
+    punctuality = analyze_trace(trace, origin, dropped_notes=1)
     assert punctuality.late_seconds == pytest.approx([0.002, -0.001])
     assert punctuality.tick_seconds == pytest.approx([TICK, TICK + 0.003, TICK - 0.003])
     assert punctuality.jitter_seconds == pytest.approx(0.003 * (2 / 3) ** 0.5)
     assert punctuality.drift_seconds == pytest.approx(0.0)
-    assert punctuality.dropped == 1
+    assert punctuality.dropped_notes == 1
 
 
 def test_a_clock_that_runs_away_drifts() -> None:
