@@ -1,4 +1,4 @@
-"""95 % intervals of shares, correlations and any other statistic, by scipy."""
+"""95 % intervals of shares, correlations, slopes and any other statistic, by scipy."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def estimate_correlation(x: np.ndarray, y: np.ndarray) -> Estimate:
     result = stats.pearsonr(x, y)
     interval = result.confidence_interval(LEVEL)
     return Estimate(float(result.statistic), float(interval.low), float(interval.high))
+
+
+def estimate_slope(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Fit y on x by least squares, and return the slope with the interval by Student's t.
+
+    NaN where a slope means nothing: with fewer than three pairs, or where x is constant.
+    """
+    if len(x) < 3 or x.std() < 1e-9:
+        return Estimate(np.nan, np.nan, np.nan)
+    line = stats.linregress(x, y)
+    reach = line.stderr * stats.t.ppf(0.5 + LEVEL / 2.0, len(x) - 2)
+    return Estimate(float(line.slope), float(line.slope - reach), float(line.slope + reach))
 
 
 def bootstrap(

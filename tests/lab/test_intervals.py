@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from kelly_live.lab.intervals import bootstrap, compute_wilson_interval, estimate_correlation
+from kelly_live.lab.intervals import bootstrap, compute_wilson_interval, estimate_correlation, estimate_slope
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,21 @@ def test_a_correlation_has_fishers_interval() -> None:
 @pytest.mark.parametrize(("x", "y"), [([1.0, 2.0], [1.0, 2.0]), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])])
 def test_a_correlation_that_means_nothing_is_nan(x: list[float], y: list[float]) -> None:
     assert np.isnan(estimate_correlation(np.array(x), np.array(y))).all()
+
+
+def test_a_slope_has_students_interval() -> None:
+    x = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    y = np.array([2.1, 3.9, 6.2, 7.8, 10.1])
+    slope, low, high = estimate_slope(x, y)
+    residuals = y - y.mean() - slope * (x - 3.0)
+    reach = 3.182446 * math.sqrt((residuals**2).sum() / 3.0 / 10.0)  # t of 3 degrees of freedom; 10 = sum (x - 3)²
+    assert slope == pytest.approx(1.99)
+    assert (low, high) == pytest.approx((1.99 - reach, 1.99 + reach))
+
+
+def test_a_constant_answer_has_slope_zero_and_a_constant_question_none() -> None:
+    assert estimate_slope(np.array([1.0, 2.0, 3.0]), np.ones(3)).value == 0.0
+    assert np.isnan(estimate_slope(np.ones(3), np.array([1.0, 2.0, 3.0]))).all()
 
 
 def test_the_bootstrap_of_a_mean_is_its_normal_interval() -> None:

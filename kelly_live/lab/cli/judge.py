@@ -47,7 +47,8 @@ def command(
     """Compose in each quadrant and over a grid, and ask judges which emotion they hear.
 
     The music is rendered with a soundfont that nothing was trained on. The judges are fitted on EMOPIA's train part;
-    their answers to people's own playing (EMOPIA's val part) stand beside those to ours.
+    their answers to people's own playing (EMOPIA's val part) stand beside those to ours. Of the grid: r and slope of
+    judged on intended, and valence's r within each row of arousal.
 
     With --cultures: the same emotions in each tradition, on the piano; how often they are heard as intended, and as the
     plain music of the same emotion and seed is heard.

@@ -24,7 +24,13 @@ from kelly_live.emotion.reader import load_emotion_net
 from kelly_live.lab.corpora.clips import RENDER_SECONDS
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip, read_scores
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
-from kelly_live.lab.intervals import bootstrap, compute_wilson_interval, estimate_correlation
+from kelly_live.lab.intervals import bootstrap, compute_wilson_interval
+from kelly_live.lab.judging.grid_scores import (
+    ValenceByArousal,
+    correlate_valence_by_arousal,
+    format_valence_by_arousal,
+    score_grid,
+)
 from kelly_live.lab.judging.judges import (
     HARMONY,
     JUDGED_SECONDS,
@@ -71,9 +77,13 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoopResult:
-    """Scores with intervals, confusions, and the strengths and validated accuracy of each judge."""
+    """Scores with intervals, confusions, and the strengths and validated accuracy of each judge.
+
+    `valence_by_arousal` holds valence's r within each row of the grid.
+    """
 
     scores: tuple[Score, ...]
+    valence_by_arousal: tuple[ValenceByArousal, ...]
     confusions: tuple[Confusion, ...]
     judges: dict[str, dict[str, Any]]
 
@@ -84,13 +94,15 @@ class ClosedLoopResult:
             "songs held back in cross-validation"
             for name, info in self.judges.items()
         ]
-        return "\n\n".join(["\n".join(judges), format_scores(self.scores), *(c.table() for c in self.confusions)])
+        tables = [format_scores(self.scores), format_valence_by_arousal(self.valence_by_arousal)]
+        return "\n\n".join(["\n".join(judges), *tables, *(c.table() for c in self.confusions)])
 
     def as_dict(self) -> dict[str, Any]:
         """Convert to a dictionary for JSON."""
         return {
             "goals": {**GOALS, "4 quadrants, at least": "the same judge's score on human clips"},
             "scores": [score.as_dict() for score in self.scores],
+            "valence_by_arousal": [asdict(row) for row in self.valence_by_arousal],
             "confusions": [asdict(confusion) for confusion in self.confusions],
             "judges": self.judges,
         }
@@ -212,15 +224,6 @@ def _score_shares(
     return scores, Confusion(judge, music, tuple(tuple(int(x) for x in row) for row in counts))
 
 
-def _score_correlations(judge: str, music: str, judgements: Judgements, targets: np.ndarray) -> list[Score]:
-    """Correlate the grid's targets `[n, 2]` with the judgements, over pieces; intervals by Fisher's z."""
-    scores = []
-    for axis, (name, answers) in enumerate((("valence", judgements.valence), ("arousal", judgements.arousal))):
-        estimate = estimate_correlation(targets[:, axis], answers)
-        scores.append(Score(f"{music}, grid", f"{name} r, {judge}", *estimate, len(targets)))
-    return scores
-
-
 def read_emopia(symbolic: Path) -> dict[str, list[Clip]]:
     """Read EMOPIA's scores by split.
 
@@ -324,7 +327,8 @@ def evaluate_closed_loop(
         for name, feature_kind, part in JUDGES
     }
     share_scores: list[Score] = []
-    correlations: list[Score] = []
+    grid_scores: list[Score] = []
+    valence_by_arousal: list[ValenceByArousal] = []
     confusions: list[Confusion] = []
 
     target_quadrants = np.repeat(np.arange(4), pieces)
@@ -347,9 +351,9 @@ def evaluate_closed_loop(
                 )
             )
             row_indices, features = select_rows(rows[f"{feature_kind}/grid{of}"], part)
-            correlations.extend(
-                _score_correlations(judge_name, f"ours, {arrangement}", judge.predict(features), targets[row_indices])
-            )
+            grid = (judge_name, f"ours, {arrangement}", judge.predict(features), targets[row_indices])
+            grid_scores.extend(score_grid(*grid))
+            valence_by_arousal.append(correlate_valence_by_arousal(*grid))
         for shares, confusion in results:
             share_scores.extend(shares)
             confusions.append(confusion)
@@ -362,7 +366,7 @@ def evaluate_closed_loop(
         }
         for name, judge in judges.items()
     }
-    return ClosedLoopResult((*share_scores, *correlations), tuple(confusions), info)
+    return ClosedLoopResult((*share_scores, *grid_scores), tuple(valence_by_arousal), tuple(confusions), info)
 
 
 def select_rows(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:

@@ -12,13 +12,16 @@ import pytest
 from kelly_live.engine.build import create_mapper
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.lab.corpora import rendering as render
+from kelly_live.lab.intervals import Estimate
 from kelly_live.lab.judging import across_cultures, closed_loop
 from kelly_live.lab.judging.composers import PIECE_SECONDS, create_midi_composer
+from kelly_live.lab.judging.grid_scores import ValenceByArousal
 from kelly_live.lab.training.scores import Score
 from tests.cli.test_commands import run
 
 LOOP = closed_loop.ClosedLoopResult(
     scores=(Score("human", "4 quadrants, notes judge", 0.6, 0.5, 0.7, 198),),
+    valence_by_arousal=(ValenceByArousal("notes judge", "ours, notes", ((-0.8, Estimate(0.4, -0.3, 0.8), 10),)),),
     confusions=(closed_loop.Confusion("notes judge", "human", tuple((1, 2, 3, 4) for _ in range(4))),),
     judges={"notes": {"clips": 767, "songs": 290, "validated": 0.65, "strengths": (0.1, 10.0, 10.0)}},
 )
@@ -75,6 +78,7 @@ def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert run("lab", "judge", "--symbolic", "x", "--pieces", 3, "--workers", 1) == 0
     text = capsys.readouterr().out
     assert "| human | 4 quadrants, notes judge | 0.600 | 0.500 – 0.700 | 198 |" in text
+    assert "| ours, notes, notes judge | 0.40 (-0.30 – 0.80) |" in text
     assert "| Q4 intended | 1 | 2 | 3 | 4 |" in text
     assert (arguments["pieces"], arguments["workers"]) == (3, 1)
     assert run("lab", "judge", "--symbolic", "x", "--json") == 0

@@ -102,6 +102,10 @@ def test_a_composer_with_the_judges_conventions_scores_high(
     assert find_value(loop, "ours, notes", "4 quadrants") == 1.0
     assert find_value(loop, "ours, notes, grid", "valence r") > 0.7
     assert find_value(loop, "ours, notes, grid", "arousal r") > 0.7
+    assert find_value(loop, "ours, notes, grid", "valence slope") > 0.5
+    rows = next(table.rows for table in loop.valence_by_arousal if table.judge == "notes judge")
+    assert len(rows) == 5
+    assert min(estimate.value for _, estimate, _ in rows) > 0.7
     notes = next(c for c in loop.confusions if c.judge == "notes judge" and c.music == "ours, notes")
     assert notes.counts == ((3, 0, 0, 0), (0, 3, 0, 0), (0, 0, 3, 0), (0, 0, 0, 3))
     assert "| Q2 intended | 0 | 3 | 0 | 0 |" in loop.format_tables()
