@@ -60,7 +60,7 @@ class PortAudioSource:
         self.inputs = ""  # which inputs are heard, in words, where that is not all of them
         self._query = device
         self._mix = mix
-        self._heard: tuple[int, ...] = ()  # channels, from 1 up
+        self._heard_channels: tuple[int, ...] = ()  # channels, from 1 up
         self._is_choice = False  # health names the inputs that carry sound
         self._columns = np.zeros(0, np.intp)  # of a block, those that are heard
         self._picked = np.empty((0, 0), np.float32)  # callback only: the heard channels of a block
@@ -98,14 +98,14 @@ class PortAudioSource:
         chosen_channels = self._mix.choose(device.channels, f"the audio input {device.name!r}")
         is_named = self._mix.channels is not None
         channels, rate = _find_format(module, device, max(chosen_channels), is_named=is_named)
-        self._heard = tuple(channel for channel in chosen_channels if channel <= channels)
+        self._heard_channels = tuple(channel for channel in chosen_channels if channel <= channels)
         self._is_choice = is_named or device.channels > 2
         self.inputs = self._mix.describe(device.channels)
-        self._columns = np.array(self._heard) - 1
-        self._picked = np.empty((BLOCK_FRAMES, len(self._heard)), np.float32)
+        self._columns = np.array(self._heard_channels) - 1
+        self._picked = np.empty((BLOCK_FRAMES, len(self._heard_channels)), np.float32)
         self._resampler = MonoResampler(rate, self.sample_rate, gain_db=self._mix.gain_db)
         self._native_rate = rate
-        self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), len(self._heard))
+        self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), len(self._heard_channels))
         self._started = self._last_end = self._clock.now()
         try:
             with guard_stderr():
@@ -195,7 +195,7 @@ class PortAudioSource:
         dropped_frames = self._ring.dropped_frames if self._ring else 0
         rate = self._native_rate or self.sample_rate
         active = self._resampler.active if self._is_choice and self._resampler is not None else ()
-        inputs = tuple(self._heard[column] for column in active)
+        inputs = tuple(self._heard_channels[column] for column in active)
         return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped_frames / rate, inputs=inputs)
 
     def close(self) -> None:

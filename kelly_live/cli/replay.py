@@ -34,10 +34,10 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     reader = LogReader(log)
     header = reader.header
     again = replay(reader, load_recorded_players)
-    torn = "; the log breaks off there" if again.torn else ""
+    torn_note = "; the log breaks off there" if again.is_torn else ""
     print_line(
         f"seed {header.seed}, preset {header.preset}, made {header.created} by version {header.version}: "
-        f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn}"
+        f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn_note}"
     )
     if midi is not None:
         write_atomically(midi, again.midi, private=True)
@@ -55,4 +55,4 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
             f"{log} line {again.differs_at}: from here on at the latest the notes are not the recorded ones{other}; "
             "replay with the version, plug-ins and presets that played it"
         )
-    print_line(f"compared {again.checked} of {plural(again.notes, 'note')}: the same")
+    print_line(f"compared {again.compared_notes} of {plural(again.notes, 'note')}: the same")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from kelly_live.core.commands import Controls
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import parse_whole
+from kelly_live.core.numbers import parse_whole_number
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.values import EMOTIONS, ControlChange, EmotionState
 
@@ -48,7 +48,7 @@ def parse_controllers(text: str) -> dict[str, int]:
                 f"{pair.strip()[:60]!r} is no controller: write NAME=NUMBER,… with names of "
                 f"{', '.join(QUANTITIES)}; or all"
             )
-        controller = parse_whole(number)
+        controller = parse_whole_number(number)
         if controller is None or not 0 <= controller <= 119:
             raise ConfigError(f"controller {number[:40]!r} of {name}; it must be a number in 0..119")
         if controller in _RESERVED:

@@ -7,7 +7,7 @@ import socket
 from typing import NamedTuple
 
 from kelly_live.core.errors import ConfigError, OptionError
-from kelly_live.core.numbers import parse_whole
+from kelly_live.core.numbers import parse_whole_number
 
 LOOPBACK = "127.0.0.1"
 
@@ -35,7 +35,7 @@ def resolve_address(text: str) -> OscAddress:
     """
     host, colon, number = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else LOOPBACK
-    port = parse_whole(number) or 0
+    port = parse_whole_number(number) or 0
     if not host or not 1 <= port <= 65535:
         raise OptionError(f"{text[:60]!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
     try:

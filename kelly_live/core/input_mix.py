@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kelly_live.core.errors import AudioError, ConfigError
-from kelly_live.core.numbers import parse_whole
+from kelly_live.core.numbers import parse_whole_number
 from kelly_live.core.wording import plural
 
 MAX_CHANNELS = 64  # that are heard at once; the inputs of a larger interface can be named
@@ -20,8 +20,8 @@ def parse_channels(text: str) -> tuple[int, ...]:
     channels: list[int] = []
     for item in text.split(","):
         low, dash, high = (part.strip() for part in item.partition("-"))
-        first = parse_whole(low)
-        last = parse_whole(high) if dash else first
+        first = parse_whole_number(low)
+        last = parse_whole_number(high) if dash else first
         if first is None or last is None or not 1 <= first <= last <= HIGHEST_CHANNEL:
             raise ConfigError(
                 f"{item.strip()[:40]!r} is no channel: write 2, 1,2 or 1-4; channels count from 1 to {HIGHEST_CHANNEL}"
@@ -81,10 +81,10 @@ class InputMix:
 
     def describe(self, available: int) -> str:
         """Say which of the `available` channels are heard: "input 2 of 18"; empty where all are."""
-        chosen = self.choose(available, "the input")
+        channels = self.choose(available, "the input")
         gain = f"{self.gain_db:+g} dB" if self.gain_db else ""
-        which = f"{'input' if len(chosen) == 1 else 'inputs'} {format_channels(chosen)} of {available}"
-        return ", ".join(filter(None, (which if len(chosen) < available or self.channels else "", gain)))
+        which = f"{'input' if len(channels) == 1 else 'inputs'} {format_channels(channels)} of {available}"
+        return ", ".join(filter(None, (which if len(channels) < available or self.channels else "", gain)))
 
 
 ALL_CHANNELS = InputMix()

@@ -16,14 +16,14 @@ def parse_number(text: str) -> float:
     Other text is nan, inf, 0x10, 1_000, or digits that are not ASCII. Minus zero is zero. A
     huge exponent gives infinity, which no range holds.
     """
-    typed = text.strip()
-    return float(typed) + 0.0 if _NUMBER.fullmatch(typed) else math.nan
+    digits = text.strip()
+    return float(digits) + 0.0 if _NUMBER.fullmatch(digits) else math.nan
 
 
-def parse_whole(text: str) -> int | None:
+def parse_whole_number(text: str) -> int | None:
     """Return a whole number of at most 19 digits; None for any other text."""
-    typed = text.strip()
-    return int(typed) if _WHOLE.fullmatch(typed) else None
+    digits = text.strip()
+    return int(digits) if _WHOLE.fullmatch(digits) else None
 
 
 def quote_value(value: object) -> str:

@@ -170,9 +170,9 @@ class Console:
 
 
 def describe_synchronization(
-    synchronized: Collection[str], beat_name: str | None, wanted: Collection[str] = ()
+    synchronized: Collection[str], beat_name: str | None, names: Collection[str] = ()
 ) -> list[str]:
-    """Say what of "tempo" and "key" the band takes from whom, and what of the `wanted` from nobody.
+    """Say what of "tempo" and "key" the band takes from whom, and what of the `names` from nobody.
 
     `beat_name` as in ExternalIO.
     """
@@ -182,5 +182,5 @@ def describe_synchronization(
         followed.remove("tempo")
         remarks.append("with Link" if beat_name == "Link" else f"with the {beat_name}")
     remarks += [f"with your {' and '.join(followed)}"] * bool(followed)
-    missing = [name for name in wanted if name not in synchronized]
+    missing = [name for name in names if name not in synchronized]
     return remarks + [f"no {' or '.join(missing)} to follow"] * bool(missing)

@@ -113,12 +113,12 @@ def _panel(name: str) -> Panel:
         if note.onset_beats < beats
     )
     degrees: tuple[float, ...] = ()
-    measured: tuple[float, ...] = ()
-    played: tuple[float, ...] = ()
+    corpus_shares: tuple[float, ...] = ()
+    played_shares: tuple[float, ...] = ()
     if style is not None and style.scale is not None:
         degrees = style.scale.degrees_cents
-        measured = _corpus_weights(style.name)
-        played = _played_shares(parameters, degrees)
+        corpus_shares = _corpus_weights(style.name)
+        played_shares = _played_shares(parameters, degrees)
     caption = "" if style is None else style.name.partition(":")[2]
     return Panel(
         title=name,
@@ -127,8 +127,8 @@ def _panel(name: str) -> Panel:
         beats=beats,
         bar_beats=bar_beats,
         degrees=degrees,
-        measured=measured,
-        played=played,
+        corpus_shares=corpus_shares,
+        played_shares=played_shares,
     )
 
 

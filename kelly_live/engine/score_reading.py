@@ -65,5 +65,5 @@ def _format_note(note: NoteEvent, names: Mapping[int, str], start: float, end: f
     place = _quantise(note.onset_beats) - start
     beat, part = divmod(place, 1.0)
     offset = {0.0: "", 0.25: "e", 0.5: "&", 0.75: "a"}.get(round(part, 2), f"{part:.2f}"[1:])
-    held = "~" if note.onset_beats + note.duration_beats > end + 0.15 else ""
-    return f"{int(beat) + 1}{offset}:{names[note.pitch % 12]}{note.pitch // 12 - 1}{held}"
+    tie = "~" if note.onset_beats + note.duration_beats > end + 0.15 else ""
+    return f"{int(beat) + 1}{offset}:{names[note.pitch % 12]}{note.pitch // 12 - 1}{tie}"

@@ -43,15 +43,15 @@ def find_imports(subpackages: Sequence[str]) -> dict[str, dict[str, int]]:
 def rank_subpackages(imports: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
     """Sort the subpackages into ranks: each imports only lower ranks. Raises ValueError on a circle."""
     ranks: list[list[str]] = []
-    ranked: set[str] = set()
-    while len(ranked) < len(imports):
-        rank = [subpackage for subpackage in imports if subpackage not in ranked and set(imports[subpackage]) <= ranked]
+    ranked_names: set[str] = set()
+    while len(ranked_names) < len(imports):
+        rank = [name for name in imports if name not in ranked_names and set(imports[name]) <= ranked_names]
         if not rank:
             raise ValueError(
-                f"the subpackages {', '.join(sorted(set(imports) - ranked))} import each other in a circle"
+                f"the subpackages {', '.join(sorted(set(imports) - ranked_names))} import each other in a circle"
             )
         ranks.append(rank)
-        ranked.update(rank)
+        ranked_names.update(rank)
     return ranks
 
 

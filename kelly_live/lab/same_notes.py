@@ -92,9 +92,9 @@ def digest_commit(checkout: Path, *, pieces: Sequence[list[str]]) -> dict[str, s
         render = ["render", str(recording), "--seed", "7", "--profile", "none", "--device", "cpu"]
         for arguments in (*pieces, render):
             command = [sys.executable, "-P", "-m", "kelly_live", *arguments, "--midi", str(midi)]
-            done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
-            if "is silent" in done.stderr:
-                raise SystemExit(f"a player of {checkout} did not load: {done.stderr.splitlines()[0]}")
+            result = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+            if "is silent" in result.stderr:
+                raise SystemExit(f"a player of {checkout} did not load: {result.stderr.splitlines()[0]}")
             name = " ".join(arguments).replace(str(checkout), "")
             digests[name] = digest_events(midi)
             midi.unlink()

@@ -317,15 +317,15 @@ class MpeTuner(_BendingTuner):
 class _Keyboard:
     """A channel's tuning program: the moved keys (KEY_UNITS a semitone), what sounds, what rang when."""
 
-    moved: dict[int, int] = field(default_factory=dict)
-    sounding: set[int] = field(default_factory=set)
+    units_by_key: dict[int, int] = field(default_factory=dict)
+    sounding_keys: set[int] = field(default_factory=set)
     released_at: dict[int, float] = field(default_factory=dict)
 
     def units(self, key: int) -> int:
-        return self.moved.get(key, key * KEY_UNITS)
+        return self.units_by_key.get(key, key * KEY_UNITS)
 
     def is_rested(self, key: int, now: float) -> bool:
-        return key not in self.sounding and now - self.released_at.get(key, -math.inf) >= RING_SECONDS
+        return key not in self.sounding_keys and now - self.released_at.get(key, -math.inf) >= RING_SECONDS
 
 
 class MtsTuner:
@@ -351,22 +351,22 @@ class MtsTuner:
         key, free = self._choose(keyboard, note.pitch, target_units, now)
         before: list[bytes] = []
         if free and keyboard.units(key) != target_units:
-            if not keyboard.moved:
+            if not keyboard.units_by_key:
                 before += registered_parameter(note.channel, RPN_TUNING_PROGRAM, note.channel - 1)
             before.append(key_tunings(note.channel - 1, {key: target_units}))
-            keyboard.moved[key] = target_units
-        keyboard.sounding.add(key)
+            keyboard.units_by_key[key] = target_units
+        keyboard.sounding_keys.add(key)
         return Placement(note.channel, key, before)
 
     def release(self, channel: int, key: int, now: float) -> None:
         """Free the place of a note."""
         if channel in self._keyboards:
-            self._keyboards[channel].sounding.discard(key)
+            self._keyboards[channel].sounding_keys.discard(key)
             self._keyboards[channel].released_at[key] = now
 
     def reset(self) -> list[bytes]:
         """Forget all, and return what brings every channel back to 12-TET."""
-        messages = [m for channel, k in self._keyboards.items() for m in _straighten_keys(channel, k.moved)]
+        messages = [m for channel, k in self._keyboards.items() for m in _straighten_keys(channel, k.units_by_key)]
         self._keyboards.clear()
         return messages
 

@@ -301,7 +301,7 @@ class LogReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.torn = False  # whether the last line was cut off
+        self.is_torn = False  # whether the last line was cut off
         self.line = 0
         self._parameters: dict[str, Any] = {}
         self._step: Step | None = None
@@ -344,7 +344,7 @@ class LogReader:
                     if not data.endswith(b"\n"):
                         if len(data) == MAX_LINE_BYTES and data.strip(b"\0"):
                             self.fail(f"is over {MAX_LINE_BYTES >> 10} kB; the log is damaged there")
-                        self.torn = True
+                        self.is_torn = True
                         return
                     yield data
         except OSError as error:

@@ -38,8 +38,8 @@ CreateSlots = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 class ReplayResult:
     """What a log was played to: the MIDI file's bytes, and how it compares with the recorded session.
 
-    `checked` of the `notes` were compared with the log's checksums; `differs_at` is the line where they first differ.
-    `torn`: the log ends in the middle of a line.
+    `compared_notes` of the `notes` were compared with the log's checksums; `differs_at` is the line where they first
+    differ. `is_torn`: the log ends in the middle of a line.
     """
 
     header: Header
@@ -47,9 +47,9 @@ class ReplayResult:
     tape: Tape
     seconds: float
     notes: int
-    checked: int
+    compared_notes: int
     differs_at: int | None
-    torn: bool
+    is_torn: bool
 
 
 def replay(reader: LogReader, create_slots: CreateSlots) -> ReplayResult:
@@ -108,9 +108,9 @@ class _Replay:
             tape=self._tape,
             seconds=last - self._start_seconds,
             notes=self._checksum.notes,
-            checked=self._checked_notes,
+            compared_notes=self._checked_notes,
             differs_at=self._differs_at,
-            torn=self._reader.torn,
+            is_torn=self._reader.is_torn,
         )
 
     def _check_order(self, record: Record) -> None:

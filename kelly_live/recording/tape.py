@@ -178,8 +178,8 @@ class Tape:
             core.silence()
 
     def _run_to(self, now: float) -> None:
-        while due := [d for core in self._cores.values() if (d := core.next_deadline()) is not None and d <= now]:
-            self._clock.sleep_until(min(due))
+        while deadlines := [d for core in self._cores.values() if (d := core.next_deadline()) is not None and d <= now]:
+            self._clock.sleep_until(min(deadlines))
             for core in self._cores.values():
                 core.run_due(self._clock.now())
         self._clock.sleep_until(now)

@@ -22,15 +22,15 @@ _BASE = "#8C949E"
 class Mark:
     """A parameter (of PANELS) in an emotion: of the base, of this person, ± one standard deviation.
 
-    `known`: the share of the uncertainty that is resolved, 0 to 1.
+    `known_share`: the share of the uncertainty that is resolved, 0 to 1.
     """
 
     emotion: str
     parameter: str
     base: float
-    own: float
+    own_value: float
     spread: float
-    known: float
+    known_share: float
 
 
 def draw_person(marks: Sequence[Mark], title: str) -> bytes:
@@ -59,12 +59,11 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
                 row, colour = rows[mark.emotion], EMOTION_COLOURS[mark.emotion]
                 low, high = _span(mark, ratio)
                 axis.plot([low, high], [row, row], color=colour, linewidth=4.5, alpha=0.3, solid_capstyle="round")
-                axis.annotate(
-                    "", (mark.own, row), (mark.base, row), arrowprops={"arrowstyle": "-", "color": PALE, "lw": 1.0}
-                )
+                arrow = {"arrowstyle": "-", "color": PALE, "lw": 1.0}
+                axis.annotate("", (mark.own_value, row), (mark.base, row), arrowprops=arrow)
                 axis.plot(mark.base, row, marker="o", markersize=8, markerfacecolor="white", markeredgecolor=_BASE)
                 axis.plot(
-                    mark.own, row, marker="o", markersize=6, color=colour, alpha=0.35 + 0.65 * mark.known,
+                    mark.own_value, row, marker="o", markersize=6, color=colour, alpha=0.35 + 0.65 * mark.known_share,
                     markeredgecolor=INK, markeredgewidth=0.5,
                 )  # fmt: skip
             axis.grid(axis="both", color=GRID, linewidth=0.6)
@@ -81,8 +80,8 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
 
 def _span(mark: Mark, ratio: bool) -> tuple[float, float]:
     """Return one standard deviation to either side, within the range; by a ratio if `ratio`."""
-    if not ratio or mark.own <= 0.0:
+    if not ratio or mark.own_value <= 0.0:
         most = 127.0 if mark.parameter == "register" else 1.0
-        return max(0.0, mark.own - mark.spread), min(most, mark.own + mark.spread)
-    factor = 1.0 + mark.spread / mark.own
-    return mark.own / factor, mark.own * factor
+        return max(0.0, mark.own_value - mark.spread), min(most, mark.own_value + mark.spread)
+    factor = 1.0 + mark.spread / mark.own_value
+    return mark.own_value / factor, mark.own_value * factor

@@ -23,7 +23,8 @@ class Panel:
     """A tradition's notes and scale degrees.
 
     `notes`: (start in beats, length, cents above the tonic, part); the cents of percussion mean nothing. `degrees`:
-    cents above the tonic. `measured` (() if nothing was counted) and `played`: their shares of the melody's time.
+    cents above the tonic. `corpus_shares` (() if nothing was counted) and `played_shares`: the
+    degrees' shares of the melody's time.
     """
 
     title: str
@@ -32,8 +33,8 @@ class Panel:
     beats: float
     bar_beats: int
     degrees: tuple[float, ...]
-    measured: tuple[float, ...]
-    played: tuple[float, ...]
+    corpus_shares: tuple[float, ...]
+    played_shares: tuple[float, ...]
 
 
 def draw_sheet(panels: Sequence[Panel], title: str) -> bytes:
@@ -108,8 +109,8 @@ def _degrees(axis: Axes, panel: Panel) -> None:
         axis.text(0.5, 0.5, "no scale\nwas measured", transform=axis.transAxes, ha="center", va="center", color=PALE)
         axis.spines["bottom"].set_visible(False)
         return
-    axis.bar([at - 20.0 for at in panel.degrees], panel.played, width=40.0, color=_MELODY)
-    if panel.measured:
-        axis.bar([at + 20.0 for at in panel.degrees], panel.measured, width=40.0, color="#A8AFB8")
+    axis.bar([at - 20.0 for at in panel.degrees], panel.played_shares, width=40.0, color=_MELODY)
+    if panel.corpus_shares:
+        axis.bar([at + 20.0 for at in panel.degrees], panel.corpus_shares, width=40.0, color="#A8AFB8")
     axis.set_xlim(-60.0, _OCTAVE + 45.0)
-    axis.set_ylim(0.0, 1.08 * max(*panel.played, *panel.measured, 0.1))
+    axis.set_ylim(0.0, 1.08 * max(*panel.played_shares, *panel.corpus_shares, 0.1))

@@ -156,17 +156,17 @@ class Progress:
         self._label = label
         self._bar: Any = _rich_bar(stream) if _is_terminal(stream, environment) else None
         self._task: Any = None
-        self._done = 0.0
+        self._amount = 0.0
 
     def update(self, amount: float) -> None:
         """Show that `amount` of `total` is done."""
-        self._done = amount
+        self._amount = amount
         if self._bar is not None:
             self._bar.update(self._task, completed=min(amount, self._total))
 
     def advance(self, step: float = 1.0) -> None:
         """Add `step` to what is done."""
-        self.update(self._done + step)
+        self.update(self._amount + step)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:

@@ -12,7 +12,7 @@ from kelly_live.control.emotion_controllers import parse_controllers
 from kelly_live.control.osc_address import resolve_address
 from kelly_live.core.actions import Action, parse_action
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import parse_number, parse_whole
+from kelly_live.core.numbers import parse_number, parse_whole_number
 from kelly_live.core.safe_yaml import parse_nodes
 from kelly_live.engine.options.commands import ComposeOptions, LiveOptions
 from kelly_live.engine.options.external_io import parse_latencies
@@ -81,7 +81,7 @@ def test_plain_numbers_are_read_and_minus_zero_is_zero() -> None:
     assert [parse_number(text) for text in ("1", "-0.5", " .5 ", "5.", "1e-3", "+2E1")] == [1, -0.5, 0.5, 5, 0.001, 20]
     assert math.copysign(1.0, parse_number("-0.0")) == 1.0
     assert math.copysign(1.0, _read_yaml("-0")) == 1.0
-    assert [parse_whole(text) for text in ("8", " -3 ", "+1", "8.0", "")] == [8, -3, 1, None, None]
+    assert [parse_whole_number(text) for text in ("8", " -3 ", "+1", "8.0", "")] == [8, -3, 1, None, None]
 
 
 @pytest.mark.parametrize(

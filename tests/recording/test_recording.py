@@ -147,8 +147,8 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
 
     again = replay_log(tmp_path / "set.jsonl")
     assert (tmp_path / "set.mid").read_bytes() == again.midi
-    assert (again.differs_at, again.torn) == (None, False)
-    assert again.checked == again.notes > 20
+    assert (again.differs_at, again.is_torn) == (None, False)
+    assert again.compared_notes == again.notes > 20
     assert lines[0] == f"recorded {tmp_path / 'set.mid'}"
     assert len(events(tmp_path / "set.jsonl", "emotion")) == 8
     assert events(tmp_path / "set.jsonl", "action") == []  # the session was over: nothing follows its end
@@ -224,7 +224,7 @@ def test_a_log_gives_the_same_bytes_after_any_events(
     again = replay_log(take.paths.log)
     assert again.midi == recording or not again.notes
     assert again.differs_at is None
-    assert (again.checked, again.torn) == (again.notes, False)
+    assert (again.compared_notes, again.is_torn) == (again.notes, False)
 
 
 @pytest.mark.parametrize("stops_transport", [False, True])
@@ -302,7 +302,7 @@ def test_the_notes_of_a_plug_in_are_logged_so_that_it_need_not_be_there(tmp_path
 
     again = replay(LogReader(take.paths.log), seat_players)
     assert again.midi == recording
-    assert (again.differs_at, again.checked) == (None, again.notes)
+    assert (again.differs_at, again.compared_notes) == (None, again.notes)
     steps = events(take.paths.log, "step")
     assert 0 < len([step for step in steps if "plays" in step]) < len(steps)
 
@@ -368,7 +368,7 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
     (tmp_path / "killed.jsonl").write_bytes(killed)
     again = replay_log(tmp_path / "killed.jsonl")
     assert again.seconds > 4.5
-    assert again.checked == again.notes == replay_log(take.paths.log).notes
+    assert again.compared_notes == again.notes == replay_log(take.paths.log).notes
     assert not sounding_at_the_end(again)
 
 
@@ -508,7 +508,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost_once_there_is_space(
     assert take.recorder.problem == "not recording: No space left on device"
     full = tmp_path / "full.jsonl"
     full.write_bytes(take.paths.log.read_bytes())
-    assert replay_log(full).torn  # what is there is valid, up to the line that did not fit
+    assert replay_log(full).is_torn  # what is there is valid, up to the line that did not fit
     take.play(2.0, target)
     disk.room = 1 << 30
     wait_until(lambda: take.recorder.problem is None)

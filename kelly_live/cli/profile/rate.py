@@ -70,8 +70,8 @@ def command(
         before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
         with usage_errors():
-            wanted = [create_reaction(now, PREFERENCE, state, values, *target) for target in targets]
-        for reaction in wanted:
+            reactions = [create_reaction(now, PREFERENCE, state, values, *target) for target in targets]
+        for reaction in reactions:
             profile = profile.with_reaction(reaction)
         for word in words:
             profile = profile.with_reaction(create_reaction(now, word, state, values))

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import click
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import parse_number, parse_whole
+from kelly_live.core.numbers import parse_number, parse_whole_number
 from kelly_live.core.values import MAX_SEED
 from kelly_live.core.wording import escape
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
@@ -56,16 +56,16 @@ class Number(click.FloatRange):
         return super().convert(value, param, ctx)
 
 
-class Whole(click.IntRange):
-    """A whole number in a range, written in digits (`parse_whole`)."""
+class WholeNumber(click.IntRange):
+    """A whole number in a range, written in digits (`parse_whole_number`)."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert what was typed; a usage error if it is no whole number or out of the range."""
         if isinstance(value, str):
-            whole = parse_whole(value)
-            if whole is None:
+            number = parse_whole_number(value)
+            if number is None:
                 self.fail("that is not a whole number; write it as 8", param, ctx)
-            value = whole
+            value = number
         return super().convert(value, param, ctx)
 
 
@@ -80,9 +80,11 @@ class CheckedCommand(click.Command):
                 raise click.UsageError(f"{param.opts[0]} is given {order.count(param)} times; give it once", ctx)
         rest = super().parse_args(ctx, args)
         # An argument is in the order also where it is left out; its value is then no text.
-        given = [one for one in order if isinstance(one, click.Option) or isinstance(values[one.name or ""], str)]
+        typed_params = [
+            one for one in order if isinstance(one, click.Option) or isinstance(values[one.name or ""], str)
+        ]
         with usage_errors():
-            check_rules(_list_flags(given), _list_flags(self.params))
+            check_rules(_list_flags(typed_params), _list_flags(self.params))
         return rest
 
 
@@ -147,7 +149,7 @@ def reader_option() -> Callable[[F], F]:
 
 def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:
     """Declare --seed on its own, as `seed: int`."""
-    return click.option("--seed", type=Whole(0, MAX_SEED), default=1, show_default=True, help=help)
+    return click.option("--seed", type=WholeNumber(0, MAX_SEED), default=1, show_default=True, help=help)
 
 
 def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
@@ -213,13 +215,13 @@ def _click_type(spec: OptionSpec) -> click.ParamType[Any]:
     if spec.kind is Path:
         return OUTPUT_FILE
     if spec.kind is int:
-        return Whole(_whole(spec.minimum), _whole(spec.maximum))
+        return WholeNumber(_convert_limit(spec.minimum), _convert_limit(spec.maximum))
     if spec.kind is float:
         return Number(spec.minimum, spec.maximum)
     return click.STRING
 
 
-def _whole(limit: float | None) -> int | None:
+def _convert_limit(limit: float | None) -> int | None:
     return None if limit is None else int(limit)
 
 

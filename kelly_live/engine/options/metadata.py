@@ -95,15 +95,15 @@ def check_options(options: Any) -> None:
     Raises ConfigError naming the first that is wrong. A class calls it from `__post_init__`.
     """
     defaults = {one.name: one.default for one in fields(options)}
-    given, available = [], []
+    given_flags, available_flags = [], []
     for name, spec in list_specs(options):
         if isinstance(spec, OptionSpec):
             value = _check(spec, getattr(options, name))
             object.__setattr__(options, name, value)  # a number of another type (NumPy's) as ours
-            available.append(_flag_of(spec))
+            available_flags.append(_flag_of(spec))
             if value != defaults[name]:
-                given.append(_flag_of(spec))
-    check_rules(given, available)
+                given_flags.append(_flag_of(spec))
+    check_rules(given_flags, available_flags)
 
 
 def list_settings(options: Any) -> tuple[tuple[str, str], ...]:

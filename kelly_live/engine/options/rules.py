@@ -34,16 +34,16 @@ RULES = (
 )
 
 
-def check_rules(given: Collection[str], available: Collection[str]) -> None:
-    """Check the `given` flags of those that are `available`. Raises ConfigError naming both sides."""
+def check_rules(given_flags: Collection[str], available_flags: Collection[str]) -> None:
+    """Check `given_flags` by the rules of `available_flags`. Raises ConfigError naming both sides."""
     for rule in RULES:
-        if rule.flag not in given:
+        if rule.flag not in given_flags:
             continue
-        available_needs = [flag for flag in rule.needs if flag in available]
-        if available_needs and not set(available_needs) & set(given):
+        available_needs = [flag for flag in rule.needs if flag in available_flags]
+        if available_needs and not set(available_needs) & set(given_flags):
             raise ConfigError(
                 f"{rule.flag} has no effect without {' or '.join(available_needs)}; give both, or leave it out"
             )
-        against = [flag for flag in rule.excludes if flag in given]
+        against = [flag for flag in rule.excludes if flag in given_flags]
         if against:
             raise ConfigError(f"{rule.flag} and {' and '.join(against)} do not go together; give one or the other")

@@ -84,11 +84,11 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
     Raises:
         KellyError: The recording, a model or the MIDI side fails.
     """
-    first_beats, turning = FirstBeatRecorder(), list[TurningMapper]()
+    first_beats, mappers = FirstBeatRecorder(), list[TurningMapper]()
 
     def wrap_mapper(mapper: Mapper) -> Mapper:
-        turning.append(TurningMapper(mapper))
-        return turning[-1]
+        mappers.append(TurningMapper(mapper))
+        return mappers[-1]
 
     with temporary_folder() as folder:
         trace = Path(folder) / "trace"
@@ -97,18 +97,18 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
         )  # fmt: skip
         with engine:
             engine.wait(seconds)
-        (mapper,) = turning
+        (mapper,) = mappers
         notes = compute_note_latencies(mapper.turns, read_trace(trace))
         return Latencies(compute_beat_latencies(mapper.turns, first_beats.seconds), notes)
 
 
 def compute_beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:
     """Compute the seconds from each turn but the first to the first beat that was generated after it."""
-    found = []
-    for turn, following in zip(turns[1:], (*turns[2:], None), strict=True):
-        end = float("inf") if following is None else following.seconds
-        found += [beat - turn.seconds for beat in first_beats if turn.seconds <= beat < end][:1]
-    return tuple(found)
+    latencies = []
+    for turn, next_turn in zip(turns[1:], (*turns[2:], None), strict=True):
+        end = float("inf") if next_turn is None else next_turn.seconds
+        latencies += [beat - turn.seconds for beat in first_beats if turn.seconds <= beat < end][:1]
+    return tuple(latencies)
 
 
 def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[TracedMessage]) -> tuple[float, ...]:
@@ -117,10 +117,10 @@ def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[TracedMessage]
     The dynamics are on their way then. A turn that was over before any note showed it counts until the note that did.
     """
     ons = [(t, data[2]) for t, data in trace if get_kind(data) == "note_on"]
-    found = []
+    latencies = []
     for turn in turns[1:]:
         after = [(t, velocity) for t, velocity in ons if t >= turn.seconds]
-        shown = next((t for t, v in after if (v > LOUDEST_SOFT if turn.loud else v < SOFTEST_LOUD)), None)
-        if shown is not None:
-            found.append(shown - turn.seconds)
-    return tuple(found)
+        note_time = next((t for t, v in after if (v > LOUDEST_SOFT if turn.loud else v < SOFTEST_LOUD)), None)
+        if note_time is not None:
+            latencies.append(note_time - turn.seconds)
+    return tuple(latencies)

@@ -40,15 +40,15 @@ def measure_start(recording: Path, device: str) -> Start:
     """
     with temporary_folder() as folder:
         trace = Path(folder) / "trace"
-        began = time.monotonic()
+        start = time.monotonic()
         command = [sys.executable, "-m", "kelly_live.lab.bench.first_note", str(recording), str(trace), device]
-        done = run_command(command, timeout=120.0)
-        if done.returncode != 0:
-            raise MidiError(f"a session did not start: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
+        result = run_command(command, timeout=120.0)
+        if result.returncode != 0:
+            raise MidiError(f"a session did not start: {(result.stderr.strip() or 'no output').splitlines()[-1]}")
         ons = [message.seconds for message in read_trace(trace) if get_kind(message.data) == "note_on"]
         if not ons:
             raise MidiError(f"no note in {PLAYED_SECONDS:g} s; run `kelly-live lab bench` again")
-        return Start(ons[0] - began, int(done.stdout.split()[-1]))
+        return Start(ons[0] - start, int(result.stdout.split()[-1]))
 
 
 def main(recording: str, trace: str, device: str) -> None:

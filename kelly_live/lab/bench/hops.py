@@ -55,21 +55,21 @@ class Stopwatch:
         """Count what calls of `owner.method` take for `stage`, from now on."""
         run = getattr(owner, method)
 
-        def timed(*args: Any, **kwargs: Any) -> Any:
+        def run_timed(*args: Any, **kwargs: Any) -> Any:
             with self.measure(stage):
                 return run(*args, **kwargs)
 
-        setattr(owner, method, timed)
+        setattr(owner, method, run_timed)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Count what the body of a `with` takes for `stage`."""
         before, self._inner = self._inner, 0.0
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             yield
         finally:
-            took = time.perf_counter() - began
+            took = time.perf_counter() - start
             self.now[stage] += took - self._inner
             self._inner = before + took
 
@@ -121,17 +121,17 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
     watch.wrap(scheduler, "send", "hand-off")
 
     stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    whole: list[float] = []
+    totals: list[float] = []
 
     def record_lap(position: float) -> None:
         lap = watch.lap()
         for stage in STAGES:
             stages[stage].append(lap.get(stage, 0.0))
-        whole.append(sum(lap.get(stage, 0.0) for stage in STAGES[1:6]))
+        totals.append(sum(lap.get(stage, 0.0) for stage in STAGES[1:6]))
 
     accompany(source, reader, mapping, conductor, scheduler, record_lap)
     warm = slice(WARM_HOPS, None)
-    return HopTimes({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(whole[warm]))
+    return HopTimes({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(totals[warm]))
 
 
 def measure_render(recording: Path, device: str) -> float:
@@ -146,9 +146,9 @@ def measure_render(recording: Path, device: str) -> float:
     source = FileSource(recording, ManualClock(), realtime=False)
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=1)
-    began = time.perf_counter()
+    start = time.perf_counter()
     accompaniment = accompany(*read_ahead(source, reader), mapping, conductor, scheduler)
-    return accompaniment.readings[-1].state.time / (time.perf_counter() - began)
+    return accompaniment.readings[-1].state.time / (time.perf_counter() - start)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from kelly_live.core.wording import plural
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 LONGEST_SECONDS = 8.0  # a later moment tells nothing new
-_MARK = "KELLY_LIVE_INTERRUPTED_RUN"
+_RUN_VARIABLE = "KELLY_LIVE_INTERRUPTED_RUN"
 _END_SECONDS = 20.0  # for a command to end
 _CHILD_SECONDS = 5.0  # for its processes to end after it
 _PROGRESS = re.compile(r".*: \d+%")  # which belongs on stderr
@@ -85,13 +85,13 @@ def list_commands(folder: Path, *, live: bool) -> list[LongCommand]:
 
 def interrupt(command: LongCommand, signal_name: str, after_seconds: float, number: int) -> Outcome:
     """Run a command in a folder of its own, send it the signal, and look at what is left."""
-    mark = f"{os.getpid()}-{number}"
+    run_name = f"{os.getpid()}-{number}"
     with (
         tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryDirectory() as temporary,
         tempfile.TemporaryFile("w+") as errors,  # no pipe, which a process that is left behind would keep open
     ):
-        environment = {**os.environ, _MARK: mark, "TMPDIR": temporary, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, _RUN_VARIABLE: run_name, "TMPDIR": temporary, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
             [*_program(), *command.arguments],
             cwd=folder, env=environment, text=True,
@@ -106,14 +106,16 @@ def interrupt(command: LongCommand, signal_name: str, after_seconds: float, numb
             process.wait()
             errors.write(f"did not end within {_END_SECONDS:g} s")
         errors.seek(0)
-        printed = errors.read()
+        output = errors.read()
         faults = [*_list_code_faults(command, signal_name, process.returncode)]
-        if wrong := [line for line in printed.splitlines() if line and not _PROGRESS.fullmatch(line)]:
-            begun = "" if "kelly_live/" in printed or "Traceback" not in printed else " before our first line"
-            faults.append(f"stderr{begun}: {wrong[-1][:200]}")
-        faults += [f"left a process: {line}" for line in _wait_for_children(mark)]
-        left = [path for root in (folder, temporary) for pattern in _TEMPORARY for path in Path(root).rglob(pattern)]
-        faults += [f"left a temporary file: {path.name}" for path in left]
+        if wrong := [line for line in output.splitlines() if line and not _PROGRESS.fullmatch(line)]:
+            moment = "" if "kelly_live/" in output or "Traceback" not in output else " before our first line"
+            faults.append(f"stderr{moment}: {wrong[-1][:200]}")
+        faults += [f"left a process: {line}" for line in _wait_for_children(run_name)]
+        leftovers = [
+            path for root in (folder, temporary) for pattern in _TEMPORARY for path in Path(root).rglob(pattern)
+        ]
+        faults += [f"left a temporary file: {path.name}" for path in leftovers]
     return Outcome(command.name, signal_name, after_seconds, tuple(faults))
 
 
@@ -122,7 +124,7 @@ def measure_seconds(command: LongCommand) -> float:
     if command.is_endless:
         return LONGEST_SECONDS
     with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
+        start = time.monotonic()
         process = subprocess.Popen(
             [*_program(), *command.arguments], cwd=folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -132,11 +134,11 @@ def measure_seconds(command: LongCommand) -> float:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        return time.monotonic() - began
+        return time.monotonic() - start
 
 
 def interrupt_all(
-    commands: Sequence[LongCommand], *, count: int, seed: int, parallel: int, signals: Sequence[str]
+    commands: Sequence[LongCommand], *, count: int, seed: int, workers: int, signals: Sequence[str]
 ) -> Iterator[Outcome]:
     """Interrupt the commands in turn, `count` times in all, at moments that the seed draws."""
     rng = random.Random(seed)
@@ -145,7 +147,7 @@ def interrupt_all(
     for number in range(count):
         command = commands[number % len(commands)]
         runs.append((command, rng.choice(signals), rng.uniform(0.0, seconds[command.name]), number))
-    with ThreadPoolExecutor(parallel) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(lambda run: interrupt(*run), runs)
 
 
@@ -164,28 +166,28 @@ def _list_code_faults(command: LongCommand, signal_name: str, code: int) -> Iter
     yield f"exit code {code}"
 
 
-def _wait_for_children(mark: str) -> list[str]:
+def _wait_for_children(run_name: str) -> list[str]:
     """Return the command lines of the run's processes that are still there after a while."""
     deadline = time.monotonic() + _CHILD_SECONDS
-    while (left := _find_processes(mark)) and time.monotonic() < deadline:
+    while (processes := _find_processes(run_name)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    for process_id in left:
+    for process_id in processes:
         os.kill(process_id, signal.SIGKILL)
-    return list(left.values())
+    return list(processes.values())
 
 
-def _find_processes(mark: str) -> dict[int, str]:
+def _find_processes(run_name: str) -> dict[int, str]:
     """Return the processes of a run, found by the mark in their environment, and their command lines."""
-    wanted, found = f"{_MARK}={mark}".encode(), {}
+    entry, processes = f"{_RUN_VARIABLE}={run_name}".encode(), {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
+            if entry in (folder / "environ").read_bytes().split(b"\0"):
+                processes[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
         except OSError:  # it has just ended, or is another user's
             continue
-    return found
+    return processes
 
 
 @click.command()
@@ -202,7 +204,7 @@ def main(count: int, seed: int, parallel: int, signals: tuple[str, ...], only: s
         commands = [command for command in commands if command.name.startswith(only)]
         wrong = 0
         for outcome in interrupt_all(
-            commands, count=count, seed=seed, parallel=parallel, signals=signals or SIGNALS[:1]
+            commands, count=count, seed=seed, workers=parallel, signals=signals or SIGNALS[:1]
         ):
             wrong += bool(outcome.faults)
             for fault in outcome.faults:

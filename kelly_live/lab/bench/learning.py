@@ -38,20 +38,20 @@ class LearningCosts:
 
 def measure_learning(net: MapperNet, seed: int = 1) -> list[LearningCosts]:
     """Measure a row for each of COUNTS."""
-    profile, found = new_profile("crowd", NOW), []
+    profile, costs = new_profile("crowd", NOW), []
     reactions = draw_random_reactions(net, COUNTS[-1], seed)
     with temporary_folder() as folder:
         store = ProfileStore(Path(folder))
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):
             for reaction in reactions[start:end]:
                 profile = profile.with_reaction(reaction)
-            learned = learn_profile(net, profile)
+            learned_profile = learn_profile(net, profile)
             step = _time_call(lambda now=profile: learn_profile(net, now))  # type: ignore[misc]
-            store.create(replace(learned, name=f"crowd-{end}"))
+            store.create(replace(learned_profile, name=f"crowd-{end}"))
             load = _time_call(lambda name=f"crowd-{end}": store.load(name))  # type: ignore[misc]
             size = store.path(f"crowd-{end}").stat().st_size
-            found.append(LearningCosts(end, len(profile.reactions), *step, *load, size))
-    return found
+            costs.append(LearningCosts(end, len(profile.reactions), *step, *load, size))
+    return costs
 
 
 def _time_call(call: Callable[[], object]) -> tuple[float, float]:

@@ -34,11 +34,11 @@ def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
     if find_spec("isobar") is None:
         raise MidiError('isobar is not installed; install it with: pip install "kelly-live[isobar]"')
     command = [sys.executable, "-m", "kelly_live.lab.bench.peer_isobar", str(seconds), *(["--net"] if net else [])]
-    done = run_command(command, timeout=seconds + 120.0)
+    result = run_command(command, timeout=seconds + 120.0)
     try:
-        times = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
+        times = np.array(json.loads(result.stdout.strip().splitlines()[-1]))
     except (ValueError, IndexError) as error:
-        raise MidiError(f"isobar did not play: {(done.stderr.strip() or 'no output').splitlines()[-1]}") from error
+        raise MidiError(f"isobar did not play: {(result.stderr.strip() or 'no output').splitlines()[-1]}") from error
     return compute_grid_errors(times)
 
 

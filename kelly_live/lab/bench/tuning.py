@@ -97,11 +97,13 @@ def render_with_fluidsynth(
             str(song),
         ]
         try:
-            done = run_command(command)
+            result = run_command(command)
         except OSError as error:
             raise MidiError(f"fluidsynth cannot be run ({error}); apt install fluidsynth fluid-soundfont-gm") from error
-        if done.returncode != 0 or not sound.exists():
-            raise MidiError(f"fluidsynth did not play the file ({done.stderr.strip()[-200:]}); is the soundfont there?")
+        if result.returncode != 0 or not sound.exists():
+            raise MidiError(
+                f"fluidsynth did not play the file ({result.stderr.strip()[-200:]}); is the soundfont there?"
+            )
         with wave.open(str(sound)) as file:
             frames = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
     mono: NDArray[np.float64] = frames.reshape(-1, 2).mean(axis=1) / 32768.0
@@ -113,9 +115,9 @@ def measure_cents(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEve
 
     `sounds` holds the steady part of each note, at SAMPLE_RATE. NaN where there is no sound.
     """
-    planned = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
-    measured = [estimate_frequency(sound, hertz) for sound, hertz in zip(sounds, planned, strict=True)]
-    cents: NDArray[np.float64] = 1200.0 * np.log2(np.array(measured) / np.array(planned))
+    planned_hz = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
+    measured_hz = [estimate_frequency(sound, hertz) for sound, hertz in zip(sounds, planned_hz, strict=True)]
+    cents: NDArray[np.float64] = 1200.0 * np.log2(np.array(measured_hz) / np.array(planned_hz))
     return cents
 
 
@@ -132,7 +134,7 @@ def estimate_frequency(samples: NDArray[np.float64], expected_hz: float) -> floa
     size = 4 << (length - 1).bit_length()
     level = np.log(np.abs(np.fft.rfft(samples * window, size)) + 1e-12)
     reach = 2.0 ** (_REACH_CENTS / 1200.0)
-    best, found = -np.inf, expected_hz
+    best, frequency = -np.inf, expected_hz
     for partial in range(1, 5):
         low, high = (int(expected_hz * partial * edge * size / SAMPLE_RATE) for edge in (1.0 / reach, reach))
         if high + 2 >= len(level):
@@ -141,27 +143,27 @@ def estimate_frequency(samples: NDArray[np.float64], expected_hz: float) -> floa
         if level[top] > best:
             left, middle, right = level[top - 1 : top + 2]
             shift = 0.5 * (left - right) / (left - 2.0 * middle + right)
-            best, found = middle, (top + shift) * SAMPLE_RATE / size / partial
-    return float(found)
+            best, frequency = middle, (top + shift) * SAMPLE_RATE / size / partial
+    return float(frequency)
 
 
 def main(font: str = str(SOUND_FONT), program: str = str(PROGRAM)) -> None:
     """Print a line for each way of tuning: its errors, and its errors less those of 12-TET."""
     notes = create_score()
-    own = measure_tuning(round_to_keys(notes), Tuning("off"), sound_font=Path(font), program=int(program))
+    reference = measure_tuning(round_to_keys(notes), Tuning("off"), sound_font=Path(font), program=int(program))
     print(f"{len(notes)} notes, {font}, program {program}:")
     print("errors in cents, |median| and |worst|; then less the soundfont's own")
-    print(f"{'12-TET':16} {_format_errors(own)}")
+    print(f"{'12-TET':16} {_format_errors(reference)}")
     for tuning in (Tuning("bend", 2), Tuning("bend", 48), Tuning("mpe", 48), Tuning("mpe", 2), Tuning("mts")):
         errors = measure_tuning(notes, tuning, sound_font=Path(font), program=int(program))
         name = tuning.mode if tuning.mode == "mts" else f"{tuning.mode}, range {tuning.bend_range}"
-        print(f"{name:16} {_format_errors(errors)}   {_format_errors(errors - own)}")
+        print(f"{name:16} {_format_errors(errors)}   {_format_errors(errors - reference)}")
 
 
 def _format_errors(errors: NDArray[np.float64]) -> str:
-    measured = np.abs(errors[~np.isnan(errors)])
-    silent = len(errors) - len(measured)
-    return f"{np.median(measured):6.2f} {measured.max():6.2f}" + (f" (without sound: {silent})" if silent else "")
+    magnitudes = np.abs(errors[~np.isnan(errors)])
+    silent = len(errors) - len(magnitudes)
+    return f"{np.median(magnitudes):6.2f} {magnitudes.max():6.2f}" + (f" (without sound: {silent})" if silent else "")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def command(
         answer = {
             "scores": [asdict(row) for row in evaluation.scores],
             "directions": [asdict(line) | {"holds": line.holds} for line in evaluation.directions],
-            "directions_that_hold": [evaluation.held, len(evaluation.directions)],
+            "directions_that_hold": [evaluation.held_count, len(evaluation.directions)],
             "played": {name: {k: float(v[i]) for k, v in values.items()} for i, name in enumerate(states)},
         }
         click.echo(json.dumps(answer))

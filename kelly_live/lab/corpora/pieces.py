@@ -55,7 +55,7 @@ class Piece:
 
     `melody` and `accompaniment` are sorted rows of onset (beats), length (beats), pitch, velocity and onset (s). Where
     `bars` is true, beats count from a bar line of bars of four. `quadrant` is None where there is no label. Where
-    `performed` is true, velocities and timing are a player's.
+    `is_performed` is true, velocities and timing are a player's.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Piece:
     accompaniment: Floats
     chords: tuple[Chord, ...]
     bars: bool
-    performed: bool
+    is_performed: bool
 
 
 # ---------------------------------------------------------------- POP909
@@ -154,7 +154,7 @@ def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece |
         accompaniment,
         tuple(chords),
         bars=True,
-        performed=False,
+        is_performed=False,
     )
 
 
@@ -273,7 +273,7 @@ def analyze_piece(
     tonic, mode = estimate_key(score)
     return Piece(
         name, group, source, held_out, quadrant, tonic, mode, rows[melody], rows[rest],
-        tuple(detect_chords(rows)), bars=False, performed=grid is not None,
+        tuple(detect_chords(rows)), bars=False, is_performed=grid is not None,
     )  # fmt: skip
 
 

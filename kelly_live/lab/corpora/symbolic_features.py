@@ -123,10 +123,10 @@ class LabelledFeatures:
 
 @dataclass(frozen=True, slots=True)
 class FeatureCorpus:
-    """The features of a corpus; `skipped` counts the files or windows left out, by reason."""
+    """The features of a corpus; `skipped_counts` counts the files or windows left out, by reason."""
 
     rows: tuple[LabelledFeatures, ...]
-    skipped: dict[str, int]
+    skipped_counts: dict[str, int]
 
     def part(self, split: str) -> tuple[LabelledFeatures, ...]:
         """Select the rows of a split."""
@@ -414,7 +414,7 @@ def extract_corpus(data_dir: Path, cache_dir: Path | None = None) -> FeatureCorp
 
 def _write_cache(path: Path, corpus: FeatureCorpus) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"skipped": corpus.skipped}), *(json.dumps(asdict(row)) for row in corpus.rows)]
+    lines = [json.dumps({"skipped": corpus.skipped_counts}), *(json.dumps(asdict(row)) for row in corpus.rows)]
     beside = path.with_suffix(".part")
     beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
     beside.replace(path)

@@ -18,23 +18,23 @@ from kelly_live.lab.cultures.tune import Tune
 class Findings:
     """Parameters by field name, the modes, and the reasons for what the corpus does not say."""
 
-    known: Mapping[str, Known[Any] | None] = field(default_factory=dict)
+    parameters: Mapping[str, Known[Any] | None] = field(default_factory=dict)
     modes: tuple[Mode, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def exclude(self, **reasons: str) -> Findings:
         """Leave the named fields out, each with the reason why it is not a measurement."""
-        remaining = {name: parameter for name, parameter in self.known.items() if name not in reasons}
-        return replace(self, known=remaining, absent={**self.absent, **reasons})
+        remaining = {name: parameter for name, parameter in self.parameters.items() if name not in reasons}
+        return replace(self, parameters=remaining, absent={**self.absent, **reasons})
 
     def also(self, parameters: Mapping[str, Known[Any] | None], modes: tuple[Mode, ...] | None = None) -> Findings:
         """Add or replace parameters."""
-        return replace(self, known={**self.known, **parameters}, modes=self.modes if modes is None else modes)
+        return replace(self, parameters={**self.parameters, **parameters}, modes=self.modes if modes is None else modes)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one preset is made: `measure` reads the folder of corpora; `cited` adds what is only published."""
+    """How one preset is made: `measure` reads the folder of corpora; `cited_parameters` adds what is only published."""
 
     name: str
     title: str
@@ -43,7 +43,7 @@ class Recipe:
     languages: tuple[str, ...]
     measure: Callable[[Path], Findings]
     credits: Mapping[str, str]  # corpus -> the publication to cite for it; origin and licence stand in its index
-    cited: Mapping[str, Known[Any]] = field(default_factory=dict)
+    cited_parameters: Mapping[str, Known[Any]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -154,7 +154,8 @@ def create_preset(recipe: Recipe, corpora: Path) -> CulturePreset:
     """
     index = read_index(corpora) if recipe.credits else {}
     findings = recipe.measure(corpora)
-    parameters = {**{name: one for name, one in findings.known.items() if one is not None}, **recipe.cited}
+    measurements = {name: one for name, one in findings.parameters.items() if one is not None}
+    parameters = {**measurements, **recipe.cited_parameters}
     reasons = {**dict(findings.absent), **dict(recipe.absent)}
     return CulturePreset(
         name=recipe.name,

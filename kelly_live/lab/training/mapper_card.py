@@ -71,7 +71,7 @@ def _summarise_without_priors(evaluation: Evaluation) -> dict[str, Any]:
     """Summarise a run without priors: gains over the corpus, and the directions that then fail."""
     return {
         "gain_nats": {row.parameter: row.corpus - row.mapper for row in evaluation.scores},
-        "held": evaluation.held,
+        "held": evaluation.held_count,
         "fail": {line.claim: line.mapper_slope for line in evaluation.directions if not line.holds},
     }
 

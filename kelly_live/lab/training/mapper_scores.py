@@ -71,7 +71,7 @@ class Evaluation:
     directions: tuple[Direction, ...]
 
     @property
-    def held(self) -> int:
+    def held_count(self) -> int:
         """The number of directions that hold."""
         return sum(direction.holds for direction in self.directions)
 
@@ -95,7 +95,7 @@ class Evaluation:
             lines.append(
                 f"| {d.claim} | {d.source} | {d.mapper_slope:+.3f} | {data} | {film} | {'yes' if d.holds else 'NO'} |"
             )
-        return "\n".join([*lines, "", f"Directions that hold: {self.held} of {len(self.directions)}."])
+        return "\n".join([*lines, "", f"Directions that hold: {self.held_count} of {len(self.directions)}."])
 
 
 def compute_losses(

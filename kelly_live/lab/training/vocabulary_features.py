@@ -89,7 +89,7 @@ class PerformanceFeatures:
 
 def measure_performance(piece: Piece) -> PerformanceFeatures | None:
     """Measure touch and timing, or None where the piece was not performed or hardly keeps its grid."""
-    if not piece.performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
+    if not piece.is_performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
         return None
     everything = np.concatenate((piece.melody, piece.accompaniment))
     is_melody = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.accompaniment), bool)))

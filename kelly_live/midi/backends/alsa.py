@@ -127,10 +127,10 @@ def _find(ports: Sequence[PortInfo], name: str, occurrence: int, kind: str) -> P
     return places[occurrence]
 
 
-def _explain(error: Exception, what: str) -> MidiError:
+def _explain(error: Exception, problem: str) -> MidiError:
     if isinstance(error, MidiError):
         return error
-    return MidiError(f"{what} ({error}); close what else uses it, or check its rights")
+    return MidiError(f"{problem} ({error}); close what else uses it, or check its rights")
 
 
 def _has_port(client: SequencerClientBase, name: str, *, outputs: bool) -> bool:
@@ -208,16 +208,16 @@ class AlsaIn:
         self._poller = PollThread(self._fetch)
 
     def _fetch(self) -> None:
-        asked = read_clock()
+        read_at = read_clock()
         while (event := self._get_event()) is not None:
-            asked = read_clock()
+            read_at = read_clock()
             if not isinstance(event, MidiBytesEvent) or event.midi_bytes[:1] == _ACTIVE_SENSING:
                 continue
             stamp = self._stamp if event.time is None else event.time.seconds + event.time.nanoseconds * 1e-9
-            seconds = self._stamps.stamp(stamp - self._stamp, asked, self._empty_at)
+            seconds = self._stamps.stamp(stamp - self._stamp, read_at, self._empty_at)
             self._stamp = stamp
             self._queue.put(seconds, event.midi_bytes)
-        self._empty_at = asked
+        self._empty_at = read_at
 
     def _get_event(self) -> Event | None:
         """Return the next event, None if there is none. Raises alsa_midi.Error if the sequencer is gone."""

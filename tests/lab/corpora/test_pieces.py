@@ -59,7 +59,7 @@ def test_a_song_is_read_in_beats_across_tempo_changes(corpora: Path) -> None:
     first, second = read_pop909(corpora)
     assert first.melody[:, 0].tolist() == pytest.approx(list(range(32)), abs=0.01)
     assert first.accompaniment[:3, 2].tolist() == [48, 52, 55]
-    assert (first.tonic, first.mode, first.bars, first.performed) == (0, "ionian", True, False)
+    assert (first.tonic, first.mode, first.bars, first.is_performed) == (0, "ionian", True, False)
     assert [(c.start, c.end, c.root, c.major) for c in first.chords] == [
         (0.0, 4.0, 0, True), (4.0, 8.0, 9, False), (12.0, 16.0, 10, True),
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_one_clip_of_each_song_and_quadrant_is_read_and_its_beats_are_cached(tmp
     ]  # fmt: skip
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     pieces = list(read_labelled(tmp_path, tmp_path / "beats"))
-    assert [(p.group, p.quadrant, p.held_out, p.performed) for p in pieces] == [
+    assert [(p.group, p.quadrant, p.held_out, p.is_performed) for p in pieces] == [
         ("emopia:a", "Q2", True, True), ("vgmidi:s", "Q4", False, False),
     ]  # fmt: skip
     assert [file.name for file in (tmp_path / "beats").iterdir()] == ["1.npy"]

@@ -177,7 +177,7 @@ def test_a_corpus_is_extracted_and_what_is_left_out_is_counted(tmp_path: Path) -
     rows = write_rows(tmp_path)
     (tmp_path / "manifest.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     corpus = extract_corpus(tmp_path, tmp_path / "cache")
-    assert corpus.skipped == {"unreadable file": 1, "too few notes in the file": 1}
+    assert corpus.skipped_counts == {"unreadable file": 1, "too few notes in the file": 1}
     assert [row.piece for row in corpus.part("train")] == ["q1.mid"]
     windows = corpus.part("val")
     assert [round(row.valence, 2) for row in windows] == [-0.2, 0.1, 0.4]

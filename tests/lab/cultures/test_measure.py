@@ -61,8 +61,8 @@ def test_a_missing_corpus_or_an_unknown_preset_is_named(tmp_path: Path) -> None:
 def test_there_is_a_recipe_for_every_shipped_preset() -> None:
     assert {recipe.name for recipe in RECIPES} == {*CULTURES, PLAIN}
     for recipe in RECIPES:
-        assert {*recipe.cited, *recipe.absent} <= set(PARAMETERS)
-        assert all(value.source == "cited" for value in recipe.cited.values())
+        assert {*recipe.cited_parameters, *recipe.absent} <= set(PARAMETERS)
+        assert all(value.source == "cited" for value in recipe.cited_parameters.values())
 
 
 @pytest.mark.skipif(not (CORPORA / "INDEX.tsv").is_file(), reason="the corpora are not beside the checkout")

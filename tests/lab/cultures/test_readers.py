@@ -107,7 +107,7 @@ def test_a_musicxml_part_is_cut_where_its_metre_changes() -> None:
     assert (first.metre, first.pitches, first.onsets, first.lengths) == ("2/4", [73.0, 67.0], [0.0, 1.5], [1.5, 0.5])
     assert (second.metre, second.pitches, second.onsets) == ("3/4", [77.0], [1.0])
     assert (first.ornaments["grace"], second.ornaments["trill"]) == (1, 1)
-    assert (part.fifths, part.sung) == (4, 1)
+    assert (part.fifths, part.sung_notes) == (4, 1)
     with pytest.raises(ConfigError, match=r"score\.xml is not MusicXML"):
         read_parts(b"<score", "score.xml")
 

@@ -191,9 +191,9 @@ def test_what_is_not_in_the_corpus_is_absent() -> None:
         "register",
         "ornaments",
     )
-    assert [name for name in silent if findings.known[name] is not None] == []
-    assert findings.known["scale_cents"] is not None
-    assert measure_tunes(pitches_only[:3], "x").known["intervals"] is None  # three tunes prove nothing
+    assert [name for name in silent if findings.parameters[name] is not None] == []
+    assert findings.parameters["scale_cents"] is not None
+    assert measure_tunes(pitches_only[:3], "x").parameters["intervals"] is None  # three tunes prove nothing
 
 
 def test_modes_are_the_commonest_first_and_rare_ones_are_left_out() -> None:

@@ -23,7 +23,7 @@ ROOTS = (0, 9, 5, 7)  # I vi IV V, a bar each
 THIRDS = (True, False, True, True)
 
 
-def make_song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", held_out: bool = False) -> Piece:
+def make_song(number: int, *, is_performed: bool = False, quadrant: str | None = "Q1", held_out: bool = False) -> Piece:
     """Sixteen bars of a loop in C: a random walk of a melody, chords on half bars, timing that drifts."""
     rng = random.Random(number)
     melody, accompaniment = [], []
@@ -32,7 +32,7 @@ def make_song(number: int, *, performed: bool = False, quadrant: str | None = "Q
         for place in (0.0, 1.0, 1.5, 2.0, 3.0):
             pitch = min(84, max(60, pitch + rng.choice((-2, -1, 0, 1, 2))))
             late = 0.7 * late + rng.gauss(0.0, 0.005)
-            beat = 4.0 * bar + place + 2.0 * late * performed
+            beat = 4.0 * bar + place + 2.0 * late * is_performed
             melody.append((beat, 0.9, pitch, 80 + rng.randrange(12), 0.5 * beat))
         for place in (0.0, 2.0):
             for voice in (0, 4 if THIRDS[bar % 4] else 3, 7):
@@ -42,13 +42,13 @@ def make_song(number: int, *, performed: bool = False, quadrant: str | None = "Q
     return Piece(
         f"song {number}", f"song {number}", "made-up", held_out, quadrant, 0, "ionian",
         np.array(melody, dtype=np.float64), np.array(accompaniment, dtype=np.float64), chords,
-        bars=True, performed=performed,
+        bars=True, is_performed=is_performed,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def songs() -> list[Piece]:
-    return [make_song(number, performed=True, held_out=number >= 10) for number in range(14)]
+    return [make_song(number, is_performed=True, held_out=number >= 10) for number in range(14)]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_patterns_of_a_single_song_are_dropped(songs: list[Piece]) -> None:
         notes = piece.melody.copy()
         notes[:, 0] += 0.25
         return Piece(piece.name, piece.group, piece.source, False, None, 0, "ionian", notes, piece.accompaniment,
-                     piece.chords, bars=True, performed=False)  # fmt: skip
+                     piece.chords, bars=True, is_performed=False)  # fmt: skip
 
     shifted = (0.25, 1.25, 1.75, 2.25, 3.25)
 
@@ -105,7 +105,7 @@ def test_nonchord_tones_are_counted_on_strong_beats_alone() -> None:
     notes[:, 2] = np.where(notes[:, 0] % 2.0 == 0.0, 74, 72)  # D on every strong beat, C after it
     nonchord_tones = learning.learn_nonchord_tones([Piece(
         "a", "a", "a", False, None, 0, "ionian", notes, piece.accompaniment, (Chord(0.0, 64.0, 0, True),), bars=True,
-        performed=False,
+        is_performed=False,
     )])  # fmt: skip
     assert nonchord_tones["share"] == 1.0
     assert nonchord_tones["steps"] == {-1: 1.0}

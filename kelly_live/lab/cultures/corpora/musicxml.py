@@ -36,7 +36,7 @@ class Part:
 
     stretches: list[Section]
     fifths: int | None
-    sung: int
+    sung_notes: int
 
 
 def read_parts(data: bytes, name: str) -> list[Part]:
@@ -78,7 +78,7 @@ def _read_part(part: ElementTree.Element) -> Part:
                     if element.find("chord") is None and element.find("grace") is None:
                         now += float(element.findtext("duration") or 0.0) / divisions
                     continue
-                result.sung += element.find("lyric") is not None
+                result.sung_notes += element.find("lyric") is not None
                 if element.find("grace") is not None:
                     stretch.ornaments["grace"] += element.find("chord") is None
                     continue

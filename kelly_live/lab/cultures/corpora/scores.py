@@ -65,7 +65,7 @@ def read_jingju(corpora: Path) -> list[Tune]:
             continue
         role, melody, banshi = row[2].split(";")[0].strip(), row[3].split(";")[0].strip(), row[4].strip()
         melody = {"erhuan": "erhuang"}.get(melody, melody)
-        part = max(read_parts(scores[row[0]], row[0]), key=lambda one: one.sung)
+        part = max(read_parts(scores[row[0]], row[0]), key=lambda one: one.sung_notes)
         stretches = _read_sections(part)
         if part.fifths is None or not stretches:
             continue
