@@ -12,24 +12,17 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from ctypes import byref, c_float, c_uint32, c_uint64
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CONTROLLERS, get_kind
-from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.jack_input import JackIn
 from kelly_live.midi.backends.libjack import (
     IS_OUTPUT,
-    ON_PROCESS,
-    ON_SHUTDOWN,
+    JackClient,
     get_period_seconds,
-    keep_thread_state,
-    load_libjack,
     measure_clock_offset,
-    open_client,
-    register_port,
 )
 from kelly_live.midi.backends.native import list_jack_midi_ports, prepare_jack
 from kelly_live.midi.lateness import LatenessRecord
@@ -102,45 +95,25 @@ class JackBackend:
         return names
 
 
-class JackOut:
-    """An open JACK client with one output. Threads: the sender's; JACK's runs `_process` each period."""
+class JackOut(JackClient):
+    """An open JACK client with one output. Threads: the sender's; JACK's places messages each period."""
 
     def __init__(self, name: str, port_name: str, *, is_virtual: bool) -> None:
         self.name = name
         self.lateness = LatenessRecord()
         self.dropped_messages = 0
         self.cycles = 0
-        self.longest_seconds = 0.0  # that `_process` took, once it had the interpreter
-        self._library = load_libjack()
-        self._blocking_library = load_libjack(keeps_interpreter=True)
+        self.longest_seconds = 0.0  # that a period's work took, once it had the interpreter
         self._is_virtual = is_virtual
         # A deque's ends are atomic under the interpreter's lock: one side appends, the other pops, and neither waits.
         self._queue: deque[tuple[float, bytes]] = deque()
         self._last_offs: tuple[bytes, ...] = ()  # of the latest period, in case no receiver read it
-        self._server_gone = False
-        self._failure: Exception | None = None
-        self._keeps_state = False
-        self._cycle = (c_uint32(), c_uint64(), c_uint64(), c_float())
-        self._cycle_pointers = tuple(byref(value) for value in self._cycle)
         self._next_frame: int | None = None
-        self._ended_at = 0.0  # when `_process` was last left
-        self._client = open_client(self._library, CLIENT_NAME)
+        self._ended_at = 0.0  # when the last period's work was done
         self._open = True
-        try:
-            self._port = register_port(self._library, self._client, port_name, IS_OUTPUT)
-        except MidiError:
-            self.close()
-            raise
-        self._offset = measure_clock_offset(self._blocking_library)
+        super().__init__(CLIENT_NAME, port_name, IS_OUTPUT)
         self.lead_seconds = self._lead()
-        # Kept on self: the library calls them for as long as the client lives.
-        self._on_process = ON_PROCESS(self._process)
-        self._on_shutdown = ON_SHUTDOWN(self._shutdown)
-        self._library.jack_set_process_callback(self._client, self._on_process, None)
-        self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
-        if self._library.jack_activate(self._client) != 0:
-            self.close()
-            raise MidiError("the JACK server does not take another client; is it still running?")
+        self._activate()
 
     def connect(self) -> None:
         """Connect to the port of this output's name. Raises MidiError."""
@@ -167,7 +140,7 @@ class JackOut:
         """Return whether the port still exists."""
         if not self._open or self._server_gone or self._failure is not None:
             return False
-        self._offset = measure_clock_offset(self._blocking_library)
+        self._offset = measure_clock_offset(self._callback_library)
         self.lead_seconds = self._lead()
         return self._is_virtual or bool(self._library.jack_port_by_name(self._client, self.name.encode()))
 
@@ -177,8 +150,7 @@ class JackOut:
             return
         self._open = False
         self._drain()
-        with guard_stderr():
-            self._library.jack_client_close(self._client)
+        self._close_client()
 
     def _drain(self) -> None:
         until = read_clock() + _DRAIN_SECONDS
@@ -193,26 +165,15 @@ class JackOut:
     def _lead(self) -> float:
         return 2.0 * get_period_seconds(self._library, self._client) + _MARGIN_SECONDS
 
-    def _shutdown(self, _: object) -> None:
-        self._server_gone = True
-
-    def _process(self, frames: int, _: object) -> int:
-        """Thread: JACK's, once a period."""
-        try:
-            if not self._keeps_state:
-                self._keeps_state = True
-                keep_thread_state()
-            start = read_clock()
-            self._place(frames, start)
-            self._ended_at = read_clock()
-            self.longest_seconds = max(self.longest_seconds, self._ended_at - start)
-            self.cycles += 1
-        except Exception as error:
-            self._failure = error  # `is_alive` tells
-        return 0
+    def _handle_period(self, frames: int) -> None:
+        start = read_clock()
+        self._place(frames, start)
+        self._ended_at = read_clock()
+        self.longest_seconds = max(self.longest_seconds, self._ended_at - start)
+        self.cycles += 1
 
     def _place(self, frames: int, now: float) -> None:
-        library, queue = self._blocking_library, self._queue
+        library, queue = self._callback_library, self._queue
         buffer = library.jack_port_get_buffer(self._port, frames)
         library.jack_midi_clear_buffer(buffer)
         if library.jack_get_cycle_times(self._client, *self._cycle_pointers) != 0:

@@ -4,7 +4,7 @@ Run by JackIn as `python -m kelly_live.midi.backends.jack_input_process KIND NAM
 callback in Python for its interpreter, so this interpreter does nothing else. Its end is the end of the client, too, in
 whatever state a dead server has left the library.
 
-Threads: JACK's runs `_process` each period; the main one sends; `parent` waits for the parent's end.
+Threads: JACK's takes the messages each period; the main one sends; `parent` waits for the parent's end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections import deque
-from ctypes import byref, c_float, c_uint32, c_uint64, string_at
+from ctypes import byref, string_at
 from typing import TypeAlias
 
 import msgspec
@@ -24,15 +24,9 @@ from kelly_live.core.timebase import read_clock
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND
 from kelly_live.midi.backends.libjack import (
     IS_INPUT,
-    ON_PROCESS,
-    ON_SHUTDOWN,
+    JackClient,
     JackMidiEvent,
     get_period_seconds,
-    keep_thread_state,
-    load_libjack,
-    measure_clock_offset,
-    open_client,
-    register_port,
 )
 from kelly_live.midi.backends.native import prepare_jack
 from kelly_live.midi.input_queue import CAPACITY_MESSAGES, POLL_SECONDS
@@ -68,32 +62,18 @@ class PortFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
 PortMessage: TypeAlias = PortOpened | MessagesReceived | PortFailed
 
 
-class InputClient:
+class InputClient(JackClient):
     """An open JACK client with one input port. Raises MidiError."""
 
     def __init__(self, kind: str, name: str) -> None:
         self.lost_messages = 0
         self._source = name if kind == NAMED else None
-        self._library = load_libjack()
-        self._callback_library = load_libjack(keeps_interpreter=True)
         self._messages: deque[tuple[float, bytes]] = deque()
         self._event = JackMidiEvent()
-        self._cycle = (c_uint32(), c_uint64(), c_uint64(), c_float())
-        self._cycle_pointers = tuple(byref(value) for value in self._cycle)
-        self._keeps_state = False
-        self._server_gone = False
-        self._failure: Exception | None = None
-        self._client = open_client(self._library, f"{CLIENT_NAME}-in")
-        self._port = register_port(self._library, self._client, "in" if kind == NAMED else name, IS_INPUT)
+        super().__init__(f"{CLIENT_NAME}-in", "in" if kind == NAMED else name, IS_INPUT)
         self.period_seconds = get_period_seconds(self._library, self._client)
         self._rate = self._library.jack_get_sample_rate(self._client)
-        self._offset = measure_clock_offset(self._callback_library)
-        # Kept on self: the library calls them for as long as the client lives.
-        self._on_process, self._on_shutdown = ON_PROCESS(self._process), ON_SHUTDOWN(self._shutdown)
-        self._library.jack_set_process_callback(self._client, self._on_process, None)
-        self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
-        if self._library.jack_activate(self._client) != 0:
-            raise MidiError("the JACK server does not take another client; is it still running?")
+        self._activate()
         own_name = self._library.jack_port_name(self._port)
         if self._source is not None and self._library.jack_connect(self._client, self._source.encode(), own_name) != 0:
             raise _create_gone_error(self._source)
@@ -116,23 +96,9 @@ class InputClient:
 
     def close(self) -> None:
         """Leave the graph in order, which a client that vanishes would hold up."""
-        self._library.jack_client_close(self._client)
+        self._close_client()
 
-    def _shutdown(self, _: object) -> None:
-        self._server_gone = True
-
-    def _process(self, frames: int, _: object) -> int:
-        """Thread: JACK's, once a period."""
-        try:
-            if not self._keeps_state:
-                self._keeps_state = True
-                keep_thread_state()
-            self._receive(frames)
-        except Exception as error:
-            self._failure = error  # `check` tells
-        return 0
-
-    def _receive(self, frames: int) -> None:
+    def _handle_period(self, frames: int) -> None:
         library, event = self._callback_library, self._event
         buffer = library.jack_port_get_buffer(self._port, frames)
         self.lost_messages += library.jack_midi_get_lost_event_count(buffer)

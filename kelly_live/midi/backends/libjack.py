@@ -1,10 +1,11 @@
-"""The system's libjack by ctypes: its functions, declared, and the steps that outputs and inputs share."""
+"""The system's libjack by ctypes: its functions, declared, and the client that outputs and inputs share."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_uint32, c_uint64, c_ulong, c_void_p
+from abc import ABC, abstractmethod
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint32, c_uint64, c_ulong, c_void_p
 from typing import Any
 
 from kelly_live.core.errors import MidiError
@@ -53,7 +54,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
-def load_libjack(*, keeps_interpreter: bool = False) -> ctypes.CDLL:
+def _load_libjack(*, keeps_interpreter: bool = False) -> ctypes.CDLL:
     """Load the library, which `prepare_jack` has found.
 
     `keeps_interpreter`: its calls keep the interpreter, for JACK's thread; the others release it, and may wait.
@@ -65,7 +66,7 @@ def load_libjack(*, keeps_interpreter: bool = False) -> ctypes.CDLL:
     return library
 
 
-def open_client(library: ctypes.CDLL, name: str) -> c_void_p:
+def _open_client(library: ctypes.CDLL, name: str) -> c_void_p:
     """Open a client of the running server. Raises MidiError."""
     with guard_stderr():
         client = library.jack_client_open(name.encode(), _NO_START_SERVER, None)
@@ -74,7 +75,7 @@ def open_client(library: ctypes.CDLL, name: str) -> c_void_p:
     return c_void_p(client)
 
 
-def register_port(library: ctypes.CDLL, client: c_void_p, name: str, flags: int) -> c_void_p:
+def _register_port(library: ctypes.CDLL, client: c_void_p, name: str, flags: int) -> c_void_p:
     """Create a MIDI port of the client. Raises MidiError."""
     port = library.jack_port_register(client, name.encode(), _MIDI_TYPE, flags, 0)
     if not port:
@@ -104,9 +105,71 @@ def measure_clock_offset(interpreter_keeping_library: ctypes.CDLL) -> float:
     return offset
 
 
-def keep_thread_state() -> None:
+def _keep_thread_state() -> None:
     """Acquire the interpreter once more than it is released: Python then keeps JACK's thread's state.
 
     It would otherwise create the state anew each period.
     """
     ctypes.pythonapi.PyGILState_Ensure()
+
+
+class JackClient(ABC):
+    """A client of the running server with one MIDI port.
+
+    Threads: the owner's; JACK's calls `_handle_period` once a period, and `_shutdown` when the server ends.
+
+    Args:
+        client_name: Its name in the graph.
+        port_name: Of its one port.
+        flags: IS_INPUT or IS_OUTPUT.
+
+    Raises:
+        MidiError: The server does not answer, or does not take the port.
+    """
+
+    def __init__(self, client_name: str, port_name: str, flags: int) -> None:
+        self._library = _load_libjack()
+        self._callback_library = _load_libjack(keeps_interpreter=True)
+        self._server_gone = False
+        self._failure: Exception | None = None  # what ended a period's work
+        self._keeps_state = False
+        self._cycle = (c_uint32(), c_uint64(), c_uint64(), c_float())  # see jack_get_cycle_times
+        self._cycle_pointers = tuple(byref(value) for value in self._cycle)
+        self._client = _open_client(self._library, client_name)
+        try:
+            self._port = _register_port(self._library, self._client, port_name, flags)
+        except MidiError:
+            self._close_client()
+            raise
+        self._offset = measure_clock_offset(self._callback_library)
+        # Kept on self: the library calls them for as long as the client lives.
+        self._on_process, self._on_shutdown = ON_PROCESS(self._process), ON_SHUTDOWN(self._shutdown)
+
+    @abstractmethod
+    def _handle_period(self, frames: int) -> None:
+        """Read or write the port's buffer of so many frames. Thread: JACK's."""
+
+    def _activate(self) -> None:
+        """Let JACK call `_handle_period` from now on. Raises MidiError, and closes the client then."""
+        self._library.jack_set_process_callback(self._client, self._on_process, None)
+        self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
+        if self._library.jack_activate(self._client) != 0:
+            self._close_client()
+            raise MidiError("the JACK server does not take another client; is it still running?")
+
+    def _close_client(self) -> None:
+        with guard_stderr():
+            self._library.jack_client_close(self._client)
+
+    def _shutdown(self, _: object) -> None:
+        self._server_gone = True
+
+    def _process(self, frames: int, _: object) -> int:
+        try:
+            if not self._keeps_state:
+                self._keeps_state = True
+                _keep_thread_state()
+            self._handle_period(frames)
+        except Exception as error:
+            self._failure = error  # the owner tells
+        return 0
