@@ -26,10 +26,10 @@ MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that 
 MAX_SEED = 10**18 - 1
 MAIN_PORT = ""  # the MIDI port of a note that names no other
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
-# How a rhythm section plays; music/groove.py has the patterns.
+# How a rhythm section plays; music/groove.py and music/cycles.py have the patterns.
 GROOVES = (
     "ballad", "pop", "rock", "suspense", "stop-time", "march", "lament", "dance", "waltz", "swing", "bossa", "son",
-    "bulgar", "polska", "reel",
+    "bulgar", "polska", "reel", "jig", "usul", "iqa", "tala", "solkattu", "banyan", "jangdan", "bon", "gamelan",
 )  # fmt: skip
 ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")
 

@@ -21,6 +21,7 @@ FORMAT = 1
 SOURCES = ("measured", "cited", "absent")
 _TOLERANCE = 0.01  # shares are written to four digits: fifty of them may be off by this much together
 
+PITCHED_PARTS = ("melody", "chords", "bass", "pad", "arpeggio")  # the roles of players that a program is for
 Shares = tuple[tuple[str, float], ...]  # name -> share, the largest first
 Quantiles = tuple[float, float, float]  # 20, 50 and 80 % over pieces unless the field says otherwise
 
@@ -90,6 +91,7 @@ class CulturePreset:
     dynamics            10/50/90 % of velocity over 127
     texture             one of TEXTURES; only "chordal" has triads
     groove              how the rhythm section plays: one of GROOVES (core/values.py)
+    programs            part -> the General MIDI program (0-127) that comes nearest to its instrument
     """
 
     name: str
@@ -119,6 +121,7 @@ class CulturePreset:
     dynamics: Known[Quantiles] | None
     texture: Known[str] | None
     groove: Known[str] | None
+    programs: Known[tuple[tuple[str, int], ...]] | None
     modes: tuple[Mode, ...]
     credits: tuple[Credit, ...]
     absent: tuple[tuple[str, str], ...]
@@ -331,6 +334,14 @@ def _groove(node: Node) -> str:
     return text if text in GROOVES else node.fail(f"is {node.describe()}; it must be one of {', '.join(GROOVES)}")
 
 
+def _programs(node: Node) -> tuple[tuple[str, int], ...]:
+    nodes = node.as_map()
+    for part, one in nodes.items():
+        if part not in PITCHED_PARTS:
+            one.fail(f"is for {part[:40]!r}; a program is for one of {', '.join(PITCHED_PARTS)}")
+    return tuple((part, one.as_int(0, 127)) for part, one in nodes.items())
+
+
 PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "tempo_bpm": _quantiles(5.0, 400.0),
     "metres": _table(0.0, 1.0, sums_to_one=True),
@@ -354,6 +365,7 @@ PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "dynamics": _quantiles(0.0, 1.0),
     "texture": _texture,
     "groove": _groove,
+    "programs": _programs,
 }
 MODE_PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "share": _number(0.0, 1.0),

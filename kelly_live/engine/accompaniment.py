@@ -84,7 +84,7 @@ def accompany_recording(
     from kelly_live.midi.offline import OfflineScheduler
 
     profile = load_profile(options.profile, notify)
-    band = build_band(options.host.with_profile(profile), notify=notify)
+    band = build_band(options.host.with_profile(profile), options.culture, profile, notify=notify)
     source = FileSource(
         recording,
         ManualClock(),

@@ -69,8 +69,35 @@ def load_profile(name: str | None, notify: Notify = log_notice, *, is_optional: 
     return profile
 
 
-def build_band(options: HostOptions | None = None, *, live: bool = False, notify: Notify = log_notice) -> PresetBand:
-    """Load the players of the presets. Raises ConfigError.
+def resolve_culture(culture: CultureOptions | None, profile: Profile | None) -> CultureOptions | None:
+    """Return the culture that is played: the one that was asked for, else the profile's own."""
+    from kelly_live.engine.options.culture import CultureOptions
+
+    if culture is None and profile is not None and profile.culture is not None:
+        return CultureOptions(profile.culture, profile.culture_strength)
+    return culture
+
+
+def choose_programs(culture: CultureOptions | None) -> Mapping[str, int]:
+    """Return a tradition's General MIDI programs by part; empty where it is hardly followed. Raises ConfigError."""
+    if culture is None:
+        return {}
+    from kelly_live.cultures.library import choose_culture
+    from kelly_live.cultures.style import WHOLE
+
+    programs = choose_culture(culture.name).preset.programs
+    return {} if programs is None or culture.strength < WHOLE else dict(programs.value)
+
+
+def build_band(
+    options: HostOptions | None = None,
+    culture: CultureOptions | None = None,
+    profile: Profile | None = None,
+    *,
+    live: bool = False,
+    notify: Notify = log_notice,
+) -> PresetBand:
+    """Load the players of the presets, and a culture's instruments (or the profile's culture's). Raises ConfigError.
 
     Live, a single preset is followed by all other presets that need no port but the main one, so that the performer
     can move on to them. `notify` is told which cannot be used.
@@ -92,7 +119,8 @@ def build_band(options: HostOptions | None = None, *, live: bool = False, notify
         presets += [preset for preset in usable if preset.name != presets[0].name]
     _check_extra(options.extra, presets, notify)
     settings = [Setting.parse(text) for text in options.settings]
-    return PresetBand(presets, settings=settings, extra=options.extra, live=live)
+    programs = choose_programs(resolve_culture(culture, profile))
+    return PresetBand(presets, settings=settings, extra=options.extra, programs=programs, live=live)
 
 
 def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:
@@ -250,13 +278,11 @@ def create_mapper(
     constraints: Constraints | None = None,
 ) -> LearnedMapper:
     """Load the mapper for a profile, in this culture, else in the profile's own. Raises KellyError."""
-    from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.mapping.mapper import load_mapper
     from kelly_live.mapping.profile_taste import get_embedding
 
-    if culture is None and profile is not None and profile.culture is not None:
-        culture = CultureOptions(profile.culture, profile.culture_strength)
-    mapper = load_mapper(find_resources("models"), create_culture_stage(culture, notify), constraints)
+    stage = create_culture_stage(resolve_culture(culture, profile), notify)
+    mapper = load_mapper(find_resources("models"), stage, constraints)
     mapper.play_for(get_embedding(mapper.net, profile))
     return mapper
 

@@ -34,7 +34,7 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
     from kelly_live.core.protocols import EmotionOverride, Reading
 
     profile = load_profile(options.profile, notify)
-    band = build_band(options.host.with_profile(profile), notify=notify)
+    band = build_band(options.host.with_profile(profile), options.culture, profile, notify=notify)
     override = options.override.build_override()
     if override.morph is not None and override.morph.bars > options.bars:
         notify(f"the morph takes {override.morph.bars:g} bars and the piece {options.bars}: it ends on the way")

@@ -36,19 +36,25 @@ def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     from kelly_live.core.commands import Tuning
     from kelly_live.core.emotion_space import create_state
     from kelly_live.core.protocols import Reading
-    from kelly_live.engine.build import check_outputs, create_mapper
+    from kelly_live.engine.build import build_band, check_outputs, create_mapper
     from kelly_live.engine.composition import play_readings
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.music.style.metre import choose_metre
 
     midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
     check_outputs(paths)
-    mapper, seed = create_mapper(CultureOptions(name, 1.0)), 1
+    culture, seed = CultureOptions(name, 1.0), 1
+    mapper = create_mapper(culture)
     happy, sad = (Reading(state, mapper(state)) for state in (create_state(emotion=one) for one in ("happy", "sad")))
     metre = choose_metre(happy.parameters.style, seed)
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
     performance = play_readings(
-        happy, lambda bar: happy if bar < bars // 2 else sad, seed=seed, bars=bars, tuning=Tuning("bend")
+        happy,
+        lambda bar: happy if bar < bars // 2 else sad,
+        band=build_band(culture=culture),
+        seed=seed,
+        bars=bars,
+        tuning=Tuning("bend"),
     ).with_title(f"Kelly Live: {name}")
     performance.write_files(midi=midi, wav=wav, plot=plot)
     styles = [reading.parameters.style for reading in (happy, sad)]

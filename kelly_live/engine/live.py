@@ -343,7 +343,7 @@ class LiveEngine:
         try:
             profile = load_profile(options.profile, self._notify, is_optional=True)
             host = options.host.with_profile(profile)
-            band = build_band(host, live=True, notify=self._notify)
+            band = build_band(host, options.culture, profile, live=True, notify=self._notify)
             external = options.external_io
             session_parts = _Opened(
                 clock=self._clock,

@@ -20,5 +20,9 @@ def load_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) 
 
     settings = [Setting.parse(text) for text in header.settings]
     slots = assign_slots(add_players(load_preset(preset), header.extra), settings, one_port=not header.live).slots
-    sends = {part.name: part.sends_program for part in parts if not part.is_plug_in}
-    return [replace(slot, sends_program=sends[slot.part]) for slot in slots if slot.part in sends]
+    recorded = {part.name: part for part in parts if not part.is_plug_in}
+    return [
+        replace(slot, program=recorded[slot.part].program, sends_program=recorded[slot.part].sends_program)
+        for slot in slots
+        if slot.part in recorded
+    ]

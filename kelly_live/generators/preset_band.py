@@ -6,8 +6,9 @@ Thread: the main one; a change reaches the conductor's thread as one reference.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.values import MAIN_PORT
@@ -38,13 +39,19 @@ class SlotAssignment:
 
 
 def assign_slots(
-    preset: HostPreset, settings: Sequence[Setting] = (), *, live: bool = False, one_port: bool = False
+    preset: HostPreset,
+    settings: Sequence[Setting] = (),
+    *,
+    live: bool = False,
+    one_port: bool = False,
+    programs: Mapping[str, int] = MappingProxyType({}),
 ) -> SlotAssignment:
     """Load a preset's players and give each its slot and values; settings win over the preset's values.
 
     Generators of other packages get a thread of their own. `live`: they have the budget of a live band; offline only
     one that hangs is given up. `one_port`: all play on the main port, for a file; a player whose channel is taken by
-    one of another port moves to a free channel. Raises ConfigError.
+    one of another port moves to a free channel. `programs`: General MIDI programs by the part that a player was written
+    for, for players that yield to a style and to which the preset gives no program. Raises ConfigError.
     """
     slots: list[PlayerSlot] = []
     unloaded_players: list[MutedPlayer] = []
@@ -66,7 +73,11 @@ def assign_slots(
         if loaded_generator.generator is None:
             unloaded_players.append(MutedPlayer(part, loaded_generator.problem or "unknown"))
             continue
-        channel, program = channels.allocate(player, loaded_generator.generator.descriptor)
+        descriptor = loaded_generator.generator.descriptor
+        asked = player
+        if player.program is None and descriptor.yields_to_style and descriptor.part in programs:
+            asked = replace(player, program=programs[descriptor.part])
+        channel, program = channels.allocate(asked, descriptor)
         slots.append(
             PlayerSlot(
                 loaded_generator.generator,
@@ -75,7 +86,7 @@ def assign_slots(
                 program=program,
                 port=MAIN_PORT if one_port else player.port,
                 volume=player.volume,
-                sends_program=player.program is not None and not one_port and channel != DRUM_CHANNEL,
+                sends_program=asked.program is not None and not one_port and channel != DRUM_CHANNEL,
                 values=dict(loaded_generator.values),
             )
         )
@@ -119,7 +130,8 @@ class PresetBand(GeneratorBand):
 
     Thread: the main one for `change_preset` and `request_preset`, else as GeneratorBand.
 
-    `extra` names generators that play beside every preset. `live`: generators of other packages get a thread of their
+    `extra` names generators that play beside every preset. `programs` are a tradition's instruments by part; a program
+    that a preset names wins. `live`: generators of other packages get a thread of their
     own, and every player has a time budget. Otherwise (for a file) no player is timed, and all play on one port.
     """
 
@@ -129,6 +141,7 @@ class PresetBand(GeneratorBand):
         *,
         settings: Sequence[Setting] = (),
         extra: Sequence[str] = (),
+        programs: Mapping[str, int] = MappingProxyType({}),
         live: bool = False,
         stopwatch: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -136,6 +149,7 @@ class PresetBand(GeneratorBand):
             raise ConfigError(f"no host preset is given; name one of `{LISTING_COMMAND}`")
         self._presets = tuple(add_players(preset, extra) for preset in presets)
         self._settings = tuple(settings)
+        self._programs = programs
         self._live = live
         self._place = 0
         self._program_channels: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
@@ -185,7 +199,9 @@ class PresetBand(GeneratorBand):
             return f"still {self.preset_name}: {error}"
 
     def _assign(self, preset: HostPreset) -> SlotAssignment:
-        assignment = assign_slots(preset, self._settings, live=self._live, one_port=not self._live)
+        assignment = assign_slots(
+            preset, self._settings, live=self._live, one_port=not self._live, programs=self._programs
+        )
         program_channels = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
         # A program that one preset sent to a channel, the next one must set right, even if it would send none itself.
         slots = tuple(

@@ -8,8 +8,8 @@ heterophony  a second player of the same melody: simpler, a little late, with it
 parallel     the melody again, a fourth or fifth lower; polyphony adds a held tonic to it
 monophony    the melody alone
 
-Hand drums take the metre's groups where the style has a metre, and its own instruments where they were measured. Where
-it has none, they mark no more than the bar.
+Hand drums take the cycle of the groove in the metre (music/cycles.py), else the metre's groups, and its own instruments
+where they were measured. Without a metre they mark no more than the bar. Gongs are the lowest part's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from kelly_live.core.values import CultureStyle, MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, Value
+from kelly_live.music.cycles import GONG, KEMPUL, find_cycle_line, has_gongs, list_cycle_strokes, list_gongs
 from kelly_live.music.feel import compute_phrase_arc, draw_deviation, velocity_for
 from kelly_live.music.groove import find_groove
 from kelly_live.music.randomness import rng_for
@@ -36,6 +37,8 @@ _SECOND_SHARE = 0.45  # of the melody's weaker notes, those that the second play
 _LOW_TONIC = 43.0  # where a drone's low tonic lies: G2
 _HELD_TONIC = 52.0  # and the one that singers hold under two others: E3
 _PLUCKED_TONIC = 55.0  # and a drone's plucked tonic: G3, an octave or so below the melody
+# Gongs: the great one about G1, the hanging ones under G3, the kettles on the melody's tones under G4.
+_GONG_TONIC, _KEMPUL_TOP, _KENONG_TOP = 33.0, 55.0, 67.0
 # General MIDI percussion played by hand: low and high drum, and the instruments that a metre may have parts for, each
 # with the density from which it is played.
 LOW_DRUM, HIGH_DRUM = 64, 63
@@ -168,6 +171,14 @@ class StyleBass(StylePart):
                 length = 0.97 * min(LONGEST_NOTE_BEATS, per_bar - position)
                 tonic = _tonic_step(key, _LOW_TONIC if style.texture == "drone" else _HELD_TONIC)
                 yield _note(parameters, context, player, key, tonic, start + position, 0.0, length, 0.85)
+        elif has_gongs(parameters.groove, find_metre(style, context), per_bar):
+            gongs = list_gongs(parameters.groove, find_metre(style, context), context, bar)
+            for place, gong in [(0.0, GONG)] if context.closing else gongs:
+                step = _choose_gong_step(gong, parameters, context, bar, place)
+                yield _note(
+                    parameters, context, player, create_melody_key(style, context), step, start + place, 0.0,
+                    LONGEST_NOTE_BEATS if gong == GONG else 0.5 * LONGEST_NOTE_BEATS, 1.0,
+                )  # fmt: skip
         elif style.texture == "heterophony" and _has_melody(parameters):
             key = create_melody_key(style, context)
             frame_notes = _select_frame_notes(parameters, context, bar)
@@ -196,13 +207,19 @@ class StylePercussion(StylePart):
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the strokes of a bar."""
         style, metre, player = _style(parameters), find_metre(parameters.style, context), self.descriptor
-        if style.texture in ("monophony", "parallel", "polyphony"):
-            return
         start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
+        has_cycle = bool(find_cycle_line(parameters.groove, metre, per_bar))
+        if style.texture in ("monophony", "parallel", "polyphony") and not has_cycle:
+            return
         instruments = [] if metre is None else [name for name, _ in metre.parts if name in _INSTRUMENTS]
         audible_instruments = [name for name in instruments if parameters.density >= _INSTRUMENTS[name][1]]
         if context.closing:
             yield _stroke(parameters, context, player, LOW_DRUM, start, 1.0)
+            return
+        if has_cycle:
+            for stroke in list_cycle_strokes(parameters.groove, metre, context, bar):
+                if parameters.density >= stroke.density:
+                    yield _stroke(parameters, context, player, stroke.key, start + stroke.position, stroke.touch)
             return
         for name in audible_instruments:
             assert metre is not None
@@ -318,6 +335,17 @@ def _play_below(
         yield _note(
             parameters, context, player, key, step, beat, 0.0, 0.93 * min(note.length, LONGEST_NOTE_BEATS), 0.85
         )
+
+
+def _choose_gong_step(gong: str, parameters: MusicParameters, context: MusicContext, bar: int, position: float) -> int:
+    """Return the tone of a gong: the low tonic, or the tone that the melody has there, in the gong's own octave."""
+    key = create_melody_key(_style(parameters), context)
+    if gong == GONG:
+        return _tonic_step(key, _GONG_TONIC)
+    notes = build_line(parameters, context, bar) if _has_melody(parameters) else ()
+    reached = [note.step for note in notes if note.position <= position + 1e-6]
+    step = reached[-1] if reached else notes[0].step if notes else 0
+    return _lower_octaves(key, step, _KEMPUL_TOP if gong == KEMPUL else _KENONG_TOP)
 
 
 def _select_frame_notes(parameters: MusicParameters, context: MusicContext, bar: int) -> list[PlacedNote]:

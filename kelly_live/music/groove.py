@@ -58,6 +58,7 @@ class Groove:
     is_broken_off: bool = False
     is_staccato: bool = False
     has_fills: bool = True
+    rhythm: str = ""
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -291,6 +292,22 @@ PATTERNS: Mapping[str, Groove] = {
             bass={4: ((0.0, ("R.......5.......",)), (0.9, ("R...5...R...5...",))), 2: ((0.0, ("R...5...",)),)},
             chords={4: ((0.0, ("....x.......x...",)), (0.9, ("..x...x...x...x.",))), 2: ((0.0, ("..x...x.",)),)},
         ),
+        Groove(
+            "jig",
+            "two beats in threes, long and short; drones below",
+            bass={2: ((0.0, ("R...5...",)),), 4: ((0.0, ("R...5...R...5...",)),)},
+            chords={2: ((0.0, ("..x...x.",)),), 4: ((0.0, ("..x...x...x...x.",)),)},
+            rhythm="triplet",
+            has_fills=False,
+        ),
+        Groove("usul", "the Turkish cycle of the metre, in düm and tek", has_fills=False),
+        Groove("iqa", "an Arab cycle on frame drum and jingles", has_fills=False),
+        Groove("tala", "the Hindustani cycle of the metre, as the tabla's theka", has_fills=False),
+        Groove("solkattu", "the Carnatic cycle of the metre, as the mridangam says it", has_fills=False),
+        Groove("banyan", "Beijing opera's clapper on the strong beat, a small drum on the others", has_fills=False),
+        Groove("jangdan", "the Korean cycle of the metre on the hourglass drum", has_fills=False),
+        Groove("bon", "the big drum and its rim, as in Japanese bon dances", has_fills=False),
+        Groove("gamelan", "gongs that divide a Javanese cycle of sixteen beats", has_fills=False),
     )
 }  # fmt: skip
 

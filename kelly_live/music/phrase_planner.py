@@ -104,8 +104,11 @@ class PhrasePlanner:
     def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:
         """Choose one of RHYTHMS for the whole band.
 
-        It is drawn once for each letter and form, half a turn apart; the heavier rhythms are favoured.
+        It is the groove's, or is drawn once for each letter and form, half a turn apart; the heavier ones are favoured.
         """
+        own = find_groove(parameters.groove).rhythm
+        if own:
+            return own
         form = phrase.index // len(FORM)
         draw = (rng_for(self._seed, "rhythm", form).random() + 0.5 * (phrase.place.letter == "B")) % 1.0
         squares = [weight * weight for weight in parameters.rhythms]

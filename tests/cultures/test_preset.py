@@ -50,6 +50,14 @@ def test_a_preset_says_what_is_known_and_where_from() -> None:
         preset.name = "other"  # type: ignore[misc]
 
 
+def test_instruments_are_programs_by_part() -> None:
+    preset = parse(PRESET + 'programs: {value: {melody: 110, bass: 43}, source: cited, reference: "fiddle and bass"}\n')
+    assert preset.programs is not None
+    assert dict(preset.programs.value) == {"melody": 110, "bass": 43}
+    assert "is for 'fiddle'" in refusal(PRESET + "programs: {value: {fiddle: 1}, source: cited, reference: x}\n")
+    assert "from 0 to 127" in refusal(PRESET + "programs: {value: {melody: 128}, source: cited, reference: x}\n")
+
+
 def test_absent_means_none_with_the_reason() -> None:
     preset = parse(PRESET)
     assert preset.dynamics is None

@@ -91,6 +91,15 @@ def test_a_file_says_part_channel_program_port_and_volume(tmp_path: Path) -> Non
     assert not bass.sends_program
 
 
+def test_a_tradition_s_instruments_are_sent_but_a_program_of_the_preset_wins(tmp_path: Path) -> None:
+    text = HEAD + "players:\n  - {generator: melody, program: 73}\n  - generator: chords\n  - generator: percussion\n"
+    read, sitar = read_preset(preset(tmp_path, text)), {"melody": 104, "chords": 104}
+    tune, chords, drums = assign_slots(read, programs=sitar).slots
+    assert (tune.program, chords.program, drums.program) == (73, 104, 0)
+    assert (tune.sends_program, chords.sends_program, drums.sends_program) == (True, True, False)
+    assert {n.program for n in piece(PresetBand([read], programs=sitar, live=True)).part("chords")} == {104}
+
+
 @pytest.mark.parametrize(
     ("body", "line", "complaint"),
     [

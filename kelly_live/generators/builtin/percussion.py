@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter
+from kelly_live.music.cycles import list_cycle_strokes
 from kelly_live.music.drumming import TOUCHES, Stroke, compute_stroke_velocity
 from kelly_live.music.feel import compute_phrase_arc, draw_deviation
 from kelly_live.music.form import compute_accompaniment_density, compute_lift, is_resting
@@ -77,6 +78,9 @@ def _list_strokes(parameters: MusicParameters, context: MusicContext, bar: int, 
     if context.closing:
         return [Stroke(0.0, KICK, 1.0, _KIT), Stroke(0.0, CRASH, 0.8, 1.2)]
     per_bar, number = context.beats_per_bar, context.bar_in_phrase(bar)
+    cycle = list_cycle_strokes(groove.name, None, context, bar)
+    if cycle and per_bar not in groove.drums:
+        return cycle
     lines = groove.drums.get(per_bar)
     strokes = [*_read_lines(lines, context, number)] if lines else [*_list_kit(context), *_list_ghosts(context)]
     strokes = _vary(strokes, context, bar)

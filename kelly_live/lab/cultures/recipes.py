@@ -33,6 +33,7 @@ from kelly_live.lab.cultures.corpora import (
 )
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.cultures.corpora.kern import read_kern
+from kelly_live.lab.cultures.practice import add_practice
 from kelly_live.lab.cultures.recipe import Findings, Recipe, create_cited, measure_tunes
 from kelly_live.lab.cultures.statistics import compute_quantiles, create_measured, find_grouping
 from kelly_live.lab.cultures.tune import Tune
@@ -565,7 +566,7 @@ _GEORGIA = "its table of contents, which has Georgia's vocal polyphony; not the 
 _TALAS = "adi 4+2+2 and misra chapu 3+2+2 in two introductions, khanda chapu 2+1+2 there; not in the book"
 _MELAS = "each scale against the scheme of 72 melas, by a test; which mela a raga is from, only for some"
 
-RECIPES: tuple[Recipe, ...] = (
+_MEASURED: tuple[Recipe, ...] = (
     Recipe(
         "turkish-makam", "Turkish makam music",
         "Ottoman and Turkish art and folk repertoire: melody over usul cycles in a 53-comma pitch space.",
@@ -769,3 +770,5 @@ RECIPES: tuple[Recipe, ...] = (
         dict.fromkeys(PARAMETERS, _MAPPED),
     ),
 )  # fmt: skip
+
+RECIPES = tuple(add_practice(recipe) for recipe in _MEASURED)

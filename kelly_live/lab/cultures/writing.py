@@ -9,7 +9,16 @@ from typing import Any
 
 from kelly_live.cultures.preset import FORMAT, MODE_PARAMETERS, PARAMETERS, CulturePreset, Known
 
-_TABLES = {"metres", "intervals", "ornaments", "swing_by_tempo", "microtiming_ms", "groupings", "onset_profiles"}
+_TABLES = {
+    "metres",
+    "intervals",
+    "ornaments",
+    "swing_by_tempo",
+    "microtiming_ms",
+    "groupings",
+    "onset_profiles",
+    "programs",
+}
 
 
 def format_yaml(preset: CulturePreset, command: str) -> str:

@@ -28,7 +28,11 @@ from kelly_live.lab.judging.arrangement_statistics import (
 if TYPE_CHECKING:
     from kelly_live.engine.performance import Performance
 
-TRADITIONS = ("jazz-swing", "klezmer", "cuban-son", "mandopop", "swedish-polska")  # those with a groove of their own
+# Those with a groove of their own.
+TRADITIONS = (
+    "jazz-swing", "klezmer", "cuban-son", "mandopop", "swedish-polska", "irish-traditional", "turkish-makam",
+    "arab-maqam", "hindustani", "carnatic", "jingju", "korean-jeongak", "japanese-minyo", "javanese-gamelan",
+)  # fmt: skip
 FEELING_BARS = 33
 SON_CLAVE = frozenset({0, 3, 6, 10, 12})  # sixteenths of a bar of 4/4
 CLAVE_KEY = 75

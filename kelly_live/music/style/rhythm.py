@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from kelly_live.core.values import CultureStyle, Metre, MusicParameters
 from kelly_live.music.context import MusicContext
+from kelly_live.music.cycles import is_end_weighted
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, find_middle_beat, rank_places
@@ -45,7 +46,11 @@ def place_onsets_at_density(style: CultureStyle, density: float, context: MusicC
         draws = _draw_bar(context, bar, len(scaled))
         onsets = [cell * grain for cell, (chance, draw) in enumerate(zip(scaled, draws, strict=True)) if draw < chance]
     if last:
-        rest = _find_resting_place(metre, per_bar, bar, is_closed=context.phrase.place.closed)
+        rest = (
+            per_bar - 1.0
+            if is_end_weighted(style.groove)
+            else _find_resting_place(metre, per_bar, bar, is_closed=context.phrase.place.closed)
+        )
         onsets = sorted({place for place in onsets if place < rest} | {rest})
     return tuple(onsets or (0.0,))
 
