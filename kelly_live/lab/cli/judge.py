@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kelly_live.core.protocols import Mapper
     from kelly_live.lab.judging.across_cultures import CultureComparison
     from kelly_live.lab.judging.closed_loop import ClosedLoopResult
+    from kelly_live.lab.judging.independent_loop import IndependentResult
 
 
 @click.command("judge")
@@ -34,6 +35,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --cultures: pieces for each quadrant and tradition.",
 )
+@click.option(
+    "--independent",
+    "emotion",
+    type=FOLDER,
+    help="Judge independently instead: folder of a manifest.jsonl with Emotify.",
+)
+@click.option(
+    "--first-seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="With --independent: seeds count from it.",
+)
 @click.option("--mapper", type=FILE, help="Checkpoint of another mapper than the shipped one.")
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that extract features."
@@ -42,7 +56,7 @@ if TYPE_CHECKING:
 @debug_option
 def command(
     symbolic: Path, cache: Path, pieces: int, grid_pieces: int, cultures: str | None, culture_pieces: int,
-    mapper: Path | None, workers: int, as_json: bool,
+    emotion: Path | None, first_seed: int, mapper: Path | None, workers: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Compose in each quadrant and over a grid, and ask judges which emotion they hear.
 
@@ -52,15 +66,27 @@ def command(
 
     With --cultures: the same emotions in each tradition, on the piano; how often they are heard as intended, and as the
     plain music of the same emotion and seed is heard.
+
+    With --independent: two judges that share neither data nor features with the mapper. *published* is the linear
+    model of Eerola, Lartillot & Toiviainen (ISMIR 2009), *listeners* learned what listeners felt in Emotify's music.
+    Both hear audio by features of their own. AUC: how often, of two pieces of opposite intention, the one meant higher
+    is judged higher (.5 is chance): of valence over all pieces, among stirred and among calm ones (the halves of
+    arousal), and of arousal; for EMOPIA's val part and for ours, anywhere in the four quadrants. Then where the pieces
+    of each of the eight emotions lie, in standard deviations from the mean of people's playing (--grid-pieces of each).
     """
     from kelly_live.core.errors import ConfigError
     from kelly_live.core.resources import find_resources
+    from kelly_live.engine.build import create_mapper
+    from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
     from kelly_live.lab.judging.across_cultures import judge_cultures
     from kelly_live.lab.judging.closed_loop import evaluate_closed_loop
     from kelly_live.lab.judging.composers import create_midi_composer
+    from kelly_live.lab.judging.independent_loop import judge_independently
 
     names = _parse_cultures(cultures)
+    if emotion is not None and cultures is not None:
+        raise ConfigError("--independent judges the plain music; leave --cultures out")
     if cultures is not None and mapper is not None:
         raise ConfigError("--cultures judges the blend of the shipped mapper with a tradition; leave --mapper out")
 
@@ -76,11 +102,16 @@ def command(
     def log(line: str) -> None:
         click.echo(line, err=True)
 
-    result: CultureComparison | ClosedLoopResult
-    if names:
+    result: CultureComparison | ClosedLoopResult | IndependentResult
+    if emotion is not None:
+        result = judge_independently(
+            emotion, symbolic, cache, create_midi_composer(_load_mapper(mapper)),
+            pieces=pieces, feeling_pieces=grid_pieces, first_seed=first_seed, workers=workers, log=log,
+        )  # fmt: skip
+    elif names:
         result = judge_cultures(
             symbolic, cache, net, create_midi_composer(_load_mapper(None)),
-            {name: create_midi_composer(_create_culture_mapper(name)) for name in names},
+            {name: create_midi_composer(create_mapper(CultureOptions(name, 1.0))) for name in names},
             pieces=culture_pieces, plain_pieces=pieces, workers=workers, log=log,
         )  # fmt: skip
     else:
@@ -116,10 +147,3 @@ def _parse_cultures(text: str | None) -> list[str]:
     if text.strip().lower() == "all":
         return list(CULTURES)
     return list(dict.fromkeys(choose_culture(name).preset.name for name in text.split(",")))
-
-
-def _create_culture_mapper(name: str) -> Mapper:
-    from kelly_live.engine.build import create_mapper
-    from kelly_live.engine.options.culture import CultureOptions
-
-    return create_mapper(CultureOptions(name, 1.0))

@@ -20,6 +20,8 @@ HELD_OUT_SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 RENDER_RATE = 32_000  # twice OUTPUT_RATE: the synthesiser's aliases then fall above the net's band
 OUTPUT_RATE = 16_000
 
+_ALL_SOUND_OFF = 120  # controller number
+
 
 def locate_rendering(midi: Path, cache: Path, soundfont: Path) -> Path:
     """Locate the audio of `midi` in the cache: `cache/rendered/<soundfont>/<folder>_<name>.flac`."""
@@ -27,7 +29,10 @@ def locate_rendering(midi: Path, cache: Path, soundfont: Path) -> Path:
 
 
 def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
-    """Write a one-track copy of the first `seconds`, so that the rest of a long file is not rendered."""
+    """Write a one-track copy of the first `seconds`, so that the rest of a long file is not rendered.
+
+    All sound ends there: the synthesiser would go on for ever with a note whose end was cut off.
+    """
     import mido
 
     try:
@@ -36,10 +41,15 @@ def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
         track = mido.MidiTrack()
         now, tempo = 0.0, 500_000
         for message in mido.merge_tracks(source.tracks):
-            now += mido.tick2second(message.time, source.ticks_per_beat, tempo)
-            if now > seconds:
+            later = now + mido.tick2second(message.time, source.ticks_per_beat, tempo)
+            if later > seconds:
+                rest = mido.second2tick(seconds - now, source.ticks_per_beat, tempo)
+                track.append(mido.Message("control_change", control=_ALL_SOUND_OFF, time=rest))
+                track.extend(
+                    mido.Message("control_change", channel=channel, control=_ALL_SOUND_OFF) for channel in range(1, 16)
+                )
                 break
-            tempo = message.tempo if message.type == "set_tempo" else tempo
+            now, tempo = later, message.tempo if message.type == "set_tempo" else tempo
             track.append(message)
         shortened.tracks.append(track)
         shortened.save(target)
