@@ -16,9 +16,9 @@ def main() -> None:
     from kelly_live.core.termination import exit_process, handle_signals
 
     handle_signals()
-    from kelly_live.cli import exit_code
+    from kelly_live.cli import run_program
 
-    exit_process(exit_code(sys.argv[1:]))
+    exit_process(run_program(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,9 @@ Nothing heavy is imported here, so that `--help` answers at once; a command impo
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
-import logging
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,7 +74,7 @@ class LiveByDefault(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, with the command put first."""
-        return super().parse_args(ctx, with_command(args))
+        return super().parse_args(ctx, put_command_first(args))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands into the help."""
@@ -85,7 +82,7 @@ class LiveByDefault(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def with_command(args: Sequence[str]) -> list[str]:
+def put_command_first(args: Sequence[str]) -> list[str]:
     """Put the command first: `--debug demo` -> `demo --debug`; options alone -> `live ...`."""
     i = 0
     while i < len(args):
@@ -116,10 +113,10 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a KellyError (one line on stderr), 2 a usage error."""
     # Exiting from outside the handlers: a pending exception would keep its frames, and all that they hold, alive
     # until the interpreter goes down, where some libraries complain about it.
-    sys.exit(exit_code(list(sys.argv[1:] if args is None else args)))
+    sys.exit(run_program(list(sys.argv[1:] if args is None else args)))
 
 
-def exit_code(arguments: list[str]) -> int:
+def run_program(arguments: list[str]) -> int:
     """Run one command with the log set up, and return its exit code."""
     from kelly_live.engine.log_setup import set_up_logging
 
@@ -129,18 +126,7 @@ def exit_code(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     log = set_up_logging(debug=debug, to_file=_NO_WORK.isdisjoint(arguments))
     try:
-        return _run(arguments, debug=debug)
-    finally:
-        log.close()
-
-
-def _run(arguments: list[str], *, debug: bool) -> int:
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        click.echo("kelly-live: the folder that you are in was deleted; change to another one: `cd`", err=True)
-        return 1
-    try:
+        _require_working_folder()
         return root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
@@ -148,45 +134,16 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         context = error.ctx if isinstance(error, click.UsageError) else None
         click.UsageError(escape(error.format_message()), context).show()
         return error.exit_code
-    except KellyError as error:
-        if debug:
-            traceback.print_exc()
-        else:
-            click.echo(f"kelly-live: {escape(str(error))}", err=True)
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: not an error, but Python would complain while flushing.
-        from kelly_live.ui.terminal import discard_rest
-
-        discard_rest(sys.stdout)
-        return 0
-    except MemoryError:
-        click.echo(
-            "kelly-live: there is not enough memory; kelly-live needs about 1 GB: close other programs, or raise the "
-            "limit (`ulimit -v`)",
-            err=True,
-        )
-        return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
-            return _report_bug(error, debug=debug)
-        from kelly_live.ui.terminal import discard_rest
-
-        discard_rest(sys.stdout)
-        click.echo(f"kelly-live: cannot print the result ({error.strerror}): send the output elsewhere", err=True)
-        return 1
     except Exception as error:
-        return _report_bug(error, debug=debug)
+        from kelly_live.ui.error_report import report_error
+
+        return report_error(error, debug=debug)
+    finally:
+        log.close()
 
 
-def _report_bug(error: Exception, *, debug: bool) -> int:
-    logging.getLogger(__name__).error("unexpected error", exc_info=error)
-    if debug:
-        traceback.print_exc()
-    else:
-        click.echo(
-            f"kelly-live: unexpected {type(error).__name__}: {escape(str(error))}; "
-            "this is a bug: run again with --debug and report what it prints",
-            err=True,
-        )
-    return 1
+def _require_working_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise KellyError("the folder that you are in was deleted; change to another one: `cd`") from error

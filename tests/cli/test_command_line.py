@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from kelly_live.cli import COMMANDS, with_command
+from kelly_live.cli import COMMANDS, put_command_first
 
 
 @pytest.mark.parametrize(
-    ("arguments", "parsed"),
+    ("arguments", "expected"),
     [
         ([], ["live"]),
         (["--midi-out", "IAC Bus"], ["live", "--midi-out", "IAC Bus"]),
@@ -21,8 +21,10 @@ from kelly_live.cli import COMMANDS, with_command
         (["analyze", "a.wav", "--json"], ["analyze", "a.wav", "--json"]),
     ],
 )
-def test_options_before_a_command_are_its_options_and_alone_mean_live(arguments: list[str], parsed: list[str]) -> None:
-    assert with_command(arguments) == parsed
+def test_options_before_a_command_are_its_options_and_alone_mean_live(
+    arguments: list[str], expected: list[str]
+) -> None:
+    assert put_command_first(arguments) == expected
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:

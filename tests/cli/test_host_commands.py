@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 from kelly_live.core.errors import ConfigError
 from kelly_live.engine.build import build_band, build_sink
 from kelly_live.engine.options.host import HostOptions
@@ -18,7 +18,7 @@ from kelly_live.engine.options.host import HostOptions
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def runs(*arguments: str) -> tuple[int, str, str]:
-        code = exit_code(list(arguments))
+        code = run_program(list(arguments))
         output = capsys.readouterr()
         return code, output.out, output.err
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 from kelly_live.engine import log_setup
 from kelly_live.engine.log_setup import LogSetup, PrivateRotatingFileHandler, find_log_file, set_up_logging
 
@@ -114,10 +114,10 @@ def test_closing_waits_for_room_in_a_full_queue_and_writes_all_of_it(monkeypatch
     setup = LogSetup([Disk()], logging.INFO)
     while not setup.handler.queue.full():
         LOGGER.info("a flood")
-    waiting = setup.handler.queue.qsize()
+    queue_size = setup.handler.queue.qsize()
     threading.Timer(0.05, release.set).start()
     setup.close()
-    assert len(lines) >= waiting
+    assert len(lines) >= queue_size
 
 
 def test_closing_does_not_wait_for_ever_for_a_disk_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.Monkey
         raise ZeroDivisionError("of a bug")
 
     monkeypatch.setattr("kelly_live.engine.composition.create_mapper", fail)
-    assert exit_code(["compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"), "--profile", "none"]) == 1
+    assert run_program(["compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"), "--profile", "none"]) == 1
     assert "ZeroDivisionError: of a bug" in file.read_text()
     assert find_log_file().name == "kelly-live.log"
 
@@ -161,9 +161,9 @@ def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.Monkey
 def test_help_and_version_open_no_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]) -> None:
     file = tmp_path / "logs" / "kelly-live.log"
     monkeypatch.setattr(log_setup, "find_log_file", lambda: file)
-    assert exit_code(arguments) == 0
+    assert run_program(arguments) == 0
     assert not file.parent.exists()
-    assert exit_code(["presets"]) == 0
+    assert run_program(["presets"]) == 0
     assert file.exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import kelly_live
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 from kelly_live.engine.score_reading import format_score
 
 
@@ -31,7 +31,7 @@ def test_the_phrases_of_a_piece_follow_each_other_without_a_gap() -> None:
 
 
 def test_the_command_takes_the_options_of_compose(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["lab", "read", "--emotion", "angry", "--bars", "5", "--key", "Em", "--style", "rock"]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("Kelly Live: angry: E aeolian")
-    assert "rock" in printed
+    assert run_program(["lab", "read", "--emotion", "angry", "--bars", "5", "--key", "Em", "--style", "rock"]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("Kelly Live: angry: E aeolian")
+    assert "rock" in output

@@ -6,7 +6,7 @@ import contextlib
 import io
 from dataclasses import dataclass
 
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 
 
 @dataclass(frozen=True)
@@ -22,5 +22,5 @@ def run_command(*arguments: object) -> Result:
     """Run `kelly-live ARGUMENTS`."""
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        code = exit_code([str(argument) for argument in arguments])
+        code = run_program([str(argument) for argument in arguments])
     return Result(code, output.getvalue(), errors.getvalue())

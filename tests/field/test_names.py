@@ -48,7 +48,7 @@ def test_a_recording_with_such_a_name_gives_its_title_to_the_file(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("name", "printed"),
+    ("name", "output"),
     [
         ("\x1b]0;mine\x07", "\\x1b]0;mine\\x07"),
         ("in\nstopped: 0 late", "in\\nstopped: 0 late"),
@@ -57,8 +57,8 @@ def test_a_recording_with_such_a_name_gives_its_title_to_the_file(tmp_path: Path
         ("Gerät 1 → Übung 音", "Gerät 1 → Übung 音"),
     ],
 )
-def test_no_name_controls_the_terminal(name: str, printed: str) -> None:
-    assert escape(name) == printed
+def test_no_name_controls_the_terminal(name: str, output: str) -> None:
+    assert escape(name) == output
 
 
 HOSTILE = "a\x1b]0;mine\x07\nstopped: fake\u202e"
@@ -72,7 +72,7 @@ def is_harmless(result: Result) -> bool:
 
 @posix_only
 @pytest.mark.parametrize(
-    "typed",
+    "arguments",
     [
         ["presets"],
         ["presets", "--json"],
@@ -111,14 +111,14 @@ def is_harmless(result: Result) -> bool:
     ],
     ids=lambda typed: " ".join(typed).replace(HOSTILE, "NAME")[:40],
 )
-def test_no_command_prints_a_name_raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str]) -> None:
+def test_no_command_prints_a_name_raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     assert run_command("profile", "create", "anna").code == 0
     for user_folder in (host_preset.user_folder(), library.user_folder(), ProfileStore().folder):
         user_folder.mkdir(parents=True, exist_ok=True)
         (user_folder / f"{HOSTILE}.yaml").write_text(f"name: {HOSTILE!r}\n")
-    assert is_harmless(run_command(*typed))
+    assert is_harmless(run_command(*arguments))
 
 
 def test_a_log_repeats_no_escape_sequence(tmp_path: Path) -> None:
@@ -167,11 +167,11 @@ def test_an_output_name_that_cannot_be_right_is_refused_at_once(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
 def test_a_full_output_is_a_plain_message() -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "kelly_live", "presets"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
         )
-    assert done.returncode == 1
-    assert done.stderr.startswith("kelly-live: cannot print the result (No space left on device)")
+    assert result.returncode == 1
+    assert result.stderr.startswith("kelly-live: cannot print the result (No space left on device)")
 
 
 def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,9 +189,9 @@ def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkey
 def test_a_data_folder_whose_name_is_no_text_is_printed_all_the_same(
     tmp_path: Path, command: tuple[str, ...], encoding: str
 ) -> None:
-    home = {"XDG_DATA_HOME": str(tmp_path / LATIN_1), "PYTHONIOENCODING": f"{encoding}:strict"}
+    variables = {"XDG_DATA_HOME": str(tmp_path / LATIN_1), "PYTHONIOENCODING": f"{encoding}:strict"}
     result = subprocess.run(
-        [sys.executable, "-m", "kelly_live", *command], env={**os.environ, **home}, capture_output=True, text=True
+        [sys.executable, "-m", "kelly_live", *command], env={**os.environ, **variables}, capture_output=True, text=True
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert "caf" in result.stdout
@@ -202,7 +202,7 @@ def test_a_folder_that_was_deleted_is_a_plain_message(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     code = f"import os; os.chdir({str(folder)!r}); os.rmdir({str(folder)!r}); "
-    code += "import kelly_live.cli; print(kelly_live.cli.exit_code(['presets']))"
+    code += "import kelly_live.cli; print(kelly_live.cli.run_program(['presets']))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stderr == "kelly-live: the folder that you are in was deleted; change to another one: `cd`\n"
     assert result.stdout == "1\n"

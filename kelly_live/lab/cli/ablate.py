@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.engine.options.click_options import INPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option
 
 BARS = 8
 
 
-@click.command("ablate")
+@click.command("ablate", cls=CheckedCommand)
 @click.argument("recording", type=INPUT_FILE, required=False)
 @click.option("--pasts", nargs=2, type=click.FloatRange(8.0), default=(16.0, 24.0), show_default=True, help="Seconds.")
 @click.option("--now", type=click.FloatRange(0.5), default=12.0, show_default=True, help="End of the window, seconds.")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option, device_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 PEERS = ("isobar",)
 PARTS = ("deadlines", "hop", "control", "start")
@@ -32,7 +32,7 @@ class Row:
     limit: str = ""
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option(
     "--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Length of each timing run."
 )

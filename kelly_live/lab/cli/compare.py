@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _list_definitions() -> str:
     return "\b\n" + "\n".join(line for row in rows for line in textwrap.wrap(row, 78, subsequent_indent="    "))
 
 
-class _DefinedCommand(click.Command):
+class _DefinedCommand(CheckedCommand):
     """A command whose help ends with the statistics' definitions, which are read only when it is printed."""
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 
 @click.group("data")
@@ -16,7 +16,7 @@ def command() -> None:
     """Look at the data that the nets learn from."""
 
 
-@command.command("report")
+@command.command("report", cls=CheckedCommand)
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @debug_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.engine.options.click_options import CheckedCommand
 from kelly_live.lab.click_options import data_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _READER_CLIPS = "Clips of each data set for the whole live reader."
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=CheckedCommand)
 @data_options
 @click.option(
     "--models",

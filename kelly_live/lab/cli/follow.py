@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command("follow")
+@click.command("follow", cls=CheckedCommand)
 @click.option(
     "--measure",
     type=MANIFEST,

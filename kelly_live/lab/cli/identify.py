@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option, seed_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, seed_option
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Mode
@@ -46,7 +46,7 @@ class Row:
     likeness: dict[str, Likeness | None]
 
 
-@click.command("identify")
+@click.command("identify", cls=CheckedCommand)
 @click.option("--pieces", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pieces for each culture.")
 @click.option("--bars", type=click.IntRange(4, 1000), default=64, show_default=True, help="Length of each piece.")
 @click.option(

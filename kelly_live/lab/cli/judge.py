@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.lab.click_options import DEFAULT_CACHE, FILE, FOLDER
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kelly_live.lab.judging.independent_loop import IndependentResult
 
 
-@click.command("judge")
+@click.command("judge", cls=CheckedCommand)
 @click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl with EMOPIA in it.")
 @click.option(
     "--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of renderings and features."

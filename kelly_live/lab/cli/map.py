@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 
-@click.command("map")
+@click.command("map", cls=CheckedCommand)
 @click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (labelled MIDI).")
 @click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to check directions by.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 
-@click.command("measure-cultures")
+@click.command("measure-cultures", cls=CheckedCommand)
 @click.argument("corpora", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write presets to.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this preset; may be given again.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, CheckedCommand, debug_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kelly_live.lab.judging.simulated_listeners import TasteLearning
 
 
-@click.command("simulate-listeners")
+@click.command("simulate-listeners", cls=CheckedCommand)
 @click.option("--listeners", type=click.IntRange(2, 10_000), default=60, show_default=True, help="Listeners of a kind.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same listeners.")
 @click.option("--emotify", type=INPUT_FILE, help="Also print what real listeners agree on: emotify_listeners.csv.")

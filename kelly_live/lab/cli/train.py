@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.lab.click_options import ANY_PATH, DEFAULT_CACHE, FILE, FOLDER, data_options, out_option
 
 
@@ -16,7 +16,7 @@ def command() -> None:
     """Train the nets from labelled data."""
 
 
-@command.command("front-end")
+@command.command("front-end", cls=CheckedCommand)
 @click.argument("musicnn", type=FILE)
 @click.argument("pipecat", type=FILE)
 @out_option("front_end.safetensors")
@@ -40,7 +40,7 @@ def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
     click.echo(f"speech tokens from ONNX's by {mean:.1g} standard deviations on average")
 
 
-@command.command("emotion")
+@command.command("emotion", cls=CheckedCommand)
 @data_options
 @click.option(
     "--front-end", "front_end_file", type=FILE, help="From `train front-end`; default: the shipped net's own."
@@ -80,7 +80,7 @@ def emotion(
         )  # fmt: skip
 
 
-@command.command("temporal")
+@command.command("temporal", cls=CheckedCommand)
 @data_options
 @out_option("models/temporal.safetensors")
 @click.option("--models", type=FOLDER, default=Path("models"), show_default=True, help="Where emotion.safetensors is.")
@@ -102,7 +102,7 @@ def temporal(
     train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, log=click.echo)
 
 
-@command.command("mapper")
+@command.command("mapper", cls=CheckedCommand)
 @click.option("--data", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (MIDI with emotions).")
 @click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to learn from as evidence.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
@@ -121,7 +121,7 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) 
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
-@command.command("culture")
+@command.command("culture", cls=CheckedCommand)
 @click.option("--presets", type=FOLDER, help="Folder of culture presets; default: the shipped ones.")
 @click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: does knowing the language help?")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -153,7 +153,7 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
-@command.command("vocabulary")
+@command.command("vocabulary", cls=CheckedCommand)
 @click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
 @click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of tracked beats.")
@@ -193,7 +193,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
-@command.command("system")
+@command.command("system", cls=CheckedCommand)
 @click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
 @debug_option
 @out_option("kelly.safetensors")

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 from kelly_live.lab.judging.composers import FORM_BARS, SteppedConductor, create_score_composer
 from kelly_live.lab.judging.reaction_time import measure_reach
 from tests.fakes import parameters
 
 
 def test_a_missing_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["lab", "compare", "--symbolic", str(tmp_path)]) == 1
+    assert run_program(["lab", "compare", "--symbolic", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert "manifest.jsonl is missing" in error
     assert error.count("\n") == 1

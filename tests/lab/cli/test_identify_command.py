@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.build import create_mapper
@@ -46,7 +46,7 @@ def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str
         "javanese-gamelan",
         "--json",
     ]
-    assert exit_code(arguments) == 0
+    assert run_program(arguments) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["pieces"] == 4
     assert answer["right"] >= 3
@@ -59,12 +59,12 @@ def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str
 
 
 def test_identify_refuses_a_culture_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["lab", "identify", "--only", "atlantis"]) != 0
+    assert run_program(["lab", "identify", "--only", "atlantis"]) != 0
     assert "atlantis" in capsys.readouterr().err
 
 
 def test_a_preset_can_be_listened_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["cultures", "korean-jeongak", "--listen", str(tmp_path)]) == 0
+    assert run_program(["cultures", "korean-jeongak", "--listen", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"korean-jeongak.{kind}" for kind in ("mid", "png", "wav")
     ]

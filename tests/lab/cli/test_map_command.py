@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.cli import exit_code
+from kelly_live.cli import run_program
 from kelly_live.core.values import EMOTIONS
 from kelly_live.lab.corpora.symbolic_features import FeatureCorpus
 from kelly_live.lab.training import mapper as training
@@ -21,7 +21,7 @@ def corpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tables_and_a_picture_of_the_shipped_mapper(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["lab", "map", "--symbolic", str(tmp_path), "--pictures", str(tmp_path / "new")]) == 0
+    assert run_program(["lab", "map", "--symbolic", str(tmp_path), "--pictures", str(tmp_path / "new")]) == 0
     out = capsys.readouterr().out
     assert "| tempo | 24 |" in out
     assert "Directions that hold: " in out
@@ -30,7 +30,7 @@ def test_tables_and_a_picture_of_the_shipped_mapper(tmp_path: Path, capsys: pyte
 
 
 def test_json_holds_the_same_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["lab", "map", "--symbolic", str(tmp_path), "--json"]) == 0
+    assert run_program(["lab", "map", "--symbolic", str(tmp_path), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     holding, total = answer["directions_that_hold"]
     assert total == len(answer["directions"])
@@ -39,7 +39,7 @@ def test_json_holds_the_same_numbers(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_what_is_missing_is_named_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["lab", "map", "--symbolic", str(tmp_path), "--cues", str(tmp_path / "nowhere")]) != 0
+    assert run_program(["lab", "map", "--symbolic", str(tmp_path), "--cues", str(tmp_path / "nowhere")]) != 0
     error = capsys.readouterr().err.strip()
     assert "soundtrack.csv" in error
     assert "\n" not in error
