@@ -41,12 +41,12 @@ WRONG: list[tuple[Callable[..., Any], tuple[object, ...], dict[str, object]]] = 
 ]
 
 
-@pytest.mark.parametrize(("function", "arguments", "named"), WRONG)
+@pytest.mark.parametrize(("function", "arguments", "keywords"), WRONG)
 def test_a_wrong_argument_is_one_plain_line(
-    function: Callable[..., Any], arguments: tuple[object, ...], named: dict[str, object]
+    function: Callable[..., Any], arguments: tuple[object, ...], keywords: dict[str, object]
 ) -> None:
     with pytest.raises(KellyError) as error:
-        function(*arguments, **named)
+        function(*arguments, **keywords)
     assert "\n" not in str(error.value)
 
 
@@ -112,16 +112,16 @@ def test_observers_that_raise_or_exit_are_dropped_and_two_sessions_go_on() -> No
 
 
 def test_one_of_two_sessions_leaves_the_other_its_interpreter_and_the_last_one_the_program() -> None:
-    def look() -> tuple[float, bool]:
+    def read_settings() -> tuple[float, bool]:
         return sys.getswitchinterval(), gc.get_freeze_count() > 0
 
-    before = look()
+    before = read_settings()
     one, other = make_engine(), make_engine()
     one.start()
     other.start()
-    playing = look()
-    assert playing != before
+    changed_settings = read_settings()
+    assert changed_settings != before
     one.stop()
-    assert look() == playing
+    assert read_settings() == changed_settings
     other.stop()
-    assert look() == before
+    assert read_settings() == before

@@ -19,9 +19,9 @@ def read_actions(midi_map: MidiMap, *script: tuple[float, bytes]) -> list[Action
 
 
 def learn_control(*messages: bytes, knob: bool, endless: bool = False) -> Control | None:
-    seen: dict[Control, Movement] = {}
-    chosen = (choose_control(data, seen, knob=knob, endless=endless) for data in messages)
-    return next((control for control in chosen if control is not None), None)
+    movements: dict[Control, Movement] = {}
+    controls = (choose_control(data, movements, knob=knob, endless=endless) for data in messages)
+    return next((control for control in controls if control is not None), None)
 
 
 def test_a_piano_with_high_resolution_velocity_says_nothing() -> None:
@@ -40,8 +40,8 @@ def test_no_default_teaches_or_changes_the_profile() -> None:
     sweep = [
         (0.1 * n, control_change(channel, n, value)) for n in range(120) for channel in (1, 16) for value in (0, 127)
     ]
-    done = {action.name for action in read_actions(MidiMap(), *sweep)}
-    assert not done & {*REACTIONS, "next-profile"}
+    action_names = {action.name for action in read_actions(MidiMap(), *sweep)}
+    assert not action_names & {*REACTIONS, "next-profile"}
     standard = {*range(20), *range(32, 85), 88, *range(91, 102), *range(120, 128)}  # by MIDI 1.0 and CA-031
     assert not {binding.control.number for binding in DEFAULTS} & standard
 
@@ -54,8 +54,8 @@ def test_the_emotion_is_not_sent_on_a_number_that_a_standard_took(number: int) -
 
 def test_learn_takes_the_knob_that_moves_and_not_the_pedal_that_flickers() -> None:
     flicker = [control_change(1, 11, 63 + n % 3) for n in range(60)]
-    turned = [control_change(1, 21, 30 + n) for n in range(20)]
-    assert learn_control(*flicker, *turned, knob=True) == Control("cc", 21, 1)
+    knob_messages = [control_change(1, 21, 30 + n) for n in range(20)]
+    assert learn_control(*flicker, *knob_messages, knob=True) == Control("cc", 21, 1)
     assert learn_control(*flicker, control_change(1, 21, 127), knob=False) == Control("cc", 21, 1)
     assert learn_control(*flicker, knob=True) is None
     assert learn_control(*flicker, knob=False) is None
@@ -135,5 +135,5 @@ def test_learn_takes_the_pad_that_is_pressed_after_such_a_row(value: int) -> Non
 
 
 def test_learn_takes_the_knob_that_is_turned_after_such_a_row() -> None:
-    turned = [control_change(1, 53, 64 + n) for n in range(20)]
-    assert learn_control(*dump_controllers(64), *turned, knob=True) == Control("cc", 53, 1)
+    knob_messages = [control_change(1, 53, 64 + n) for n in range(20)]
+    assert learn_control(*dump_controllers(64), *knob_messages, knob=True) == Control("cc", 53, 1)

@@ -45,26 +45,26 @@ class Ending:
 
 
 def test_after_a_kill_the_end_of_all_notes_is_said_again_twice_some_periods_later() -> None:
-    ending = Ending()
-    assert ending.end(is_orphaned=True) is None
-    times = ending.silences()
+    scheduler_end = Ending()
+    assert scheduler_end.end(is_orphaned=True) is None
+    times = scheduler_end.silences()
     assert times == pytest.approx([n * SILENCE_REPEAT_SECONDS for n in range(3)])
     assert SILENCE_REPEATS == 2
     assert SILENCE_REPEAT_SECONDS > 2 * 1024 / 48000
 
 
 def test_after_an_ordinary_stop_it_is_said_once() -> None:
-    ending = Ending()
-    assert ending.end(is_orphaned=False) is None
-    assert ending.silences() == [0.0]
+    scheduler_end = Ending()
+    assert scheduler_end.end(is_orphaned=False) is None
+    assert scheduler_end.silences() == [0.0]
 
 
 @pytest.mark.parametrize("fault", [MidiError("the port is busy"), NO_DESCRIPTORS])
 def test_a_failure_at_the_end_is_said_and_tried_again(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    ending, sent = Ending(), FaultySender(fault)
-    monkeypatch.setattr(ending.port, "send", sent.send)
-    assert str(fault) in (ending.end(is_orphaned=False) or "")
-    assert silence_channel(3)[0] in sent.messages
+    scheduler_end, sender = Ending(), FaultySender(fault)
+    monkeypatch.setattr(scheduler_end.port, "send", sender.send)
+    assert str(fault) in (scheduler_end.end(is_orphaned=False) or "")
+    assert silence_channel(3)[0] in sender.messages
 
 
 class FaultySender:
@@ -117,8 +117,8 @@ def test_without_a_descriptor_the_terminal_is_not_guarded_and_the_work_is_done(m
     with monkeypatch.context() as full:
         full.setattr(os, "open", refuse)
         with stderr_guard.guard_stderr():
-            done = True
-    assert done
+            is_done = True
+    assert is_done
     with stderr_guard.guard_stderr():  # and it works again afterwards
         pass
 

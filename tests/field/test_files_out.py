@@ -73,21 +73,21 @@ def test_a_file_leaves_no_key_retuned(tmp_path: Path) -> None:
     scheduler.send(Start(0.0, 60.0))
     scheduler.send(Notes((NoteEvent(0.0, 1.0, 60, 80, 1, "melody", 50.0),)))
     file = play_to_file(tmp_path / "mts.mid", scheduler, seconds=4.0)
-    (_, tuned), (end, straightened) = ((tick, m.data) for tick, m in list_events(file) if m.type == "sysex")
-    assert tuned[6:] == (60, 60, 64, 0)  # key 60 sounds half a semitone over note 60
-    assert (end, straightened[6:]) == (4 * 480, (60, 60, 0, 0))
+    (_, tuning), (end, reset) = ((tick, m.data) for tick, m in list_events(file) if m.type == "sysex")
+    assert tuning[6:] == (60, 60, 64, 0)  # key 60 sounds half a semitone over note 60
+    assert (end, reset[6:]) == (4 * 480, (60, 60, 0, 0))
 
 
 def test_a_file_leaves_no_parameter_selected(tmp_path: Path) -> None:
     run_command(
         "compose", "--emotion", "happy", "--culture", "turkish-makam:hicaz", "--bars", 8, "--midi", tmp_path / "t.mid"
     )
-    selected: dict[int, list[int]] = {}
+    values_by_channel: dict[int, list[int]] = {}
     for _, message in list_events(tmp_path / "t.mid"):
         if message.type == "control_change" and message.control in (100, 101):
-            selected.setdefault(message.channel, []).append(message.value)
-    assert selected
-    assert all(values[-2:] == [127, 127] for values in selected.values())
+            values_by_channel.setdefault(message.channel, []).append(message.value)
+    assert values_by_channel
+    assert all(values[-2:] == [127, 127] for values in values_by_channel.values())
 
 
 def test_a_file_puts_moved_controllers_back_to_rest(tmp_path: Path) -> None:
@@ -104,13 +104,13 @@ def test_every_track_ends_with_the_last_bar_and_no_note_is_left(tmp_path: Path) 
     run_command("compose", "--emotion", "sad", "--seed", 3, "--bars", 9, "--midi", tmp_path / "nine.mid")
     file = mido.MidiFile(tmp_path / "nine.mid")
     assert {sum(message.time for message in track) for track in file.tracks} == {9 * 4 * file.ticks_per_beat}
-    held: set[tuple[int, int]] = set()
+    open_notes: set[tuple[int, int]] = set()
     for _, message in list_events(tmp_path / "nine.mid"):
         if message.type == "note_on" and message.velocity > 0:
-            held.add((message.channel, message.note))
+            open_notes.add((message.channel, message.note))
         elif message.type in ("note_on", "note_off"):
-            held.discard((message.channel, message.note))
-    assert not held
+            open_notes.discard((message.channel, message.note))
+    assert not open_notes
 
 
 def test_the_line_of_a_morph_names_every_key(tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ PRESSES = {
 def play(script: Iterable[tuple[float, bytes]], *, poll_seconds: float = 0.05, bindings=MAP) -> list[Action]:
     """Through a shared input whose other reader never polls, as a session reads it."""
     clock, actions = ManualClock(), []
-    shared = SharedInput(ScriptedInput(list(script), clock))
-    shared.branch()
-    branch, midi_map = shared.branch(), MidiMap(bindings)
+    shared_input = SharedInput(ScriptedInput(list(script), clock))
+    shared_input.branch()
+    branch, midi_map = shared_input.branch(), MidiMap(bindings)
     while clock.now() < SECONDS + 1.0:
         clock.advance(poll_seconds)
         actions += midi_map.read(branch.poll(), lambda axis: 0.0)
@@ -99,9 +99,9 @@ def test_of_a_stream_the_newest_value_comes_and_the_rest_is_counted() -> None:
     for n in range(20_000):
         queue.put(1.0, bytes((0xD0, n % 128)))
         queue.put(1.0, bend_to(3, n % 16384))
-    taken = [message.data for message in queue.take()]
-    assert taken[-2:] == [bytes((0xD0, 19_999 % 128)), bend_to(3, 19_999 % 16384)]
-    assert queue.overflows == 40_000 - len(taken)
+    messages = [message.data for message in queue.take()]
+    assert messages[-2:] == [bytes((0xD0, 19_999 % 128)), bend_to(3, 19_999 % 16384)]
+    assert queue.overflows == 40_000 - len(messages)
 
 
 @pytest.mark.parametrize("switch", [note_on(1, 60, 90), program_change(1, 5), control_change(1, 30, 127), b"\xfa"])
@@ -118,8 +118,8 @@ def test_a_press_and_its_release_are_both_kept_in_a_flood_of_the_same_button() -
     queue = InputQueue()
     for n in range(8000):
         queue.put(1.0, control_change(1, 29, 127 * (n % 2)))
-    taken = [message.data for message in queue.take()]
-    assert taken[-2:] == [control_change(1, 29, 0), control_change(1, 29, 127)]
+    messages = [message.data for message in queue.take()]
+    assert messages[-2:] == [control_change(1, 29, 0), control_change(1, 29, 127)]
 
 
 BROKEN = {
@@ -200,5 +200,5 @@ def test_a_keyboard_that_says_all_notes_off_after_its_last_key_is_no_panic() -> 
 
 
 def test_all_notes_off_is_a_panic_while_keys_are_down_and_long_after() -> None:
-    held = [(0.5, note_on(1, 60, 90)), (0.5, note_on(1, 64, 90)), (1.0, note_off(1, 60)), (1.0, all_notes_off(1))]
-    assert play([*held, (2.0, note_off(1, 64)), (2.5, all_notes_off(1))]) == [PANIC, PANIC]
+    chord = [(0.5, note_on(1, 60, 90)), (0.5, note_on(1, 64, 90)), (1.0, note_off(1, 60)), (1.0, all_notes_off(1))]
+    assert play([*chord, (2.0, note_off(1, 64)), (2.5, all_notes_off(1))]) == [PANIC, PANIC]

@@ -33,9 +33,9 @@ def track(sounds: Sequence[np.ndarray]) -> tuple[AudioTracker, float]:
 @pytest.mark.parametrize("dbfs", [-300.0, -120.0, -90.0, -76.0])
 def test_a_silence_lets_go_of_beat_and_key(dbfs: float) -> None:
     tracker, now = track([song(98.0, 0)])
-    heard = tracker.estimate(now)
-    assert heard.beat is not None
-    assert heard.key is not None
+    estimate = tracker.estimate(now)
+    assert estimate.beat is not None
+    assert estimate.key is not None
     tracker, now = track([song(98.0, 0), noise(dbfs, 8.0)])
     silence = tracker.estimate(now)
     assert (silence.beat, silence.key) == (None, None)

@@ -99,9 +99,9 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_each_number_of_a_log_has_a_bound(tmp_path: Path, name: str) -> None:
     line, edit = WRONG[name]
-    with pytest.raises(ConfigError, match=rf"log\.jsonl line {line}: ") as refused:
+    with pytest.raises(ConfigError, match=rf"log\.jsonl line {line}: ") as refusal:
         _play(tmp_path / "log.jsonl", edit)
-    assert len(str(refused.value)) < 500 + len(str(tmp_path))
+    assert len(str(refusal.value)) < 500 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("edit", [_head(look_ahead_seconds=0.55), _plays(), _insert("counters", **COUNTERS)])
@@ -119,15 +119,15 @@ def test_the_header_lists_the_options_as_they_are_typed() -> None:
         host=HostOptions(("band", "strings"), ("arpeggio",), ("chords.voicing=open",), outputs),
         follow=("tempo", "key"),
     )
-    listed = dict(list_settings(options))
-    assert listed["morph_to"] == "-0.5,0.25"
-    assert listed["latency_ms"] == "20, back=-5"
-    assert listed["cc"] == "valence=20,sad=21"
-    assert listed["freeze"] == "on"
-    assert listed["preset"] == "band, strings"
-    assert listed["port"] == "back=IAC Bus 2, drums=Synth"
-    assert listed["follow"] == "tempo,key"
-    assert not [text for text in listed.values() if set(text) & set("(){}'\"")]
+    settings = dict(list_settings(options))
+    assert settings["morph_to"] == "-0.5,0.25"
+    assert settings["latency_ms"] == "20, back=-5"
+    assert settings["cc"] == "valence=20,sad=21"
+    assert settings["freeze"] == "on"
+    assert settings["preset"] == "band, strings"
+    assert settings["port"] == "back=IAC Bus 2, drums=Synth"
+    assert settings["follow"] == "tempo,key"
+    assert not [text for text in settings.values() if set(text) & set("(){}'\"")]
 
 
 def test_what_is_listed_can_be_typed_again() -> None:

@@ -15,21 +15,21 @@ SOUND = Path(__file__).parents[2] / "presets" / "demo" / "recording.ogg"
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of address space holds on Linux")
 @pytest.mark.parametrize("megabytes", [150, 300, 600])
 @pytest.mark.parametrize(
-    "typed",
+    "arguments",
     [["analyze", str(SOUND)], ["render", str(SOUND), "--midi", "x.mid"], ["live"], ["demo", "--out", "d"]],
     ids=lambda typed: typed[0],
 )
-def test_a_limit_that_is_too_low_for_the_nets_is_named(tmp_path: Path, typed: list[str], megabytes: int) -> None:
+def test_a_limit_that_is_too_low_for_the_nets_is_named(tmp_path: Path, arguments: list[str], megabytes: int) -> None:
     script = f'ulimit -v {megabytes * 1000}; exec "$@"'
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", sys.executable, "-m", "kelly_live", *typed],
+    result = subprocess.run(
+        ["bash", "-c", script, "bash", sys.executable, "-m", "kelly_live", *arguments],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(SOUND.parents[2]), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
     assert line.startswith("kelly-live: there is not enough memory: this process may use ")
     assert "`ulimit -v`" in line

@@ -48,8 +48,8 @@ class PlayedBand:
     def play_until(self, seconds: float, *, stall: tuple[float, float] = (math.inf, 0.0)) -> PlayedBand:
         """Step every 5 ms, except for a `stall` (from, to)."""
         while self.clock.now() < seconds - 1e-9:
-            stalled = stall[0] <= self.clock.now() < stall[1]
-            self.clock.advance(stall[1] - stall[0] if stalled else 0.005)
+            is_stalled = stall[0] <= self.clock.now() < stall[1]
+            self.clock.advance(stall[1] - stall[0] if is_stalled else 0.005)
             now = self.clock.now()
             self.conductor.advance(now, make_parameters(bpm=72.0), self.source.estimate(now))
             self.scheduler.advance(now)
@@ -65,9 +65,9 @@ class PlayedBand:
 @pytest.mark.parametrize("lead_seconds", [0.0001, 1.0])
 def test_the_first_beat_of_a_master_that_ticks_only_while_it_rolls_is_played(bpm: float, lead_seconds: float) -> None:
     beat = 60.0 / bpm
-    known = PlayedBand([*ticks(0.5, 8, bpm), (0.5 + 7.9 * beat, START), *ticks(0.5 + 8 * beat, 8, bpm)])
-    known.play_until(0.5 + 10.0 * beat)
-    downbeat = known.onsets(0.5 + 7.8 * beat, 0.5 + 8.3 * beat)
+    reference = PlayedBand([*ticks(0.5, 8, bpm), (0.5 + 7.9 * beat, START), *ticks(0.5 + 8 * beat, 8, bpm)])
+    reference.play_until(0.5 + 10.0 * beat)
+    downbeat = reference.onsets(0.5 + 7.8 * beat, 0.5 + 8.3 * beat)
     first = PlayedBand([(2.0 - lead_seconds, START), *ticks(2.0, 8, bpm)]).play_until(2.0 + 2.0 * beat)
     assert first.onsets(2.0 - 1e-3, 2.0 + 0.3 * beat) == downbeat != []
     assert first.onsets(0.0, 2.0 - 1e-3) == []
@@ -80,16 +80,16 @@ def test_the_first_beat_of_a_master_that_ticks_only_while_it_rolls_is_played(bpm
 def test_from_the_second_beat_on_a_tempo_that_was_not_known_is_the_masters(bpm: float, jitter: Jitter) -> None:
     rng = random.Random(1)
     script = [(1.99, START), *((jitter.delay(seconds, rng), data) for seconds, data in ticks(2.0, 16, bpm))]
-    following = FollowingBand(script, grain=jitter.grain * jitter.is_known)
-    following.play_until(2.0 + 10.0 * 60.0 / bpm)
-    late = [following.conductor.seconds_at(float(k)) - (2.0 + k * 60.0 / bpm) for k in range(1, 9)]
+    player = FollowingBand(script, grain=jitter.grain * jitter.is_known)
+    player.play_until(2.0 + 10.0 * 60.0 / bpm)
+    late = [player.conductor.seconds_at(float(k)) - (2.0 + k * 60.0 / bpm) for k in range(1, 9)]
     assert max(map(abs, late[1:])) < 0.012
     assert abs(late[0]) < 0.025
 
 
 def test_what_a_stall_makes_too_late_is_counted() -> None:
-    stalled = PlayedBand([(1.9999, START), *ticks(2.0, 16)]).play_until(5.0, stall=(1.95, 2.9))
-    assert stalled.conductor.status().skipped_beats == pytest.approx(0.9 / 0.5 - 0.3, abs=0.1)
+    player = PlayedBand([(1.9999, START), *ticks(2.0, 16)]).play_until(5.0, stall=(1.95, 2.9))
+    assert player.conductor.status().skipped_beats == pytest.approx(0.9 / 0.5 - 0.3, abs=0.1)
 
 
 @pytest.mark.parametrize(("before", "after"), JUMPS)
@@ -120,9 +120,9 @@ def test_jitter_is_not_taken_for_a_jump(bpm: float, jitter: Jitter) -> None:
 
 def follow(script: Iterable[tuple[float, bytes]], seconds: float) -> tuple[float, FollowingBand]:
     """Return by how many beats the band is ahead of a master at 120 BPM whose beat 0 was at second 1."""
-    following = FollowingBand(script)
-    following.play_until(seconds)
-    return following.conductor.tempo_map.beat_at(seconds) - (seconds - 1.0) * 2.0, following
+    player = FollowingBand(script)
+    player.play_until(seconds)
+    return player.conductor.tempo_map.beat_at(seconds) - (seconds - 1.0) * 2.0, player
 
 
 STARTED: Script = [(0.9999, START), *ticks(1.0, 60)]
@@ -134,97 +134,97 @@ def without(script: Script, *places: int) -> Script:
 
 def test_a_missing_tick_moves_no_beat() -> None:
     for places in ((200,), (200, 201), (150, 300, 450), tuple(range(200, 210))):
-        ahead, following = follow(without(STARTED, *places), 14.0)
+        ahead, player = follow(without(STARTED, *places), 14.0)
         assert abs(ahead) < 0.01
-        assert "counted by its tempo" in following.source.state
+        assert "counted by its tempo" in player.source.state
 
 
 def test_a_tick_too_many_moves_no_beat_and_is_said() -> None:
     for late in (0.0, 0.001, 0.005, 0.010, 0.016):
-        ahead, following = follow([*STARTED, (5.0 + late, CLOCK)], 8.0)
+        ahead, player = follow([*STARTED, (5.0 + late, CLOCK)], 8.0)
         assert abs(ahead) < 0.01, late
-        assert "ticks too many" in following.source.state or late == 0.001
+        assert "ticks too many" in player.source.state or late == 0.001
 
 
 @pytest.mark.parametrize("late", [0.0, 0.0005, 0.003, 0.007, 0.014, 0.02])
 def test_a_second_master_that_joins_is_left_out_and_said(late: float) -> None:
     second = [(seconds + late, CLOCK) for seconds, _ in ticks(6.0, 30)]
-    ahead, following = follow([*STARTED, *second], 14.0)
+    ahead, player = follow([*STARTED, *second], 14.0)
     assert abs(ahead) < 0.02
-    assert "one machine" in following.source.state
+    assert "one machine" in player.source.state
 
 
 def test_a_second_master_of_another_tempo_makes_no_false_one() -> None:
-    following = FollowingBand([*STARTED, *ticks(6.0, 20, 97.0)])
+    player = FollowingBand([*STARTED, *ticks(6.0, 20, 97.0)])
     tempi: list[float] = []
-    following.play_until(14.0, lambda now: tempi.append(following.conductor.tempo_map.bpm) if now > 2.0 else None)
+    player.play_until(14.0, lambda now: tempi.append(player.conductor.tempo_map.bpm) if now > 2.0 else None)
     assert 90.0 < min(tempi) <= max(tempi) < 130.0
-    assert "one machine" in following.source.state
+    assert "one machine" in player.source.state
 
 
 def test_a_start_over_two_cables_is_one_start() -> None:
-    ahead, following = follow([*STARTED, (1.0005, START), (1.03, START)], 8.0)
+    ahead, player = follow([*STARTED, (1.0005, START), (1.03, START)], 8.0)
     assert abs(ahead) < 0.01
-    assert following.source.estimate(8.0).transport == Transport(True, 1)
+    assert player.source.estimate(8.0).transport == Transport(True, 1)
 
 
 def test_a_song_position_while_it_plays_is_not_followed_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     noise = [(5.0 + 0.3 * k + 0.007, song_position(16383 - k)) for k in range(10)]
-    ahead, following = follow([*STARTED, *noise], 9.0)
+    ahead, player = follow([*STARTED, *noise], 9.0)
     assert abs(ahead) < 0.01
-    assert "song position" in following.source.state
+    assert "song position" in player.source.state
     assert len(caplog.messages) == 1
-    following.play_until(9.0 + NOTICE_SECONDS)
-    assert following.source.state == ""
+    player.play_until(9.0 + NOTICE_SECONDS)
+    assert player.source.state == ""
 
 
 def test_a_loop_of_stop_position_and_continue_is_followed() -> None:
     loop = [(5.0 - 3e-4, STOP), (5.0 - 2e-4, song_position(16)), (5.0 - 1e-4, CONTINUE)]
-    _, following = follow([*STARTED, *loop], 7.0)
-    assert following.conductor.tempo_map.beat_at(7.0) == pytest.approx(8.0, abs=0.02)
-    _, following = follow([*STARTED, *loop[1:]], 7.0)  # the stop was lost
-    assert following.conductor.tempo_map.beat_at(7.0) == pytest.approx(8.0, abs=0.02)
+    _, player = follow([*STARTED, *loop], 7.0)
+    assert player.conductor.tempo_map.beat_at(7.0) == pytest.approx(8.0, abs=0.02)
+    _, player = follow([*STARTED, *loop[1:]], 7.0)  # the stop was lost
+    assert player.conductor.tempo_map.beat_at(7.0) == pytest.approx(8.0, abs=0.02)
 
 
 def test_continue_without_a_start_begins_where_the_song_stands() -> None:
-    _, following = follow([(0.9999, CONTINUE), *ticks(1.0, 20)], 5.0)
-    assert following.conductor.tempo_map.beat_at(5.0) == pytest.approx(8.0, abs=0.02)
-    _, following = follow([(0.5, song_position(32)), (0.9999, CONTINUE), *ticks(1.0, 20)], 5.0)
-    assert following.conductor.tempo_map.beat_at(5.0) == pytest.approx(16.0, abs=0.02)
+    _, player = follow([(0.9999, CONTINUE), *ticks(1.0, 20)], 5.0)
+    assert player.conductor.tempo_map.beat_at(5.0) == pytest.approx(8.0, abs=0.02)
+    _, player = follow([(0.5, song_position(32)), (0.9999, CONTINUE), *ticks(1.0, 20)], 5.0)
+    assert player.conductor.tempo_map.beat_at(5.0) == pytest.approx(16.0, abs=0.02)
 
 
 def test_continue_while_it_plays_changes_nothing() -> None:
-    ahead, following = follow([*STARTED, (5.01, CONTINUE)], 8.0)
+    ahead, player = follow([*STARTED, (5.01, CONTINUE)], 8.0)
     assert abs(ahead) < 0.01
-    assert following.source.estimate(8.0).transport == Transport(True, 1)
+    assert player.source.estimate(8.0).transport == Transport(True, 1)
 
 
 @pytest.mark.parametrize("pause", [0.05, 0.4, 1.5, 6.0])
 def test_a_cable_that_was_out_leaves_the_band_in_the_right_bar(pause: float) -> None:
     script = [one for one in STARTED if not 6.01 < one[0] < 6.01 + pause]
-    ahead, following = follow(script, 6.01 + pause + 3.0)
+    ahead, player = follow(script, 6.01 + pause + 3.0)
     assert abs(ahead) < 0.02
-    assert following.source.has_beat
+    assert player.source.has_beat
 
 
 def test_a_lost_stop_is_made_up_for_by_the_next_start() -> None:
     script = [(0.9999, START), *ticks(1.0, 8), (9.0, START), *ticks(9.3, 16, 90.0)]
-    _, following = follow(script, 14.0)
-    assert following.conductor.tempo_map.beat_at(14.0) == pytest.approx((14.0 - 9.3) * 1.5, abs=0.02)
+    _, player = follow(script, 14.0)
+    assert player.conductor.tempo_map.beat_at(14.0) == pytest.approx((14.0 - 9.3) * 1.5, abs=0.02)
 
 
 @pytest.mark.parametrize("bpm", [60.0, 97.0, 150.0, 240.0])
 def test_a_tempo_that_changed_while_it_stood_is_followed_from_the_second_beat(bpm: float) -> None:
     script = [(0.9999, START), *ticks(1.0, 8), (5.0, STOP), (8.9999, START), *ticks(9.0, 24, bpm)]
-    _, following = follow(script, 9.0 + 8.0 * 60.0 / bpm)
-    late = [following.conductor.seconds_at(float(k)) - (9.0 + k * 60.0 / bpm) for k in range(8)]
+    _, player = follow(script, 9.0 + 8.0 * 60.0 / bpm)
+    late = [player.conductor.seconds_at(float(k)) - (9.0 + k * 60.0 / bpm) for k in range(8)]
     assert max(map(abs, late)) < 0.010, late
 
 
 def test_a_start_that_the_running_clock_does_not_keep_begins_at_the_first_tick() -> None:
     """The clock runs, pauses right after its start, and goes on a second later."""
-    _, following = follow([*ticks(1.0, 8), (4.99, START), *ticks(6.2, 16)], 9.2)
-    assert following.conductor.tempo_map.beat_at(9.2) == pytest.approx(6.0, abs=0.02)
+    _, player = follow([*ticks(1.0, 8), (4.99, START), *ticks(6.2, 16)], 9.2)
+    assert player.conductor.tempo_map.beat_at(9.2) == pytest.approx(6.0, abs=0.02)
 
 
 def test_noise_is_not_followed_and_said() -> None:
@@ -234,24 +234,24 @@ def test_noise_is_not_followed_and_said() -> None:
     while seconds < 20.0:
         seconds += rng.expovariate(48.0)
         script.append((seconds, CLOCK))
-    following = FollowingBand(script)
-    heard: list[BeatEstimate] = []
-    following.play_until(20.0, lambda now: heard.extend([b] if (b := following.source.estimate(now).beat) else []))
-    assert len(heard) < 0.3 * 19.0 / 0.005
-    assert "regular" in following.source.state
+    player = FollowingBand(script)
+    estimates: list[BeatEstimate] = []
+    player.play_until(20.0, lambda now: estimates.extend([b] if (b := player.source.estimate(now).beat) else []))
+    assert len(estimates) < 0.3 * 19.0 / 0.005
+    assert "regular" in player.source.state
 
 
 def test_nothing_but_a_start_plays_nothing() -> None:
-    following = FollowingBand([(1.0, START)])
-    following.play_until(3.0)
-    assert following.source.estimate(3.0) == SyncState(transport=Transport(False, 0))
-    assert following.source.state == "no MIDI clock yet"
+    player = FollowingBand([(1.0, START)])
+    player.play_until(3.0)
+    assert player.source.estimate(3.0) == SyncState(transport=Transport(False, 0))
+    assert player.source.state == "no MIDI clock yet"
 
 
 def test_where_a_take_began_is_known_with_its_first_tick() -> None:
-    following = FollowingBand([(0.5, song_position(6)), (0.9, CONTINUE), *ticks(1.0, 1)])
-    following.play_until(1.0049)
-    assert following.source.estimate(1.005).start == SongPosition(1.0, 1.5)
+    player = FollowingBand([(0.5, song_position(6)), (0.9, CONTINUE), *ticks(1.0, 1)])
+    player.play_until(1.0049)
+    assert player.source.estimate(1.005).start == SongPosition(1.0, 1.5)
 
 
 def test_the_status_says_whose_beat_it_is() -> None:

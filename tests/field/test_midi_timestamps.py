@@ -12,20 +12,20 @@ TICK_SECONDS = 60.0 / (120.0 * 24.0)
 
 
 def stamp_ticks(
-    kept: list[float],
+    kept_at: list[float],
     *,
     seconds: float = 60.0,
     drift: float = 0.0,
     stall_seconds: float = 0.0,
     stand_still: bool = False,
 ) -> list[float]:
-    """Return by how much each tick's stamp is early (s), for a driver that keeps messages at `kept`.
+    """Return by how much each tick's stamp is early (s), for a driver that keeps messages at `kept_at`.
 
     It is polled every POLL_SECONDS, and for `stall_seconds` of each second not at all.
     """
     rng = random.Random(1)
     ticks = [k * TICK_SECONDS for k in range(int(seconds / TICK_SECONDS))]
-    events = sorted([(at, True) for at in ticks] + [(at, False) for at in kept])
+    events = sorted([(at, True) for at in ticks] + [(at, False) for at in kept_at])
     stamps = TimestampEstimator()
     errors: list[float] = []
     last: float | None = None
@@ -34,7 +34,7 @@ def stamp_ticks(
         now += rng.uniform(POLL_SECONDS, 1.2 * POLL_SECONDS)
         if now % 1.0 < stall_seconds:
             continue
-        asked = now
+        polled_at = now
         while place < len(events) and 100.0 + events[place][0] <= now:
             at, is_tick = events[place]
             place += 1
@@ -42,15 +42,15 @@ def stamp_ticks(
             last = at
             if is_tick:
                 errors.append(100.0 + at - stamps.stamp(interval, now, empty_at))
-        empty_at = asked
+        empty_at = polled_at
     return errors
 
 
 @pytest.mark.parametrize("every_seconds", [0.3, 0.05, 0.011])
 def test_intervals_that_the_driver_keeps_move_no_stamp(every_seconds: float) -> None:
     """Active Sensing every 300 ms, SysEx now and then: RtMidi's intervals count from those too."""
-    kept = [k * every_seconds + 0.0005 for k in range(int(60.0 / every_seconds))]
-    errors = stamp_ticks(kept)
+    kept_at = [k * every_seconds + 0.0005 for k in range(int(60.0 / every_seconds))]
+    errors = stamp_ticks(kept_at)
     assert max(map(abs, errors)) < HANDOVER_SECONDS + 2.0 * POLL_SECONDS
 
 

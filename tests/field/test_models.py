@@ -40,16 +40,16 @@ FLOATS = {"F16": 16, "F32": 32, "F64": 64}
 
 def _write(path: Path, tensors: dict[str, dict[str, object]], data: bytes, **metadata: str) -> Path:
     """Write a checkpoint by hand: 8 bytes of length, a header, the numbers."""
-    known = {"format": "kelly-live/1", "kind": "mapper", "config": "{}", "card": "{}"}
-    header = json.dumps({"__metadata__": known | metadata, **tensors}).encode()
+    defaults = {"format": "kelly-live/1", "kind": "mapper", "config": "{}", "card": "{}"}
+    header = json.dumps({"__metadata__": defaults | metadata, **tensors}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + data)
     return path
 
 
 def _refuse(action: Callable[[], object]) -> str:
-    with pytest.raises(KellyError) as refused:
+    with pytest.raises(KellyError) as refusal:
         action()
-    message = str(refused.value)
+    message = str(refusal.value)
     assert "\n" not in message
     assert len(message) < 700
     return message

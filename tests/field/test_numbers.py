@@ -59,10 +59,10 @@ READERS: dict[str, Callable[[str], object]] = {
 @pytest.mark.parametrize("text", NO_NUMBERS)
 @pytest.mark.parametrize("reader", READERS)
 def test_it_is_refused_in_a_line(reader: str, text: str) -> None:
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as refusal:
         READERS[reader](text)
-    assert "\n" not in str(refused.value)
-    assert len(str(refused.value)) < 400
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
@@ -70,10 +70,10 @@ def test_it_is_refused_in_a_line(reader: str, text: str) -> None:
     "option", ["--bars", "--seed", "--valence", "--culture-strength", "--cc-channel", "--morph-bars"]
 )
 def test_an_option_refuses_it_with_exit_code_2(tmp_path: Path, option: str, text: str) -> None:
-    done = run_command("compose", "--midi", tmp_path / "a.mid", f"{option}={text}")
-    assert done.code == 2
-    assert option in done.errors
-    assert len(done.errors) < 1000
+    result = run_command("compose", "--midi", tmp_path / "a.mid", f"{option}={text}")
+    assert result.code == 2
+    assert option in result.errors
+    assert len(result.errors) < 1000
     assert not (tmp_path / "a.mid").exists()
 
 
@@ -99,9 +99,9 @@ def test_plain_numbers_are_read_and_minus_zero_is_zero() -> None:
     ],
 )
 def test_a_program_is_refused_likewise(create: Callable[[], object]) -> None:
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as refusal:
         create()
-    assert len(str(refused.value)) < 200
+    assert len(str(refusal.value)) < 200
 
 
 def test_a_profile_is_read_as_it_was_written() -> None:

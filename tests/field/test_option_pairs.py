@@ -26,14 +26,14 @@ VALUES = {
 
 
 def _list_commands() -> list[tuple[tuple[str, ...], click.Command]]:
-    found: list[tuple[tuple[str, ...], click.Command]] = []
+    named_commands: list[tuple[tuple[str, ...], click.Command]] = []
     for name in PERFORMING:
         command = root.get_command(click.Context(root), name)  # type: ignore[attr-defined]
         if isinstance(command, click.Group):
-            found += [((name, inner), one) for inner, one in command.commands.items()]
+            named_commands += [((name, inner), one) for inner, one in command.commands.items()]
         else:
-            found.append(((name,), command))
-    return found
+            named_commands.append(((name,), command))
+    return named_commands
 
 
 ALL = _list_commands()
@@ -69,10 +69,10 @@ def test_every_command_is_checked() -> None:
 @pytest.mark.parametrize(("path", "option"), OPTIONS, ids=lambda one: getattr(one, "name", None) or " ".join(one))
 def test_an_option_that_counts_once_is_given_once(path: tuple[str, ...], option: click.Option) -> None:
     command = dict(ALL)[path]
-    typed = _type_option(option)
-    done = run_command(*path, *_type_arguments(command), *typed, *typed)
-    assert done.code == 2
-    assert f"{option.opts[0]} is given {3 if option.required else 2} times" in done.errors
+    option_words = _type_option(option)
+    result = run_command(*path, *_type_arguments(command), *option_words, *option_words)
+    assert result.code == 2
+    assert f"{option.opts[0]} is given {3 if option.required else 2} times" in result.errors
 
 
 def _list_cases() -> list[tuple[tuple[str, ...], list[str], str]]:
@@ -82,30 +82,30 @@ def _list_cases() -> list[tuple[tuple[str, ...], list[str], str]]:
         for rule in RULES:
             if rule.flag not in options:
                 continue
-            typed = _type_option(options[rule.flag])
+            option_words = _type_option(options[rule.flag])
             if set(rule.needs) & set(options):
-                cases.append((path, typed, f"{rule.flag} has no effect without {rule.needs[0]}"))
+                cases.append((path, option_words, f"{rule.flag} has no effect without {rule.needs[0]}"))
             others = sorted(set(rule.excludes) & set(options))
-            cases += [(path, [*typed, *_type_option(options[other])], "do not go together") for other in others]
+            cases += [(path, [*option_words, *_type_option(options[other])], "do not go together") for other in others]
     return cases
 
 
-@pytest.mark.parametrize(("path", "typed", "complaint"), _list_cases(), ids=lambda one: None)
+@pytest.mark.parametrize(("path", "option_words", "complaint"), _list_cases(), ids=lambda one: None)
 def test_a_rule_holds_in_every_command_that_has_the_option(
-    path: tuple[str, ...], typed: list[str], complaint: str
+    path: tuple[str, ...], option_words: list[str], complaint: str
 ) -> None:
-    done = run_command(*path, *_type_arguments(dict(ALL)[path]), *typed)
-    assert done.code == 2
-    assert complaint in done.errors
+    result = run_command(*path, *_type_arguments(dict(ALL)[path]), *option_words)
+    assert result.code == 2
+    assert complaint in result.errors
 
 
-@pytest.mark.parametrize("typed", [["--list", "panic"], ["--forget", "panic", "freeze"]])
-def test_learn_does_one_thing(typed: list[str]) -> None:
-    assert "do not go together" in run_command("learn", *typed).errors
+@pytest.mark.parametrize("arguments", [["--list", "panic"], ["--forget", "panic", "freeze"]])
+def test_learn_does_one_thing(arguments: list[str]) -> None:
+    assert "do not go together" in run_command("learn", *arguments).errors
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "complaint"),
+    ("option_words", "code", "complaint"),
     [
         (["--with", "no-such-player"], 2, "there is no generator 'no-such-player'"),
         (["--with", "bass"], 0, "--with bass adds nothing"),
@@ -116,12 +116,12 @@ def test_learn_does_one_thing(typed: list[str]) -> None:
         (["--device", "cuda"], 1, "device 'cuda' was asked for"),
     ],
 )
-def test_what_has_no_effect_is_said(tmp_path: Path, typed: list[str], code: int, complaint: str) -> None:
-    if "cuda" in typed and __import__("torch").cuda.is_available():
+def test_what_has_no_effect_is_said(tmp_path: Path, option_words: list[str], code: int, complaint: str) -> None:
+    if "cuda" in option_words and __import__("torch").cuda.is_available():
         pytest.skip("there is one here")
-    done = run_command("compose", "--emotion", "sad", "--bars", "1", "--midi", tmp_path / "a.mid", *typed)
-    assert done.code == code
-    assert complaint in done.errors
+    result = run_command("compose", "--emotion", "sad", "--bars", "1", "--midi", tmp_path / "a.mid", *option_words)
+    assert result.code == code
+    assert complaint in result.errors
     assert (tmp_path / "a.mid").exists() == (code == 0)
 
 
@@ -145,6 +145,6 @@ def test_the_table_is_consistent() -> None:
 
 @pytest.mark.parametrize("path", [path for path, _ in ALL], ids=" ".join)
 def test_every_command_has_help(path: tuple[str, ...]) -> None:
-    done = run_command(*path, "--help")
-    assert (done.code, done.errors) == (0, "")
-    assert "Usage:" in done.output
+    result = run_command(*path, "--help")
+    assert (result.code, result.errors) == (0, "")
+    assert "Usage:" in result.output

@@ -64,7 +64,7 @@ def message(address: str, *arguments: str | bytes | float | bool) -> bytes:
     return bytes(builder.build().dgram)
 
 
-def typed(address: str, types: str) -> bytes:
+def encode_message(address: str, types: str) -> bytes:
     """A message whose types carry no data."""
     return b"".join(text.encode() + bytes(4 - len(text) % 4) for text in (address, "," + types))
 
@@ -78,7 +78,7 @@ def bundle(*packets: bytes, at: float | None = None) -> bytes:
 def test_a_button_acts_when_it_goes_down_and_not_when_it_is_released(tablet: Tablet, name: str) -> None:
     address = f"/kelly/do/{name}"
     down = [message(address), *(message(address, value) for value in (1.0, 0.3, 1, -1, 2**40, True))]
-    down += [typed(address, "N"), typed(address, "I")]
+    down += [encode_message(address, "N"), encode_message(address, "I")]
     assert tablet.send(*down) == [Action(name)] * len(down)
     up = [message(address, value) for value in (0.0, -0.0, 0, False)]
     assert tablet.send(*up) == []
@@ -133,14 +133,14 @@ def test_a_panic_for_much_later_comes_from_a_wrong_clock_and_is_obeyed_now(table
         message("/kelly/do/panic", 5_000_000_000),
         message("/kelly/do/panic", 2.5) + bytes(64),  # a sender that pads
         message("/kelly/do/panic") + bytes(4),
-        typed("/kelly/do/panic", "T"),
-        typed("/kelly/do/panic", "[TF]"),
-        typed("/kelly/do/panic", "d") + struct.pack(">d", 1.0),
-        typed("/kelly/do/panic", "h") + struct.pack(">q", 1),
-        typed("/kelly/do/panic", "c") + b"\0\0\0a",
-        typed("/kelly/do/panic", "m") + b"\0\x90\x3c\x7f",
-        typed("/kelly/do/panic", "t") + bytes(8),
-        typed("/kelly/do/panic", "S") + b"go\0\0",
+        encode_message("/kelly/do/panic", "T"),
+        encode_message("/kelly/do/panic", "[TF]"),
+        encode_message("/kelly/do/panic", "d") + struct.pack(">d", 1.0),
+        encode_message("/kelly/do/panic", "h") + struct.pack(">q", 1),
+        encode_message("/kelly/do/panic", "c") + b"\0\0\0a",
+        encode_message("/kelly/do/panic", "m") + b"\0\x90\x3c\x7f",
+        encode_message("/kelly/do/panic", "t") + bytes(8),
+        encode_message("/kelly/do/panic", "S") + b"go\0\0",
         b"/kelly/do/panic\0",  # without types
         bundle(message("/kelly/do/panic", 1), at=WALL_SECONDS),
         bundle(message("/kelly/do/panic", 1)) + bytes(4),
@@ -158,9 +158,9 @@ def test_panic_is_understood_from_any_sender(tablet: Tablet, packet: bytes) -> N
     "packet",
     [
         *(message("/kelly/do/panic", value) for value in (0, 0.0, -0.0, False, "0", "off", "False", "")),
-        typed("/kelly/do/panic", "F"),
-        typed("/kelly/do/panic", "d") + bytes(8),
-        typed("/kelly/do/panic", "h") + bytes(8),
+        encode_message("/kelly/do/panic", "F"),
+        encode_message("/kelly/do/panic", "d") + bytes(8),
+        encode_message("/kelly/do/panic", "h") + bytes(8),
         message("/kelly/do/panic", 0.0, 1.0),
         bundle(message("/kelly/do/panic", 0)),
         message("/kelly/do/panic/z", 1.0),  # the touch that some tablets send beside
@@ -193,10 +193,10 @@ def test_values_may_come_as_text(tablet: Tablet) -> None:
 
 
 def test_panic_is_reached_through_broken_packets_and_releases(tablet: Tablet) -> None:
-    broken = [b"#bundle", b"/", b"\xff" * 40, bundle(b"noise"), typed("/kelly/do/panic", "zzz")] * 20
-    released = [message("/kelly/do/panic", 0.0)] * 100
+    broken = [b"#bundle", b"/", b"\xff" * 40, bundle(b"noise"), encode_message("/kelly/do/panic", "zzz")] * 20
+    releases = [message("/kelly/do/panic", 0.0)] * 100
     for _ in range(5):
-        assert tablet.send(*broken, *released) == []
+        assert tablet.send(*broken, *releases) == []
     assert tablet.send(message("/kelly/do/panic", 1.0)) == [Action("panic")]
 
 
@@ -252,21 +252,21 @@ def test_a_receiver_that_is_not_there_is_said_until_it_comes() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         port = receiver.getsockname()[1]
-    out, alerts, said = OscOutput(OscAddress(socket.AF_INET, "127.0.0.1", port)), Alerts(), []
+    out, alerts, lines = OscOutput(OscAddress(socket.AF_INET, "127.0.0.1", port)), Alerts(), []
     for n in range(20):
         out.publish(describe_view(n / 100))
-        said += alerts.news({"the OSC output": out.problem})
-    assert said == [f"nobody listens at 127.0.0.1:{port} (--osc); start the receiver, or check its port"]
+        lines += alerts.news({"the OSC output": out.problem})
+    assert lines == [f"nobody listens at 127.0.0.1:{port} (--osc); start the receiver, or check its port"]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", port))
         receiver.settimeout(10.0)
         for n in range(20):
             out.publish(describe_view(n / 100 - 0.5))
-            said += alerts.news({"the OSC output": out.problem})
-        assert said[1:] == ["the OSC output: back"]
-        arrived = [receiver.recv(4096) for _ in range(20)]
+            lines += alerts.news({"the OSC output": out.problem})
+        assert lines[1:] == ["the OSC output: back"]
+        packets = [receiver.recv(4096) for _ in range(20)]
     out.close()
-    assert arrived == [encode_bundle(describe_view(n / 100 - 0.5)) for n in range(20)]  # not one is lost
+    assert packets == [encode_bundle(describe_view(n / 100 - 0.5)) for n in range(20)]  # not one is lost
 
 
 def test_what_cannot_be_sent_is_told_apart_from_nobody_who_listens() -> None:
@@ -281,7 +281,7 @@ def test_what_cannot_be_sent_is_told_apart_from_nobody_who_listens() -> None:
 
 
 def test_losses_are_said_now_and_then_with_their_count() -> None:
-    alerts, said = LossAlerts(), []
+    alerts, lines = LossAlerts(), []
     for second in range(25):
-        said += alerts.news(float(second), {"osc": (min(second, 12), f"refused {second}"), "midi": (0, "nothing")})
-    assert said == ["refused 1", "refused 11", "refused 21"]
+        lines += alerts.news(float(second), {"osc": (min(second, 12), f"refused {second}"), "midi": (0, "nothing")})
+    assert lines == ["refused 1", "refused 11", "refused 21"]

@@ -62,12 +62,12 @@ def test_a_panic_may_stop_the_transport_and_start_it_at_the_next_bar() -> None:
 
 @pytest.mark.parametrize("stops_transport", [False, True])
 def test_a_panic_ends_all_that_sounds_and_the_band_plays_on_at_the_next_bar(stops_transport: bool) -> None:
-    messages, sounding = play(stops_transport=stops_transport), set()
+    messages, sounding_keys = play(stops_transport=stops_transport), set()
     for message in messages:
         kind = get_kind(message.data)
         if message.seconds < PANIC_SECONDS + 0.01 and kind in ("note_on", "note_off"):
-            (set.add if kind == "note_on" else set.discard)(sounding, (message.data[0] & 0x0F, message.data[1]))
-    assert not sounding
+            (set.add if kind == "note_on" else set.discard)(sounding_keys, (message.data[0] & 0x0F, message.data[1]))
+    assert not sounding_keys
     onsets = [message.seconds for message in messages if get_kind(message.data) == "note_on"]
     assert not [second for second in onsets if PANIC_SECONDS + 0.01 < second < 5.9]
     assert [second for second in onsets if 5.9 <= second < 6.2]

@@ -15,13 +15,13 @@ def test_on_windows_the_clock_is_the_one_of_high_resolution() -> None:
 
 
 def test_windows_is_asked_for_a_fine_timer_and_others_are_not() -> None:
-    asked: list[tuple[str, int]] = []
+    calls: list[tuple[str, int]] = []
 
     def load(name: str) -> SimpleNamespace:
-        return SimpleNamespace(timeBeginPeriod=lambda milliseconds: asked.append((name, milliseconds)))
+        return SimpleNamespace(timeBeginPeriod=lambda milliseconds: calls.append((name, milliseconds)))
 
     request_timer_period(load)
-    assert asked == [("winmm", TIMER_MILLISECONDS)]
+    assert calls == [("winmm", TIMER_MILLISECONDS)]
     request_timer_period(None)
 
 

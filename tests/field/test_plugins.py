@@ -153,8 +153,8 @@ def test_a_plug_in_that_changes_the_folder_does_not_move_the_file(
     install: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
-    away = f"import os; os.chdir({str(install)!r}); "
-    write_package(install, away + GOOD.replace("beat = math.ceil(start)", away + "beat = math.ceil(start)"))
+    chdir_code = f"import os; os.chdir({str(install)!r}); "
+    write_package(install, chdir_code + GOOD.replace("beat = math.ceil(start)", chdir_code + "beat = math.ceil(start)"))
     command = ["compose", "--emotion", "happy", "--bars", "2", "--with", "odd", "--midi", "o.mid"]
     assert CliRunner().invoke(root, command, catch_exceptions=False).exit_code == 0
     assert Path("o.mid").is_file()
@@ -190,7 +190,7 @@ class Reader:
 @pytest.mark.parametrize("source", ["import os; os._exit(3)", "raise KeyboardInterrupt", "find = exit"])
 def test_a_midi_back_end_that_exits_is_skipped(install: Path, source: str) -> None:
     write_package(install, source, "odd:find", GROUPS[2])
-    (odd,) = [loaded for loaded in backend_registry.load_backends() if loaded.name == "odd"]
+    (odd,) = [backend for backend in backend_registry.load_backends() if backend.name == "odd"]
     assert odd.backends == ()
     assert "odd:find did not load" in str(odd.problem)
 
@@ -199,9 +199,9 @@ class Step(IntEnum):
     D = 62
 
 
-@pytest.mark.parametrize("whole", [62.0, np.int64(62), np.float32(62), Step.D, Fraction(62)])
-def test_a_whole_number_of_any_type_is_taken_as_an_int(whole: int) -> None:
-    (note,), refusal = read_answer([NoteEvent(whole, whole, whole, whole, 7.0, "odd")], 0.0, 100.0)  # type: ignore[arg-type]
+@pytest.mark.parametrize("number", [62.0, np.int64(62), np.float32(62), Step.D, Fraction(62)])
+def test_a_whole_number_of_any_type_is_taken_as_an_int(number: int) -> None:
+    (note,), refusal = read_answer([NoteEvent(number, number, number, number, 7.0, "odd")], 0.0, 100.0)  # type: ignore[arg-type]
     assert refusal is None
     assert (note.pitch, note.velocity, note.channel, note.onset_beats) == (62, 62, 7, 62.0)
     assert {type(note.pitch), type(note.velocity), type(note.channel)} == {int}

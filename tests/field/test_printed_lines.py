@@ -23,7 +23,7 @@ from tests.ui import sample_session
 
 
 @pytest.mark.parametrize(
-    ("typed", "complaint"),
+    ("arguments", "complaint"),
     [
         (["learn", "emotion"], "emotion lacks its value; it takes one of happy"),
         (["learn", "fly"], "no action is called 'fly'"),
@@ -40,15 +40,15 @@ from tests.ui import sample_session
         (["compose", "--emotion", "sad", "--midi", "x.mid", "--with", "nobody"], "there is no generator 'nobody'"),
     ],
 )
-def test_a_usage_error_exits_with_2(typed: list[str], complaint: str) -> None:
-    done = run_command(*typed)
-    assert done.code == 2
-    assert complaint in done.errors
+def test_a_usage_error_exits_with_2(arguments: list[str], complaint: str) -> None:
+    result = run_command(*arguments)
+    assert result.code == 2
+    assert complaint in result.errors
 
 
 def test_one_bar_is_one_bar(tmp_path: Path) -> None:
-    done = run_command("compose", "--emotion", "sad", "--bars", "1", "--midi", tmp_path / "a.mid")
-    assert done.output.startswith("1 bar of sad")
+    result = run_command("compose", "--emotion", "sad", "--bars", "1", "--midi", tmp_path / "a.mid")
+    assert result.output.startswith("1 bar of sad")
     override = EmotionOverride(morph=Morph(EmotionOverride(emotion="sad"), 0.0, 1.0))
     assert describe_override(override, 0.0) == ["morph to sad: 0 of 1 bar"]
     assert plural(0, "note") == "0 notes"
@@ -73,7 +73,7 @@ def test_listening_creates_its_folder_but_not_for_a_name_that_is_none(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("typed", "complaint"),
+    ("arguments", "complaint"),
     [
         (["set", "anna", "strength=7"], "strength is '7'; it must be a number from 0 to 1"),
         (["set", "anna", "culture=nowhere"], "no culture is called 'nowhere'"),
@@ -83,14 +83,14 @@ def test_listening_creates_its_folder_but_not_for_a_name_that_is_none(tmp_path: 
     ],
 )
 def test_a_value_that_a_profile_cannot_take_exits_with_2_and_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], complaint: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert run_command("profile", "create", "anna").code == 0
     before = run_command("profile", "show", "anna", "--json").output
-    done = run_command("profile", *typed)
-    assert done.code == 2
-    assert complaint in done.errors
+    result = run_command("profile", *arguments)
+    assert result.code == 2
+    assert complaint in result.errors
     assert run_command("profile", "show", "anna", "--json").output == before
 
 
@@ -127,25 +127,25 @@ def test_the_picture_draws_the_tempo_that_was_played() -> None:
         "states": states, "parameters": sample_session.parameters(states), "notes": sample_session.notes(seconds=10.0),
         "duration_seconds": 10.0, "parts": sample_session.PARTS, "title": "test",
     }  # fmt: skip
-    followed, other = TempoMap(0.0, 120.0), TempoMap(0.0, 120.0)
+    band_tempo, other = TempoMap(0.0, 120.0), TempoMap(0.0, 120.0)
     other.add(TempoPoint(8.0, 90.0))
-    pictures = [render_session(**values, tempo_map=one) for one in (None, followed, other)]
+    pictures = [render_session(**values, tempo_map=one) for one in (None, band_tempo, other)]
     assert len(set(pictures)) == 3
-    played = Performance((), (), followed, 10.0)
+    performance = Performance((), (), band_tempo, 10.0)
     with patch("kelly_live.ui.plot.plot_session") as plot:
-        played.write_plot("a.png")
-    assert plot.call_args.kwargs["tempo_map"] is followed
+        performance.write_plot("a.png")
+    assert plot.call_args.kwargs["tempo_map"] is band_tempo
 
 
 @pytest.mark.parametrize(
-    "typed", [["analyze", "missing.wav", "gone.wav"], ["render", "missing.wav", "--midi", "x.mid"]]
+    "arguments", [["analyze", "missing.wav", "gone.wav"], ["render", "missing.wav", "--midi", "x.mid"]]
 )
 def test_a_file_that_is_missing_is_said_before_the_nets_are_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with patch("kelly_live.emotion.registry.require_reader", side_effect=AssertionError("nets loaded")):
-        done = run_command(*typed)
-    assert done.code == 1
-    assert "missing.wav does not exist" in done.errors
-    assert "nets loaded" not in done.errors
+        result = run_command(*arguments)
+    assert result.code == 1
+    assert "missing.wav does not exist" in result.errors
+    assert "nets loaded" not in result.errors

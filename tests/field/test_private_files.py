@@ -52,8 +52,8 @@ def test_profiles_controls_and_the_programs_log_with_their_folders(data: Path) -
 def test_a_recording_its_log_and_its_replay(data: Path) -> None:
     sound = Path(__file__).parents[2] / "presets" / "demo" / "recording.ogg"
     log, midi, again = data / "take.jsonl", data / "take.mid", data / "again.mid"
-    done = run_command("render", sound, "--midi", midi, "--log", log, "--device", "cpu")
-    assert done.code == 0, done.errors
+    result = run_command("render", sound, "--midi", midi, "--log", log, "--device", "cpu")
+    assert result.code == 0, result.errors
     assert run_command("replay", log, "--midi", again).code == 0
     assert _list_open(log) == _list_open(again) == []
 

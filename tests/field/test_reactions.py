@@ -37,27 +37,27 @@ BASE = np.zeros(USER_DIM)
 def play_errors(embedding: np.ndarray, emotion: str) -> dict[str, float]:
     """How far each parameter lies from the base, in errors of a target."""
     state = relax_state(create_state(emotion=emotion))
-    played, base = (play_values(NET, one, [state], PLAYED_PARAMETERS)[0] for one in (embedding, BASE))
-    return {name: (played[i] - base[i]) / ERRORS[name] for i, name in enumerate(PLAYED_PARAMETERS)}
+    values, base = (play_values(NET, one, [state], PLAYED_PARAMETERS)[0] for one in (embedding, BASE))
+    return {name: (values[i] - base[i]) / ERRORS[name] for i, name in enumerate(PLAYED_PARAMETERS)}
 
 
 def say(profile: Profile, word: str, emotion: str) -> Profile:
     state = relax_state(create_state(emotion=emotion))
     embedding = BASE if profile.embedding is None else np.array(profile.embedding)
-    (played,) = play_for_embedding(NET, embedding, [state])
-    return learn_profile(NET, profile.with_reaction(create_reaction(NOW, word, state, played)))
+    (values,) = play_for_embedding(NET, embedding, [state])
+    return learn_profile(NET, profile.with_reaction(create_reaction(NOW, word, state, values)))
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
 @pytest.mark.parametrize("word", WORDS)
 def test_a_word_moves_what_it_names_and_leaves_the_rest_within_an_error(word: str, emotion: str) -> None:
-    profile, named = new_profile("anna", NOW), [name for name, _ in WORDS[word]]
+    profile, parameters = new_profile("anna", NOW), [name for name, _ in WORDS[word]]
     for _ in range(4):
         profile = say(profile, word, emotion)
         assert profile.embedding is not None
-        moved = play_errors(np.array(profile.embedding), emotion)
-        assert max(abs(moved[name]) for name in moved if name not in named) < 1.0
-    assert max(abs(moved[name]) for name in named) > 1.0
+        errors = play_errors(np.array(profile.embedding), emotion)
+        assert max(abs(errors[name]) for name in errors if name not in parameters) < 1.0
+    assert max(abs(errors[name]) for name in parameters) > 1.0
 
 
 def test_what_was_never_named_gives_way_as_soon_as_it_is() -> None:
@@ -115,14 +115,14 @@ def test_only_what_was_said_in_this_session_is_taken_back(cleo: Learner, store: 
 @pytest.mark.parametrize("source", ["key", "osc", "pad"])
 def test_it_is_taken_back_by_key_osc_or_pad(source: str) -> None:
     undo = Action("undo-reaction")
-    done = {
+    actions = {
         "key": find_action("u"),
         "osc": create_action("undo-reaction", 1.0),
         "pad": MidiMap((Binding(Control("note", 40), "undo-reaction"),)).read(
             [ReceivedMessage(0.0, note_on(1, 40, 90))], lambda axis: 0.0
         )[0],
     }
-    assert done[source] == undo
+    assert actions[source] == undo
     assert undo.name not in {binding.action for binding in DEFAULTS}  # nothing lasting by default
 
 
@@ -176,12 +176,12 @@ def test_a_default_profile_that_is_gone_is_called_the_default_and_live_plays_on(
     monkeypatch.setattr("kelly_live.profiles.store.user_folder", lambda: store.folder)
     store.use("cleo")
     store.path("cleo").unlink()
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(ConfigError, match=r"your default profile.*'cleo'.*profile use none.*--profile none") as error:
-        load_profile(None, said.append)
+        load_profile(None, lines.append)
     assert "\n" not in str(error.value)
-    assert load_profile(None, said.append, is_optional=True) is None
-    (line,) = said
+    assert load_profile(None, lines.append, is_optional=True) is None
+    (line,) = lines
     assert line.endswith("playing for no profile")
     assert load_profile("none") is None
     with pytest.raises(ConfigError, match="no profile is called 'cleo'"):

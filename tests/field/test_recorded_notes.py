@@ -21,19 +21,19 @@ def count_notes(midi: bytes) -> int:
 @pytest.mark.parametrize("panics", [False, True])
 def test_the_number_is_the_files_and_the_rest_is_said(tmp_path: Path, seconds: float, panics: bool) -> None:
     take = Take(tmp_path)
-    asked = parameters(140.0, density=3.0)
-    take.start(asked)
-    take.play(seconds, asked)
+    target = parameters(140.0, density=3.0)
+    take.start(target)
+    take.play(seconds, target)
     if panics:
         take.panic()
-        take.play(seconds, asked)
+        take.play(seconds, target)
     take.clock.advance(0.2)  # the notes that were made by now are late
-    take.play(0.02, asked)
+    take.play(0.02, target)
     take.recorder.record_stop(take.clock.now())
     lines = take.recorder.close()
     assert take.paths.midi is not None
-    told = re.search(
+    match = re.search(
         r"recorded (\d+) notes?( \((\d+) more had been made, and came too late or after the end\))?;", lines[1]
     )
-    assert told is not None, lines
-    assert int(told[1]) == count_notes(take.paths.midi.read_bytes())
+    assert match is not None, lines
+    assert int(match[1]) == count_notes(take.paths.midi.read_bytes())

@@ -78,9 +78,9 @@ def test_a_listing_names_it_and_lists_the_rest(
     data: Path, make: Callable[[Path], None], kind: str, command: str
 ) -> None:
     make(data / kind / "odd.yaml")
-    listed = run_command(*command.split())
-    assert (listed.code, listed.errors) == (0, "")
-    (line,) = [line for line in listed.output.splitlines() if "odd" in line]
+    listing = run_command(*command.split())
+    assert (listing.code, listing.errors) == (0, "")
+    (line,) = [line for line in listing.output.splitlines() if "odd" in line]
     assert "left out: " in line or "cannot be used: " in line
     assert "odd" in json.dumps(json.loads(run_command(*command.split(), "--json").output))
 
@@ -89,25 +89,25 @@ def test_a_listing_names_it_and_lists_the_rest(
 def test_the_music_plays_on_with_the_shipped_preset_and_says_so(data: Path, make: Callable[[Path], None]) -> None:
     make(data / "hosts" / "band.yaml")
     _link_to_itself(data / "hosts" / "other.yaml")
-    said: list[str] = []
-    assert build_band(notify=said.append).preset_names == ("band",)
-    (line,) = said
+    lines: list[str] = []
+    assert build_band(notify=lines.append).preset_names == ("band",)
+    (line,) = lines
     assert "band.yaml" in line
     assert str(find_resources("presets") / "hosts" / "band.yaml") in line
-    said.clear()
-    live = build_band(live=True, notify=said.append)
+    lines.clear()
+    live = build_band(live=True, notify=lines.append)
     assert {"band", "minimal", "strings"} <= set(live.preset_names)
-    assert sum("band.yaml" in line for line in said) == 1
-    assert sum("other.yaml" in line for line in said) == 1
+    assert sum("band.yaml" in line for line in lines) == 1
+    assert sum("other.yaml" in line for line in lines) == 1
 
 
 def test_compose_starts_beside_odd_files(data: Path, tmp_path: Path) -> None:
     for kind, name in (("hosts", "band"), ("cultures", "klezmer"), ("hosts", "unused")):
         _link_to_itself(data / kind / f"{name}.yaml")
     arguments = ["compose", "--emotion", "sad", "--bars", "1", "--culture", "klezmer", "--midi"]
-    done = run_command(*arguments, tmp_path / "a.mid")
-    assert done.code == 0, done.errors
-    lines = done.errors.splitlines()
+    result = run_command(*arguments, tmp_path / "a.mid")
+    assert result.code == 0, result.errors
+    lines = result.errors.splitlines()
     assert len(lines) == 2
     assert all("a link that leads to itself" in line and "is used" in line for line in lines)
 
@@ -124,9 +124,9 @@ def test_asking_for_it_says_why_it_cannot_be_used(data: Path) -> None:
 def test_a_folder_that_is_none_is_named_too(data: Path) -> None:
     (data / "hosts").rmdir()
     _link_to_itself(data / "hosts")
-    listed = run_command("presets")
-    assert listed.code == 0
-    assert f"left out: {data / 'hosts'} cannot be read (a link that leads to itself)" in listed.output
+    listing = run_command("presets")
+    assert listing.code == 0
+    assert f"left out: {data / 'hosts'} cannot be read (a link that leads to itself)" in listing.output
     assert build_band().preset_names == ("band",)
 
 
@@ -142,11 +142,11 @@ def test_a_wrong_map_of_controls_is_named_and_the_default_controls_apply(
         def branch(self) -> object:
             return None
 
-    external, said = ExternalIO(), []
+    external, lines = ExternalIO(), []
     external.input = Branching()  # type: ignore[assignment]
-    assert len(external.create_surfaces(said.append)) == 1
-    assert len(said) == 1
-    assert "the default MIDI controls apply" in said[0]
+    assert len(external.create_surfaces(lines.append)) == 1
+    assert len(lines) == 1
+    assert "the default MIDI controls apply" in lines[0]
 
 
 def test_a_default_profile_that_is_a_pipe_is_no_default(data: Path) -> None:

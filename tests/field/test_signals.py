@@ -135,17 +135,17 @@ def test_a_second_signal_ends_what_does_not_finish() -> None:
     assert process.returncode == 130
 
 
-def wait_until_played(process: subprocess.Popen[str], mark: Path) -> None:
-    while not mark.exists():
+def wait_until_played(process: subprocess.Popen[str], flag: Path) -> None:
+    while not flag.exists():
         assert process.poll() is None, process.communicate()
 
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_session_ends_its_notes_and_writes_its_file(tmp_path: Path, name: str) -> None:
-    midi, mark = tmp_path / "take.mid", tmp_path / "played"
-    process = start(PLAYS, midi, mark)
+    midi, flag = tmp_path / "take.mid", tmp_path / "played"
+    process = start(PLAYS, midi, flag)
     assert read_line(process) == READY
-    wait_until_played(process, mark)
+    wait_until_played(process, flag)
     send(process, name)
     out, err = process.communicate(timeout=30.0)
     assert (process.returncode, err) == (code_of(name), "")
@@ -156,30 +156,30 @@ def test_a_session_ends_its_notes_and_writes_its_file(tmp_path: Path, name: str)
 def test_a_closed_terminal_ends_a_session_as_a_signal_does(tmp_path: Path) -> None:
     import pty
 
-    midi, mark = tmp_path / "take.mid", tmp_path / "played"
-    ours, theirs = pty.openpty()
+    midi, flag = tmp_path / "take.mid", tmp_path / "played"
+    near_end, far_end = pty.openpty()
     program = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" + PLAYS
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(midi), str(mark)],
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, text=True,
+        [sys.executable, "-c", program, str(midi), str(flag)],
+        stdin=far_end, stdout=far_end, stderr=far_end, start_new_session=True, text=True,
     )  # fmt: skip
-    os.close(theirs)
-    wait_until_played(process, mark)
-    os.close(ours)  # the terminal is closed: its session is sent SIGHUP
+    os.close(far_end)
+    wait_until_played(process, flag)
+    os.close(near_end)  # the terminal is closed: its session is sent SIGHUP
     assert process.wait(30.0) == 129
     assert_every_note_ends(midi)
 
 
 def assert_every_note_ends(path: Path) -> None:
-    sounding, notes = set(), 0
+    sounding_keys, notes = set(), 0
     for message in mido.MidiFile(path):
         if message.type in ("note_on", "note_off"):
             key = (message.channel, message.note)
             is_on = message.type == "note_on" and message.velocity > 0
             notes += is_on
-            (sounding.add if is_on else sounding.discard)(key)
+            (sounding_keys.add if is_on else sounding_keys.discard)(key)
     assert notes > 0
-    assert not sounding
+    assert not sounding_keys
 
 
 @pytest.mark.parametrize("after_seconds", [0.4, 0.8, 1.2])

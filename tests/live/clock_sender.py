@@ -22,11 +22,11 @@ def main(name: str, bpm: float) -> None:
     commands: deque[list[str]] = deque()
     lines: SimpleQueue[str] = SimpleQueue()
     rate = client.samplerate
-    song, playing, due = 0, False, None  # the song's tick, and the frame (a fraction) where the next tick lies
+    song, playing, next_tick = 0, False, None  # the song's tick, and the frame (a fraction) where the next tick lies
 
     @client.set_process_callback
     def process(frames: int) -> None:
-        nonlocal song, playing, due, bpm
+        nonlocal song, playing, next_tick, bpm
         port.clear_buffer()
         begin = client.last_frame_time
         while commands:
@@ -48,17 +48,17 @@ def main(name: str, bpm: float) -> None:
                     port.write_midi_event(0, bytes.fromhex(message))
                 case ["tempo", wanted]:
                     bpm = float(wanted)
-            if due is None:
-                due = begin + rate * 0.01
+            if next_tick is None:
+                next_tick = begin + rate * 0.01
             lines.put("ok")
-        while due is not None and due < begin + frames:
-            offset = max(0, int(due) - begin)
+        while next_tick is not None and next_tick < begin + frames:
+            offset = max(0, int(next_tick) - begin)
             port.write_midi_event(offset, b"\xf8")
             if playing:
                 if song % 24 == 0:
                     lines.put(f"beat {song // 24} {(begin + offset) / rate}")
                 song += 1
-            due += rate * 60.0 / (24.0 * bpm)
+            next_tick += rate * 60.0 / (24.0 * bpm)
 
     def tell() -> None:
         while True:

@@ -30,9 +30,9 @@ SOUND_FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf2/de
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if folder in item.path.parents:
             item.add_marker(pytest.mark.live)
 
 
@@ -43,24 +43,24 @@ def unavailable(reason: str) -> NoReturn:
 
 
 def need_program(name: str, package: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         unavailable(f"{name} is not installed; apt install {package}")
-    return found
+    return path
 
 
 def need_library(library: str) -> Callable[[], Sequence[MidiBackend]]:
     """What finds the back ends of one of LIBRARIES; skips where this interpreter does not have it."""
     module = pytest.importorskip(f"kelly_live.midi.backends.{library}", exc_type=ImportError)
-    found: Callable[[], Sequence[MidiBackend]] = module.find_backends
-    return found
+    find_backends: Callable[[], Sequence[MidiBackend]] = module.find_backends
+    return find_backends
 
 
-def wait_for(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> Any:
-    """Poll until `condition` is true and return what it gave; a failure names `what`."""
+def wait_for(condition: Callable[[], Any], description: str, timeout: float = 10.0) -> Any:
+    """Poll until `condition` is true and return what it gave; a failure names `description`."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {timeout:g} s"
+        assert time.monotonic() < deadline, f"{description} did not happen within {timeout:g} s"
         time.sleep(0.005)
     return value
 
@@ -101,10 +101,10 @@ def start_jackd(
 
 def _answers(environment: dict[str, str]) -> bool:
     try:
-        asked = subprocess.run(["jack_lsp"], env=environment, capture_output=True, check=False, timeout=3.0)
+        listing = subprocess.run(["jack_lsp"], env=environment, capture_output=True, check=False, timeout=3.0)
     except subprocess.TimeoutExpired:  # libjack, asked for a server that is just coming up, may wait for ever
         return False
-    return asked.returncode == 0
+    return listing.returncode == 0
 
 
 def end(process: subprocess.Popen[Any]) -> None:
@@ -232,7 +232,7 @@ class Witness:
         """Events whose status byte (channel removed) is one of these."""
         return [e for e in list(self.events) if (e[1][0] & 0xF0 if e[1][0] < 0xF0 else e[1][0]) in statuses]
 
-    def sounding(self) -> set[tuple[int, int]]:
+    def list_sounding_notes(self) -> set[tuple[int, int]]:
         """(channel 1-16, pitch) of what was started and not ended."""
         notes: set[tuple[int, int]] = set()
         for _, data in self.of_kind(0x80, 0x90):

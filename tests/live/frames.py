@@ -72,36 +72,36 @@ def listen() -> None:
     client.activate()
     print(client.samplerate, flush=True)
     for _ in sys.stdin:
-        taken = [list(kept) for kept in (events, cycles, xruns)]
-        for kept in (events, cycles, xruns):
-            kept.clear()
-        print(json.dumps(taken), flush=True)
+        lists = [list(events_so_far) for events_so_far in (events, cycles, xruns)]
+        for events_so_far in (events, cycles, xruns):
+            events_so_far.clear()
+        print(json.dumps(lists), flush=True)
     client.deactivate()
     client.close()
 
 
-def heard(taken: list[list[list[float]]], rate: int, origin: float, xruns: int) -> Heard:
+def measure_grid(lists: list[list[list[float]]], rate: int, origin: float, xruns: int) -> Heard:
     """What the listener took of a grid whose beat 0 fell at `origin` (seconds, monotonic)."""
-    events, cycles, _ = taken
+    events, cycles, _ = lists
     base = float(np.median([seconds - frame / rate for frame, seconds in cycles]))
     messages = [(frame / rate + base, bytes.fromhex(str(data))) for frame, data in events]
     onsets = [(seconds, data) for seconds, data in messages if data[0] & 0xF0 == 0x90 and data[2]]
     clocks = [seconds for seconds, data in messages if data == CLOCK]
-    sounding: set[int] = set()
+    sounding_keys: set[int] = set()
     delays = []
     for seconds, data in messages:
         if data[0] & 0xF0 == 0x90:
-            sounding.add(data[1])
+            sounding_keys.add(data[1])
             phase = (seconds - origin) / BEAT_SECONDS - (data[1] - 40) / NOTES_PER_BEAT
             delays.append((phase - round(phase)) * BEAT_SECONDS)
         elif data[0] & 0xF0 == 0x80:
-            sounding.discard(data[1])
+            sounding_keys.discard(data[1])
     # Of neighbours only: where one is lost, the count says so.
     gaps = [
         b - a - NOTE_SECONDS for (a, x), (b, y) in itertools.pairwise(onsets) if (y[1] - x[1]) % NOTES_PER_BEAT == 1
     ]
     ticks = np.diff(clocks) - BEAT_SECONDS / 24
-    return Heard(np.array(gaps), ticks, np.array(delays), len(onsets), len(sounding), xruns)
+    return Heard(np.array(gaps), ticks, np.array(delays), len(onsets), len(sounding_keys), xruns)
 
 
 class Listener:
@@ -119,8 +119,8 @@ class Listener:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("take\n")
-        taken: list[list[list[float]]] = json.loads(self._process.stdout.readline())
-        return taken
+        lists: list[list[list[float]]] = json.loads(self._process.stdout.readline())
+        return lists
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -145,8 +145,8 @@ def perform(listener: Listener, seconds: float, *, frame_accurate: bool) -> Hear
             )
         )
         time.sleep(origin + beats * BEAT_SECONDS + 0.2 - time.monotonic())
-        taken = listener.take()
-        return heard(taken, listener.rate, origin, len(taken[2]))
+        lists = listener.take()
+        return measure_grid(lists, listener.rate, origin, len(lists[2]))
 
 
 def main() -> None:
@@ -171,14 +171,14 @@ def main() -> None:
             (False, True)[options.busy_only :], range(options.rounds), (False, True)
         ):
             with stress_cores() if busy else nullcontext():
-                found = perform(listener, options.seconds, frame_accurate=frame_accurate)
-            off = np.abs(found.gaps) * 1e3
-            low, middle, high = np.quantile(found.delays, (0.01, 0.5, 0.99)) * 1e3
+                measurement = perform(listener, options.seconds, frame_accurate=frame_accurate)
+            off = np.abs(measurement.gaps) * 1e3
+            low, middle, high = np.quantile(measurement.delays, (0.01, 0.5, 0.99)) * 1e3
             print(
                 f"| {'frame-accurate' if frame_accurate else 'python-rtmidi'} | {'busy' if busy else 'free'} "
-                f"| {found.gaps.std() * 1e3:.3f} / {np.quantile(off, 0.99):.3f} / {off.max():.3f} "
-                f"| {found.ticks.std() * 1e3:.3f} | {low:.2f} / {middle:.2f} / {high:.2f} "
-                f"| {found.notes} | {found.unended} | {found.xruns} |",
+                f"| {measurement.gaps.std() * 1e3:.3f} / {np.quantile(off, 0.99):.3f} / {off.max():.3f} "
+                f"| {measurement.ticks.std() * 1e3:.3f} | {low:.2f} / {middle:.2f} / {high:.2f} "
+                f"| {measurement.notes} | {measurement.unended} | {measurement.xruns} |",
                 flush=True,
             )
     finally:

@@ -28,8 +28,8 @@ def files() -> int:
 
 
 def main(library: str, query: str | None = None) -> None:
-    ending = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    is_over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
     backends = import_module(f"kelly_live.midi.backends.{library}").find_backends
     tries = 0
 
@@ -38,15 +38,15 @@ def main(library: str, query: str | None = None) -> None:
         tries += 1
         if tries > 1:
             say("try", tries - 1)
-        found: Sequence[MidiBackend] = backends()
-        return found
+        backend_list: Sequence[MidiBackend] = backends()
+        return backend_list
 
     port = reopening.SupervisedInput(query, MonotonicClock(), find_backends=among)
     reopening.RETRY_SECONDS = 0.02
     port.start()
     say("open", files())
     alive = True
-    while not ending.wait(0.005):
+    while not is_over.wait(0.005):
         for message in port.poll():
             say("heard", message.connection, message.data.hex())
         if alive != port.is_alive():

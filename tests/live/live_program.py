@@ -28,7 +28,7 @@ def add_row(fault: str, over: float | None, back: float | None, gap: float | Non
 
 def children(process: int, module: str = "") -> list[int]:
     """Its child processes that run a module of ours, or all."""
-    found = []
+    process_ids = []
     for entry in Path("/proc").iterdir():
         try:
             status = entry.joinpath("stat").read_text().rsplit(")", 1)[1].split()
@@ -36,8 +36,8 @@ def children(process: int, module: str = "") -> list[int]:
         except (OSError, IndexError):
             continue  # not a process, or one that has just ended
         if int(status[1]) == process and (not module or module in command):
-            found.append(int(entry.name))
-    return found
+            process_ids.append(int(entry.name))
+    return process_ids
 
 
 def longest_gap(onsets: list[float], since: float) -> float:
@@ -65,9 +65,9 @@ class MusicObserver:
     def wait_for_first_note(self) -> None:
         wait_for(lambda: self.onsets(), "a first note", START_UP_SECONDS)
 
-    def wait_until_plays_again(self, since: float, what: str) -> float:
+    def wait_until_plays_again(self, since: float, event: str) -> float:
         """When the first note after `since` came."""
-        wait_for(lambda: self.onsets(since), f"a note after {what}", 30.0)
+        wait_for(lambda: self.onsets(since), f"a note after {event}", 30.0)
         return self.onsets(since)[0]
 
     def play_for(self, since: float, seconds: float) -> float:
@@ -87,20 +87,20 @@ class MusicObserver:
         ended.
         """
         until = self.witness.now() if until is None else until
-        sounding: dict[tuple[int, int], float] = {}
+        start_by_voice: dict[tuple[int, int], float] = {}
         last = fault
         for t, data in sorted(self.witness.of_kind(0x80, 0x90, 0xB0)):
             if t > until:
                 break
             ends_all = data[0] & 0xF0 == 0xB0 and data[1] in (120, 123)
-            gone = [v for v in sounding if v[0] == data[0] & 15 and (ends_all or v[1] == data[1])]
+            gone = [v for v in start_by_voice if v[0] == data[0] & 15 and (ends_all or v[1] == data[1])]
             if data[0] & 0xF0 != 0xB0 or ends_all:
                 for voice in gone:
-                    began = sounding.pop(voice)
-                    last = max(last, t) if began <= fault < t else last
+                    start = start_by_voice.pop(voice)
+                    last = max(last, t) if start <= fault < t else last
             if data[0] & 0xF0 == 0x90 and data[2] > 0:
-                sounding[data[0] & 15, data[1]] = t
-        if any(began <= fault for began in sounding.values()):
+                start_by_voice[data[0] & 15, data[1]] = t
+        if any(start <= fault for start in start_by_voice.values()):
             return until - fault
         return last - fault
 

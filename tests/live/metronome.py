@@ -29,24 +29,24 @@ class Metronome:
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> list[NoteEvent]:
-        whole = [beat for beat in range(int(start_beat), int(end_beat) + 1) if start_beat <= beat < end_beat]
-        return [NoteEvent(float(beat), 0.5, 60 + beat % 4, 80, 10, "percussion") for beat in whole]
+        beats = [beat for beat in range(int(start_beat), int(end_beat) + 1) if start_beat <= beat < end_beat]
+        return [NoteEvent(float(beat), 0.5, 60 + beat % 4, 80, 10, "percussion") for beat in beats]
 
 
 def main(source: str, target: str) -> None:
-    ending = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    is_over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
     clock = MonotonicClock()
-    opened = open_input(source)
-    clock_source = MidiClockSource(opened.source)
+    midi_in = open_input(source)
+    clock_source = MidiClockSource(midi_in.source)
     with SchedulerClient(target) as sink:
         conductor = Conductor(sink, GeneratorBand([Metronome()]), seed=1)
         conductor.start(clock.now() + 0.3, parameters(97.0))
         print("ready", flush=True)
-        while not ending.wait(0.01):
+        while not is_over.wait(0.01):
             now = clock.now()
             conductor.advance(now, parameters(97.0), clock_source.estimate(now))
-    opened.close()
+    midi_in.close()
 
 
 if __name__ == "__main__":

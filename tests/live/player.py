@@ -21,25 +21,25 @@ def main(name: str, path: str) -> None:
     port = client.outports.register("out")
     samples, rate = soundfile.read(path, dtype="float32")
     sound = soxr.resample(samples, rate, client.samplerate).astype(np.float32)
-    plays, asked, played = "sound", SimpleQueue[str](), SimpleQueue[str]()
+    plays, requests, answers = "sound", SimpleQueue[str](), SimpleQueue[str]()
     position = 0
 
     @client.set_process_callback
     def process(frames: int) -> None:
         nonlocal plays, position
-        if not asked.empty():
-            plays, position = asked.get_nowait(), 0
-            played.put("ok")
+        if not requests.empty():
+            plays, position = requests.get_nowait(), 0
+            answers.put("ok")
         indices = (position + np.arange(frames)) % len(sound)
         port.get_array()[:] = sound[indices] if plays == "sound" else np.float32(plays)
         position += frames
 
     client.activate()
-    asked.put("sound")
-    print(played.get(), flush=True)
+    requests.put("sound")
+    print(answers.get(), flush=True)
     for line in sys.stdin:
-        asked.put(line.strip())
-        print(played.get(), flush=True)
+        requests.put(line.strip())
+        print(answers.get(), flush=True)
     client.deactivate()
     client.close()
 

@@ -16,17 +16,17 @@ import numpy as np
 def main(port: str, seconds: float, out: str) -> None:
     client = jack.Client("kelly-tape", no_start_server=True)
     audio = client.inports.register("audio")
-    tape = np.zeros(round(seconds * client.samplerate), np.float32)
-    written = 0
+    samples = np.zeros(round(seconds * client.samplerate), np.float32)
+    count = 0
     full = threading.Event()
 
     @client.set_process_callback
     def process(frames: int) -> None:
-        nonlocal written
-        block = audio.get_array()[: len(tape) - written]
-        tape[written : written + len(block)] = block
-        written += len(block)
-        if written == len(tape):
+        nonlocal count
+        block = audio.get_array()[: len(samples) - count]
+        samples[count : count + len(block)] = block
+        count += len(block)
+        if count == len(samples):
             full.set()
 
     with client:
@@ -34,7 +34,7 @@ def main(port: str, seconds: float, out: str) -> None:
         print("recording", flush=True)
         if not full.wait(seconds + 20.0):
             sys.exit("the tape did not fill: does the server run?")
-    np.save(out, tape)
+    np.save(out, samples)
 
 
 if __name__ == "__main__":

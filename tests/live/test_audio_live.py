@@ -55,7 +55,7 @@ def tone_player(jack_server: JackServer) -> Iterator[str]:
         end(process)
 
 
-def captured(device: str, server: JackServer, out: Path) -> np.lib.npyio.NpzFile:
+def capture_sound(device: str, server: JackServer, out: Path) -> np.lib.npyio.NpzFile:
     process = python("-m", "tests.live.capture", device, str(SECONDS), str(out), server=server, stderr=subprocess.PIPE)
     try:
         _, error = process.communicate(timeout=60.0)
@@ -78,9 +78,9 @@ def stray_dbfs(samples: np.ndarray, hz: float) -> float:
 
 
 def test_one_lost_sample_is_detected() -> None:
-    whole = 0.5 * np.sin(2.0 * np.pi * 440.0 * np.arange(3 * RATE) / RATE)
-    assert stray_dbfs(whole, 440.0) < -100.0
-    assert stray_dbfs(np.delete(whole, RATE), 440.0) > -40.0
+    tone = 0.5 * np.sin(2.0 * np.pi * 440.0 * np.arange(3 * RATE) / RATE)
+    assert stray_dbfs(tone, 440.0) < -100.0
+    assert stray_dbfs(np.delete(tone, RATE), 440.0) > -40.0
 
 
 def test_the_server_and_its_clients_are_listed(jack_server: JackServer, tone_player: str) -> None:
@@ -91,20 +91,20 @@ def test_the_server_and_its_clients_are_listed(jack_server: JackServer, tone_pla
     )
     process = python("-c", code, server=jack_server, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, error = process.communicate(timeout=60.0)
-    *listed, chosen = output.splitlines()
-    assert "system|JACK Audio Connection Kit|2|48000|True" in listed
-    assert f"{tone_player}|JACK Audio Connection Kit|1|48000|False" in listed
-    assert chosen == f"system|{tone_player}"
+    *device_lines, choice_line = output.splitlines()
+    assert "system|JACK Audio Connection Kit|2|48000|True" in device_lines
+    assert f"{tone_player}|JACK Audio Connection Kit|1|48000|False" in device_lines
+    assert choice_line == f"system|{tone_player}"
     assert error == "", "PortAudio's chatter must not reach the user"
 
 
 def test_what_is_played_is_what_is_heard(jack_server: JackServer, tone_player: str, tmp_path: Path) -> None:
     strays = []
     for performance in range(PERFORMANCES):
-        heard = captured(tone_player, jack_server, tmp_path / f"{performance}.npz")
-        samples = heard["samples"][RATE // 5 :]  # the connection is made while the first sound already flows
-        assert heard["dropped_seconds"] == 0.0
-        assert (np.diff(heard["ends"]) >= 0.0).all()
+        capture = capture_sound(tone_player, jack_server, tmp_path / f"{performance}.npz")
+        samples = capture["samples"][RATE // 5 :]  # the connection is made while the first sound already flows
+        assert capture["dropped_seconds"] == 0.0
+        assert (np.diff(capture["ends"]) >= 0.0).all()
         strays.append(stray_dbfs(samples, 440.0))
         if strays[-1] < -60.0:
             break
@@ -112,10 +112,10 @@ def test_what_is_played_is_what_is_heard(jack_server: JackServer, tone_player: s
         pytest.fail(f"no performance of {PERFORMANCES} came through without a gap: stray {strays} dBFS")
     assert frequency_of(samples, RATE) == pytest.approx(440.0, abs=0.5)
     assert rms_dbfs(samples) == pytest.approx(-9.03, abs=0.1)
-    assert heard["level_dbfs"] == pytest.approx(-9.03, abs=1.0)
+    assert capture["level_dbfs"] == pytest.approx(-9.03, abs=1.0)
     # The stamps span at least what was delivered between them; more where a starved server lags behind real time
     # (how exact they are is shown with a manual clock, in tests/audio).
-    assert heard["ends"][-1] - heard["ends"][0] > heard["lengths"][1:].sum() / RATE - 0.1
+    assert capture["ends"][-1] - capture["ends"][0] > capture["lengths"][1:].sum() / RATE - 0.1
 
 
 def test_a_server_that_is_killed_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_a_server_that_is_killed_is_an_error_and_not_a_hang(tmp_path: Path) -> N
         for semaphore in Path("/dev/shm").glob(f"jack_sem*{server.name}*"):
             semaphore.unlink(missing_ok=True)
     assert process.returncode == 1, error
-    ours = [line for line in error.splitlines() if line.startswith("kelly-live: ")]
-    assert len(ours) == 1
-    assert "stopped delivering" in ours[0]
+    error_lines = [line for line in error.splitlines() if line.startswith("kelly-live: ")]
+    assert len(error_lines) == 1
+    assert "stopped delivering" in error_lines[0]
     assert "Traceback" not in error
     assert "Assertion" not in error
     assert took < 15.0, f"{took:.1f} s from the kill to the end of the process"

@@ -21,7 +21,7 @@ class Sender:
 
     def __init__(self, name: str, bpm: float) -> None:
         self.beats: list[tuple[int, float]] = []
-        self._said = 0
+        self._answer_count = 0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.live.clock_sender", name, str(bpm)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
@@ -33,24 +33,24 @@ class Sender:
         for line in self._process.stdout:
             words = line.split()
             if words[0] == "ok":
-                self._said += 1
+                self._answer_count += 1
             else:
                 self.beats.append((int(words[1]), float(words[2])))
 
     def does(self, command: str) -> None:
         assert self._process.stdin is not None
-        before = self._said
+        before = self._answer_count
         self._process.stdin.write(f"{command}\n")
-        wait_for(lambda: self._said > before, command)
+        wait_for(lambda: self._answer_count > before, command)
 
     def played(self, number: int, times: int = 1) -> float:
         """When beat `number` was played for the `times`-th time, as soon as it was."""
 
-        def found() -> list[float]:
+        def find_times() -> list[float]:
             return [seconds for beat, seconds in list(self.beats) if beat == number]
 
-        wait_for(lambda: len(found()) >= times, f"beat {number}", 20.0)
-        return found()[times - 1]
+        wait_for(lambda: len(find_times()) >= times, f"beat {number}", 20.0)
+        return find_times()[times - 1]
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -94,15 +94,15 @@ def onsets(witness: Witness, after: float = 0.0) -> list[tuple[int, float]]:
     return [(data[1] - 60, seconds) for seconds, data in witness.of_kind(0x90) if seconds > after]
 
 
-def in_turn(heard: list[tuple[int, float]], first: int) -> list[int]:
+def in_turn(beats: list[tuple[int, float]], first: int) -> list[int]:
     """Number the beats heard, one by one.
 
     The numbers of the beats heard: one by one from `first`, which alone may be missing (a note that would be over 50 ms
     late is not sent).
     """
-    begin = first + (heard[0][0] != first % 4)
-    numbers = list(range(begin, begin + len(heard)))
-    assert [place for place, _ in heard] == [number % 4 for number in numbers]
+    begin = first + (beats[0][0] != first % 4)
+    numbers = list(range(begin, begin + len(beats)))
+    assert [place for place, _ in beats] == [number % 4 for number in numbers]
     return numbers
 
 
@@ -121,18 +121,18 @@ def test_start_stop_position_continue_and_a_new_tempo(
         sender.does("start")
         top = sender.played(0, len(tries) + 1)
         sender.played(9, len(tries) + 1)
-        told = {number: seconds for number, seconds in list(sender.beats) if seconds >= top}
+        sent_at = {number: seconds for number, seconds in list(sender.beats) if seconds >= top}
         wait_for(lambda top=top: len(onsets(witness, top - 0.2)) >= 8, "eight beats")
-        heard = onsets(witness, top - 0.2)[:8]
-        numbers = in_turn(heard, 0)
-        errors = [seconds - told[number] for number, (_, seconds) in zip(numbers, heard, strict=True)]
+        beats = onsets(witness, top - 0.2)[:8]
+        numbers = in_turn(beats, 0)
+        errors = [seconds - sent_at[number] for number, (_, seconds) in zip(numbers, beats, strict=True)]
         tries.append(sorted(map(abs, errors))[4])
-        shown = ", ".join(f"{1e3 * error:+.0f}" for error in errors)
-        print(f"  joined beats off by {shown} ms: median {1e3 * tries[-1]:.1f}")
+        error_text = ", ".join(f"{1e3 * error:+.0f}" for error in errors)
+        print(f"  joined beats off by {error_text} ms: median {1e3 * tries[-1]:.1f}")
 
         sender.does("stop")
         stopped = witness.now()
-        wait_for(lambda: not witness.sounding(), "silence", 5.0)
+        wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)
         assert witness.now() - stopped < 1.0
         wait_for(lambda stopped=stopped: witness.now() > stopped + 0.7, "a rest")
         # A beat may have been under way when the button was pressed.
@@ -148,9 +148,9 @@ def test_start_stop_position_continue_and_a_new_tempo(
     assert again[:2] == [6, 7]
 
     sender.does("tempo 90")
-    changed = witness.now()
-    wait_for(lambda: witness.now() > changed + 4.5, "five beats")
-    slow = [seconds for _, seconds in onsets(witness, changed + 1.0)]
+    change_time = witness.now()
+    wait_for(lambda: witness.now() > change_time + 4.5, "five beats")
+    slow = [seconds for _, seconds in onsets(witness, change_time + 1.0)]
     assert (slow[-1] - slow[0]) / (len(slow) - 1) == pytest.approx(60.0 / 90.0, abs=0.07)
 
 
@@ -161,30 +161,30 @@ def test_each_library_hears_every_tick_and_knows_when_it_came(sender: Sender, li
 
     backends = need_library(library)()
     wait_for(lambda: "kelly-clock:out" in [port.name for port in list_inputs(backends)], "the sender's port")
-    opened = open_input("kelly-clock", backends)
+    midi_in = open_input("kelly-clock", backends)
     try:
-        assert opened.is_alive()
-        began = time.monotonic()
+        assert midi_in.is_alive()
+        start = time.monotonic()
         sender.does("start")
-        heard = opened.poll()
+        messages = midi_in.poll()
         ends = sender.played(4)
 
         def ticks() -> list[float]:
-            heard.extend(opened.poll())
-            return [message.seconds for message in heard if message.data == CLOCK]
+            messages.extend(midi_in.poll())
+            return [message.seconds for message in messages if message.data == CLOCK]
 
         wait_for(lambda: len(ticks()) >= 97, "four beats of ticks")
         assert ends > 0.0
-        assert opened.overflows == 0
-        assert heard[0].data == b"\xfa"
+        assert midi_in.overflows == 0
+        assert messages[0].data == b"\xfa"
         # Nearly all were taken after the last had come, so the library told when each came. JACK's clock, which the
         # sender goes by, is two or three times slower on a busy machine.
         came = ticks()
         gaps = sorted(later - earlier for earlier, later in itertools.pairwise(came))
         lasted = (came[96] - came[0]) / 96
-        assert 0.95 * 0.5 / 24 < lasted < (time.monotonic() - began) / 96
+        assert 0.95 * 0.5 / 24 < lasted < (time.monotonic() - start) / 96
         assert 0.25 * lasted < gaps[len(gaps) // 2] < 4.0 * lasted
         assert gaps[0] >= 0.0
     finally:
-        opened.close()
-    assert not opened.is_alive()
+        midi_in.close()
+    assert not midi_in.is_alive()

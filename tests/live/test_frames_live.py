@@ -67,30 +67,30 @@ def test_notes_and_clock_fall_on_their_sample(prompt_server: JackServer) -> None
     try:
         tries: list[float] = []
         while len(tries) < 2 and min(tries, default=9.0) > 2.0:
-            heard = perform(listener, 1.5, frame_accurate=True)
-            off = [float(np.median(np.abs(each))) * SAMPLE_RATE for each in (heard.gaps, heard.ticks)]
-            print(f"  off by {off[0]:.1f} frames (notes), {off[1]:.1f} frames (clock), {heard.xruns} xruns")
+            measurement = perform(listener, 1.5, frame_accurate=True)
+            off = [float(np.median(np.abs(each))) * SAMPLE_RATE for each in (measurement.gaps, measurement.ticks)]
+            print(f"  off by {off[0]:.1f} frames (notes), {off[1]:.1f} frames (clock), {measurement.xruns} xruns")
             tries.append(max(off))
-            assert heard.unended == 0
-            assert heard.notes >= 36 - heard.xruns
+            assert measurement.unended == 0
+            assert measurement.notes >= 36 - measurement.xruns
         assert min(tries) <= 2.0
     finally:
         listener.close()
 
 
-def first_said(messages: list[bytes]) -> list[bytes]:
+def drop_repeated_offs(messages: list[bytes]) -> list[bytes]:
     """Without the ends that a rushed server was told again."""
-    sounding: set[int] = set()
-    kept = []
+    sounding_keys: set[int] = set()
+    kept_messages = []
     for message in messages:
         if message[0] & 0xF0 == 0x90:
-            sounding.add(message[1])
-        elif message[1] not in sounding:
+            sounding_keys.add(message[1])
+        elif message[1] not in sounding_keys:
             continue
         else:
-            sounding.discard(message[1])
-        kept.append(message)
-    return kept
+            sounding_keys.discard(message[1])
+        kept_messages.append(message)
+    return kept_messages
 
 
 def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -> None:
@@ -100,9 +100,9 @@ def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -
         sink.send(Start(time.monotonic() + 0.1, 120.0))
         sink.send(Notes((NoteEvent(0.0, 0.2, 60, 80, 1, "part", cents=50.0),)))
         wait_for(lambda: witness.of_kind(0x80), "the note")
-    tuned = [data for _, data in witness.events if data[0] == 0xF0]
-    assert key_tunings(0, {60: (60 << 14) + (1 << 13)}) in tuned  # twelve bytes, whole
-    assert witness.sounding() == set()
+    tuning_messages = [data for _, data in witness.events if data[0] == 0xF0]
+    assert key_tunings(0, {60: (60 << 14) + (1 << 13)}) in tuning_messages  # twelve bytes, whole
+    assert witness.list_sounding_notes() == set()
 
 
 @pytest.mark.parametrize("victim", ["the parent, SIGKILL", "the scheduler, SIGTERM"])
@@ -111,14 +111,14 @@ def test_every_note_ends_when_a_process_does(witness: Witness, victim: str) -> N
     try:
         assert parent.stdout is not None
         scheduler_pid = int(parent.stdout.readline())
-        wait_for(lambda: witness.sounding() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
+        wait_for(lambda: witness.list_sounding_notes() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
         killed = witness.now()
         if victim.startswith("the parent"):
             parent.kill()
         else:
             os.kill(scheduler_pid, signal.SIGTERM)
         wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) == 4, "the silence")
-        assert witness.sounding() == set()
+        assert witness.list_sounding_notes() == set()
         silent = max(seconds for seconds, _ in witness.of_kind(0x80, 0xB0))
         print(f"  {victim}: silent after {(silent - killed) * 1e3:.1f} ms")
         assert silent - killed < SILENCE_LIMIT_SECONDS
@@ -144,9 +144,9 @@ def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(own_server: 
     sink.send(Start(time.monotonic(), 120.0))
     end(own_server.process)
     wait_for(lambda: sink.health().error, "the report")
-    begun = time.monotonic()
+    start = time.monotonic()
     sink.send(Stop())
-    assert time.monotonic() - begun < 4.0
+    assert time.monotonic() - start < 4.0
     assert "is gone" in str(sink.health().error)
 
 
@@ -172,15 +172,15 @@ def test_a_late_thread_loses_no_note_off(own_server: JackServer, monkeypatch: py
     witness = Witness("kelly-own-witness")
     try:
         out = backend_jack.JackBackend().open(witness.port_name)
-        due = time.monotonic() + 0.6
+        due_time = time.monotonic() + 0.6
         for i in range(300):
-            due += 0.008
-            time.sleep(max(0.0, due - 0.02 - time.monotonic()))
-            out.send_at(note_on(1, 30 + i % 90, 80), due)
-            out.send_at(note_off(1, 30 + i % 90), due + 0.004)
+            due_time += 0.008
+            time.sleep(max(0.0, due_time - 0.02 - time.monotonic()))
+            out.send_at(note_on(1, 30 + i % 90, 80), due_time)
+            out.send_at(note_off(1, 30 + i % 90), due_time + 0.004)
         out.close()
         assert len({data for _, data in witness.of_kind(0x90)}) == 90
-        wait_for(lambda: witness.sounding() == set(), "the end of all notes", 2.0)
+        wait_for(lambda: witness.list_sounding_notes() == set(), "the end of all notes", 2.0)
         assert out.dropped_messages == 0
     finally:
         witness.close()
@@ -188,8 +188,8 @@ def test_a_late_thread_loses_no_note_off(own_server: JackServer, monkeypatch: py
 
 def test_what_lay_too_long_is_a_rest_but_its_end_is_sent(witness: Witness) -> None:
     out = backend_jack.JackBackend().open(witness.port_name)
-    begun = witness.now()
-    wait_for(lambda: witness.now() > begun + 0.2, "the connection")
+    start = witness.now()
+    wait_for(lambda: witness.now() > start + 0.2, "the connection")
     long_ago = time.monotonic() - 1.0
     out.send_at(note_on(1, 60, 80), long_ago)
     out.send_at(note_off(1, 60), long_ago)
@@ -197,7 +197,7 @@ def test_what_lay_too_long_is_a_rest_but_its_end_is_sent(witness: Witness) -> No
     out.send(note_off(1, 61))
     out.close()
     wait_for(lambda: len(witness.events) >= 3, "what is left")
-    assert first_said([data for _, data in witness.events]) == [note_on(1, 61, 80), note_off(1, 61)]
+    assert drop_repeated_offs([data for _, data in witness.events]) == [note_on(1, 61, 80), note_off(1, 61)]
     assert note_off(1, 60) in [data for _, data in witness.events]
     assert out.dropped_messages == 1
     with pytest.raises(MidiError, match="is closed"):
@@ -206,15 +206,15 @@ def test_what_lay_too_long_is_a_rest_but_its_end_is_sent(witness: Witness) -> No
 
 def test_more_than_a_period_holds_goes_on_in_the_next_and_what_none_holds_is_left_out(witness: Witness) -> None:
     out = backend_jack.JackBackend().open(witness.port_name)
-    begun = witness.now()
-    wait_for(lambda: witness.now() > begun + 0.2, "the connection")
+    start = witness.now()
+    wait_for(lambda: witness.now() > start + 0.2, "the connection")
     burst = [message(1, key) for _ in range(20) for key in range(100) for message in (soft_on, note_off)]
     out.send(bytes([0xF0, *bytes(1 << 20), 0xF7]))
     for message in burst:
         out.send(message)
     wait_for(lambda: len(witness.events) >= len(burst), "the burst")
     out.close()
-    assert first_said([data for _, data in witness.events]) == burst
+    assert drop_repeated_offs([data for _, data in witness.events]) == burst
     assert out.dropped_messages == 1
 
 

@@ -34,9 +34,9 @@ LIMIT_SECONDS = 0.2 * PERIOD_SECONDS
 
 @pytest.fixture
 def backend(jack_server: JackServer) -> JackBackend:
-    (found,) = backend_jack.find_backends()
-    assert isinstance(found, JackBackend)
-    return found
+    (jack_backend,) = backend_jack.find_backends()
+    assert isinstance(jack_backend, JackBackend)
+    return jack_backend
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def end_note(pitch: int) -> bytes:
 
 
 def hear(source: MidiIn, count: int) -> list[ReceivedMessage]:
-    heard: list[ReceivedMessage] = []
-    wait_for(lambda: (heard.extend(source.poll()), len(heard) >= count)[1], f"{count} messages")
-    return heard
+    messages: list[ReceivedMessage] = []
+    wait_for(lambda: (messages.extend(source.poll()), len(messages) >= count)[1], f"{count} messages")
+    return messages
 
 
 def test_twenty_notes_come_in_order_each_with_the_time_of_its_frame(connected: tuple[MidiIn, JackOut]) -> None:
@@ -71,12 +71,12 @@ def test_twenty_notes_come_in_order_each_with_the_time_of_its_frame(connected: t
         for number, pitch in enumerate(MELODY):
             out.send_at(start_note(pitch), start + number * SPACING_SECONDS)
             out.send_at(end_note(pitch), start + (number + 0.5) * SPACING_SECONDS)
-        heard = hear(source, 40)
-        assert [one.data for one in heard] == [
+        messages = hear(source, 40)
+        assert [one.data for one in messages] == [
             m for pitch in MELODY for m in (note_on(1, pitch, 80), note_off(1, pitch))
         ]
         assert source.overflows == 0
-        times = [one.seconds for one in heard]
+        times = [one.seconds for one in messages]
         assert times == sorted(times)
         assert times[-1] <= read_clock()
         errors = sorted(abs(later - earlier - 0.5 * SPACING_SECONDS) for earlier, later in itertools.pairwise(times))
@@ -102,8 +102,8 @@ def test_a_panic_is_heard_after_a_sysex_without_its_end(prompt_server: JackServe
         with closing(JackBackend().open(name)) as out:
             for data in (note_on(1, 60, 80), broken, panic, broken, note_on(1, 62, 80), b"\x01\xf7", panic):
                 out.send(data)
-            heard = [one.data for one in hear(source, 4)]
-    assert heard == [note_on(1, 60, 80), panic, note_on(1, 62, 80), panic]
+            messages = [one.data for one in hear(source, 4)]
+    assert messages == [note_on(1, 60, 80), panic, note_on(1, 62, 80), panic]
 
 
 def test_an_input_follows_a_period_that_is_changed(own_server: JackServer) -> None:
@@ -119,11 +119,11 @@ def test_an_output_is_heard_by_the_input_that_names_it(backend: JackBackend) -> 
         with closing(backend.open_input(name)) as source:
             assert (source.name, source.is_alive()) == (name, True)
 
-            def heard() -> bool:
+            def receives_note() -> bool:
                 out.send(note_on(1, 60, 80))
                 return note_on(1, 60, 80) in [one.data for one in source.poll()]
 
-            wait_for(heard, "a note")
+            wait_for(receives_note, "a note")
             out.close()
             wait_for(lambda: not source.is_alive(), "the loss")
         assert not source.is_alive()
@@ -141,9 +141,9 @@ def test_an_input_tells_that_its_server_died_and_closes_quickly(own_server: Jack
     assert source.is_alive()
     end(own_server.process)
     wait_for(lambda: not source.is_alive(), "the loss")
-    began = time.monotonic()
+    start = time.monotonic()
     source.close()
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - start < 3.0
     assert backend_jack.find_backends() == []
 
 

@@ -31,7 +31,7 @@ class Listener:
     """listener.py, and what it has said."""
 
     def __init__(self, *arguments: str) -> None:
-        self.said: list[list[str]] = []
+        self.lines: list[list[str]] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.live.listener", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
@@ -42,26 +42,26 @@ class Listener:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.said.append(line.split())
+            self.lines.append(line.split())
 
     def after(self, word: str, times: int = 1) -> list[str]:
         """What it said behind this word the `times`-th time, as soon as it has."""
 
-        def found() -> list[list[str]]:
-            assert self.process.poll() in (None, 0), f"it ended with {self.process.returncode} after {self.said[-3:]}"
-            return [rest for first, *rest in list(self.said) if first == word]
+        def find_lines() -> list[list[str]]:
+            assert self.process.poll() in (None, 0), f"it ended with {self.process.returncode} after {self.lines[-3:]}"
+            return [rest for first, *rest in list(self.lines) if first == word]
 
-        wait_for(lambda: len(found()) >= times, f"{word!r} of the listener", START_SECONDS)
-        return found()[times - 1]
+        wait_for(lambda: len(find_lines()) >= times, f"{word!r} of the listener", START_SECONDS)
+        return find_lines()[times - 1]
 
     def hears(self, sender: Sender, connection: int, message: str) -> None:
         """Send until it is received: JACK switches to the new graph some periods after it connects."""
 
-        def heard() -> bool:
+        def receives_note() -> bool:
             sender.does(f"send {message}")
-            return ["heard", str(connection), message] in self.said
+            return ["heard", str(connection), message] in self.lines
 
-        wait_for(heard, f"{message} by connection {connection}", START_SECONDS)
+        wait_for(receives_note, f"{message} by connection {connection}", START_SECONDS)
 
     def close(self) -> None:
         """In order, with nothing left open."""
@@ -84,16 +84,16 @@ def sending(name: str, bpm: float = 120.0) -> Iterator[Sender]:
 def connections() -> dict[str, list[str]]:
     """Return every port of the server with its connections; none where jack_lsp hangs."""
     try:
-        listed = subprocess.run(["jack_lsp", "-c"], capture_output=True, text=True, check=False, timeout=5.0).stdout
+        listing = subprocess.run(["jack_lsp", "-c"], capture_output=True, text=True, check=False, timeout=5.0).stdout
     except subprocess.TimeoutExpired:
         return {}
-    found: dict[str, list[str]] = {}
-    for line in listed.splitlines():
+    ports_by_name: dict[str, list[str]] = {}
+    for line in listing.splitlines():
         if line.startswith(" "):
-            found[list(found)[-1]].append(line.strip())
+            ports_by_name[list(ports_by_name)[-1]].append(line.strip())
         else:
-            found[line] = []
-    return found
+            ports_by_name[line] = []
+    return ports_by_name
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -101,20 +101,20 @@ def test_a_sender_that_leaves_and_returns_is_heard_again(jack_server: JackServer
     need_library(library)
     with sending("kelly-sender") as sender:
         listener = Listener(library, "kelly-sender:out")
-        opened = listener.after("open")
+        open_words = listener.after("open")
         listener.hears(sender, 0, PRESSED)
     try:
-        lost = listener.after("gone")
+        gone_words = listener.after("gone")
         listener.after("try", 12)
         with sending("kelly-sender") as sender:
-            assert int(listener.after("back")[0]) < int(opened[0]) + A_FEW, "a dozen tries leave no file open"
+            assert int(listener.after("back")[0]) < int(open_words[0]) + A_FEW, "a dozen tries leave no file open"
             listener.hears(sender, 1, PRESSED_AGAIN)
             listener.close()
     finally:
         listener.close()
     assert listener.process.returncode == 0
-    assert listener.said[-1][0] == "closed"
-    assert int(listener.said[-1][1]) < int(lost[0]) + A_FEW
+    assert listener.lines[-1][0] == "closed"
+    assert int(listener.lines[-1][1]) < int(gone_words[0]) + A_FEW
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -123,13 +123,13 @@ def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, libr
     listener = Listener(library)
     server = own_server
     try:
-        opened = listener.after("open")
+        open_words = listener.after("open")
         for death in (1, 2):
             end(server.process)
             listener.after("gone", death)
             listener.after("try", 10 * death)
             server = start_jackd(own_server.name)
-            assert int(listener.after("back", death)[0]) < int(opened[0]) + A_FEW, "ten tries leave no file open"
+            assert int(listener.after("back", death)[0]) < int(open_words[0]) + A_FEW, "ten tries leave no file open"
         virtual = wait_for(lambda: [port for port in connections() if port.endswith(":Kelly Live in")], "the port")
         with sending("kelly-sender") as sender:
             subprocess.run(["jack_connect", "kelly-sender:out", virtual[0]], check=True, capture_output=True)
@@ -179,6 +179,6 @@ def test_a_band_synchronises_again_to_a_returning_clock(witness: Witness) -> Non
                 stopped = witness.now()
                 again.does("start")
                 program.wait_until_plays_again(stopped, "the start")
-                said = program.end()
-    assert "the MIDI input 'kelly-clock:out' is gone; kelly-live opens it again" in said
-    assert said.count("the MIDI input: back") == 1
+                output = program.end()
+    assert "the MIDI input 'kelly-clock:out' is gone; kelly-live opens it again" in output
+    assert output.count("the MIDI input: back") == 1

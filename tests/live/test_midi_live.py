@@ -71,7 +71,7 @@ def spacing_error(times: list[float], expected_seconds: float) -> float:
 def drop_repeats(messages: Iterable[bytes]) -> list[bytes]:
     """Leave out an end that is sent again with no note between: an output through libjack does so where JACK missed a
     period."""
-    kept: list[bytes] = []
+    kept_messages: list[bytes] = []
     ends: set[bytes] = set()
     for data in messages:
         if data[0] & 0xF0 == 0x90:
@@ -80,8 +80,8 @@ def drop_repeats(messages: Iterable[bytes]) -> list[bytes]:
             continue
         else:
             ends.add(data)
-        kept.append(data)
-    return kept
+        kept_messages.append(data)
+    return kept_messages
 
 
 def in_three_tries(performance: Callable[[], float]) -> None:
@@ -114,18 +114,18 @@ def test_two_ports_of_one_kind_need_more_of_the_name(witness: Witness) -> None:
 
 
 def test_notes_reach_a_named_port_in_order_and_in_time(witness: Witness) -> None:
-    expected = [m for i in range(24) for m in (note_on(1, MELODY[i % 8], 80), note_off(1, MELODY[i % 8]))]
+    messages = [m for i in range(24) for m in (note_on(1, MELODY[i % 8], 80), note_off(1, MELODY[i % 8]))]
 
     def performance() -> float:
         witness.events.clear()
         with SchedulerClient("witness in") as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes(tuple(melody(24))))
-            wait_for(lambda: len(witness.events) >= 48 and witness.events[-1][1] == expected[-1], "24 notes")
+            wait_for(lambda: len(witness.events) >= 48 and witness.events[-1][1] == messages[-1], "24 notes")
         health = scheduler.health()
         late = (health.p50_late_seconds, health.p99_late_seconds, health.worst_late_seconds)
         print("  deadline error p50/p99/worst: " + " / ".join(f"{seconds * 1e3:.3f} ms" for seconds in late))
-        assert drop_repeats(data for _, data in witness.events)[:48] == expected
+        assert drop_repeats(data for _, data in witness.events)[:48] == messages
         return spacing_error([seconds for seconds, _ in witness.of_kind(0x90)], 0.125)
 
     in_three_tries(performance)
@@ -147,8 +147,8 @@ def test_a_tempo_change_on_the_way_is_heard(witness: Witness) -> None:
 
 def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -> None:
     scheduler = SchedulerClient()
-    opened = scheduler.open()
-    assert (opened.name, opened.is_virtual) == ("Kelly Live", True)
+    port = scheduler.open()
+    assert (port.name, port.is_virtual) == ("Kelly Live", True)
     try:
         witness.listen_to("Kelly Live")
         scheduler.send(Start(time.monotonic() + 0.1, 120.0))
@@ -157,7 +157,7 @@ def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -
     finally:
         scheduler.send(Stop())
     assert [data[1] for _, data in witness.of_kind(0x90)] == MELODY
-    assert witness.sounding() == set()
+    assert witness.list_sounding_notes() == set()
 
 
 def test_clock_is_24_ticks_a_beat(witness: Witness) -> None:
@@ -192,7 +192,7 @@ def playing_parent(request: pytest.FixtureRequest, witness: Witness) -> Iterator
         if request.param == "virtual":
             witness.listen_to("Kelly Live")
         parent.stdin.write("go\n")
-        wait_for(lambda: witness.sounding() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
+        wait_for(lambda: witness.list_sounding_notes() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
         yield parent, scheduler_pid
     finally:
         parent.kill()
@@ -211,7 +211,7 @@ def test_every_note_ends_when_a_process_does(
         os.kill(scheduler_pid, signal.SIGTERM)
     # note-offs, then CC 123 and CC 120 on the two channels that were used
     wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) >= 4, "the silence")
-    assert witness.sounding() == set()
+    assert witness.list_sounding_notes() == set()
     assert sorted(drop_repeats(data for _, data in witness.of_kind(0x80))) == [
         note_off(1, 60),
         note_off(1, 64),
@@ -243,7 +243,7 @@ def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) ->
         with SchedulerClient("own-witness in") as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes((NoteEvent(0.0, 1000.0, 60, 80, 3, "pad"),)))
-            wait_for(lambda: witness.sounding() == {(3, 60)}, "the held note")
+            wait_for(lambda: witness.list_sounding_notes() == {(3, 60)}, "the held note")
             assert scheduler.process_id is not None
             os.kill(scheduler.process_id, signal.SIGKILL)
             wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) == 2, "the parent's silence")
@@ -271,9 +271,9 @@ def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(own_server: 
         scheduler.send(Start(time.monotonic(), 120.0))
         end(own_server.process)
         wait_for(lambda: scheduler.health().error, "the report")
-        begun = time.monotonic()
+        start = time.monotonic()
         scheduler.send(Stop())
-        assert time.monotonic() - begun < 4.0
+        assert time.monotonic() - start < 4.0
         assert "is gone" in str(scheduler.health().error)
     finally:
         listener.close()
@@ -297,20 +297,20 @@ def test_each_back_end_delivers_all_it_was_given_before_it_closes(
 ) -> None:
     among = need_library(library)()
     assert [backend.name for backend in among] == [f"{'libjack' if library == 'jack' else library}:jack"]
-    opened = open_output(query, among)
+    out = open_output(query, among)
     if query is None:
         witness.listen_to(VIRTUAL_PORT_NAME)
-    assert opened.is_virtual == (query is None)
-    opened.out.send(note_on(1, 60, 80))
-    opened.out.send(note_off(1, 60))
-    opened.out.close()
-    opened.out.close()
+    assert out.is_virtual == (query is None)
+    out.out.send(note_on(1, 60, 80))
+    out.out.send(note_off(1, 60))
+    out.out.close()
+    out.out.close()
     assert [data for _, data in wait_for(lambda: list(witness.events), "the notes")][:2] == [
         note_on(1, 60, 80),
         note_off(1, 60),
     ]
     with pytest.raises(MidiError, match="is closed"):
-        opened.out.send(note_on(1, 60, 80))
+        out.out.send(note_on(1, 60, 80))
 
 
 def test_fluidsynth_sounds_and_falls_silent(witness: Witness, fluidsynth: str) -> None:

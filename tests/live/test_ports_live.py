@@ -30,8 +30,8 @@ def far_witness(witness: Witness) -> Iterator[Witness]:
 
 def channels(witness: Witness, since: int = 0) -> set[int]:
     """Channels of the notes that began, from the `since`-th event on."""
-    begun = [data for _, data in list(witness.events)[since:] if data[0] & 0xF0 == 0x90 and data[2]]
-    return {(data[0] & 15) + 1 for data in begun}
+    note_ons = [data for _, data in list(witness.events)[since:] if data[0] & 0xF0 == 0x90 and data[2]]
+    return {(data[0] & 15) + 1 for data in note_ons}
 
 
 class Duo:
@@ -51,12 +51,12 @@ class Duo:
         far_witness.listen_to("Kelly Live backing")
         self._conductor.start(self._clock.now() + 0.3, FAST)
 
-    def play(self, what: str, until: Callable[[], object]) -> None:
-        def done() -> bool:
+    def play(self, description: str, until: Callable[[], object]) -> None:
+        def is_done() -> bool:
             self._conductor.advance(self._clock.now(), FAST)
             return bool(until())
 
-        wait_for(done, what, 20.0)
+        wait_for(is_done, description, 20.0)
 
     def end(self) -> None:
         self.sink.send(Stop())
@@ -82,15 +82,16 @@ def test_two_ports_play_their_own_parts_and_a_preset_follows(witness: Witness, f
 
         duo.host.change_preset()
         duo.play("a bass on channel 6", lambda: 6 in channels(far_witness))
-        changed = len(far_witness.events)
+        event_count = len(far_witness.events)
         assert [data for _, data in far_witness.of_kind(0xC0)] == [bytes([0xC5, 43])]
         duo.play("the violin's program", lambda: [data for _, data in witness.of_kind(0xC0)] == [bytes([0xC0, 40])])
-        duo.play("some more of it", lambda: len(far_witness.events) > changed + 60)
-        assert channels(far_witness, changed + 12) == {6}
-        assert {channel for channel, _ in far_witness.sounding()} <= {6}, "nothing hangs from the preset before"
+        duo.play("some more of it", lambda: len(far_witness.events) > event_count + 60)
+        assert channels(far_witness, event_count + 12) == {6}
+        far_channels = {channel for channel, _ in far_witness.list_sounding_notes()}
+        assert far_channels <= {6}, "nothing hangs from the preset before"
     finally:
         duo.end()
-    wait_for(lambda: not witness.sounding() and not far_witness.sounding(), "silence", 5.0)
+    wait_for(lambda: not witness.list_sounding_notes() and not far_witness.list_sounding_notes(), "silence", 5.0)
 
 
 @pytest.mark.timeout(100)
@@ -110,4 +111,4 @@ def test_one_port_dies_and_the_other_plays_on(
         duo.play("the tune goes on", lambda: len(witness.events) > alive + 8)
     finally:
         duo.end()
-    wait_for(lambda: not witness.sounding(), "silence", 5.0)
+    wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)

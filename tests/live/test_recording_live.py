@@ -64,7 +64,7 @@ def kelly(pads: Pads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     process.communicate()
 
 
-def logged(log: Path, event: str) -> list[dict]:
+def read_log_events(log: Path, event: str) -> list[dict]:
     lines = log.read_bytes().splitlines()[1:] if log.exists() else []
     return [record for line in lines if (record := json.loads(line))["event"] == event]
 
@@ -72,15 +72,15 @@ def logged(log: Path, event: str) -> list[dict]:
 def note_ons(midi: Path) -> list[tuple[float, int, int]]:
     """(seconds, channel 0-15, key) of the file's notes, drums left out (their channel is another track)."""
     file = mido.MidiFile(midi)
-    now, found = 0.0, []
+    now, ons = 0.0, []
     for message in file:
         now += message.time
         if message.type == "note_on" and message.velocity:
-            found.append((now, message.channel, message.note))
-    return found
+            ons.append((now, message.channel, message.note))
+    return ons
 
 
-def heard(witness: Witness) -> list[tuple[float, int, int]]:
+def list_received_notes(witness: Witness) -> list[tuple[float, int, int]]:
     return [(seconds, data[0] & 15, data[1]) for seconds, data in witness.of_kind(0x90) if data[2]]
 
 
@@ -95,14 +95,16 @@ def test_the_recording_holds_what_sounded_and_a_controller_overrides(
 ) -> None:
     log = tmp_path / "set.jsonl"
     witness.listen_to("Kelly Live")
-    wait_for(lambda: len(heard(witness)) > 10, "music", 60.0)
+    wait_for(lambda: len(list_received_notes(witness)) > 10, "music", 60.0)
     pads.press(27)
-    wait_for(lambda: logged(log, "action"), "a freeze in the log", 10.0)
-    assert {"name": "freeze", "source": "midi"}.items() <= logged(log, "action")[0].items()
+    wait_for(lambda: read_log_events(log, "action"), "a freeze in the log", 10.0)
+    assert {"name": "freeze", "source": "midi"}.items() <= read_log_events(log, "action")[0].items()
     pads.press(29)
-    wait_for(lambda: logged(log, "panic"), "a panic", 10.0)
+    wait_for(lambda: read_log_events(log, "panic"), "a panic", 10.0)
     quiet_from = witness.now()
-    wait_for(lambda: any(seconds > quiet_from + 0.3 for seconds, *_ in heard(witness)), "music again", 20.0)
+    wait_for(
+        lambda: any(seconds > quiet_from + 0.3 for seconds, *_ in list_received_notes(witness)), "music again", 20.0
+    )
     time.sleep(1.0)
     kelly.send_signal(signal.SIGINT)
     out, err = kelly.communicate(timeout=20.0)
@@ -112,10 +114,11 @@ def test_the_recording_holds_what_sounded_and_a_controller_overrides(
 
     assert "notes: the same" in replayed(log, tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "set.mid").read_bytes()
-    by_ear, dropped = heard(witness), max((record["dropped"] for record in logged(log, "counted")), default=0)
+    received_notes = list_received_notes(witness)
+    dropped_notes = max((record["dropped"] for record in read_log_events(log, "counted")), default=0)
     # The last few milliseconds before the stop may go either way when it is live.
-    assert (keys(by_ear) - keys(note_ons(tmp_path / "set.mid"))).total() <= 2
-    assert (keys(note_ons(tmp_path / "set.mid")) - keys(by_ear)).total() <= dropped + 2
+    assert (keys(received_notes) - keys(note_ons(tmp_path / "set.mid"))).total() <= 2
+    assert (keys(note_ons(tmp_path / "set.mid")) - keys(received_notes)).total() <= dropped_notes + 2
 
 
 def keys(notes: list[tuple[float, int, int]]) -> Counter[int]:
@@ -129,14 +132,14 @@ def test_after_a_kill_the_log_holds_all_but_the_last_second(
 ) -> None:
     """On a server that does not wait for clients: its MIDI input is one, and dies with it."""
     witness.listen_to("Kelly Live")
-    wait_for(lambda: len(heard(witness)) > 24, "music", 60.0)
+    wait_for(lambda: len(list_received_notes(witness)) > 24, "music", 60.0)
     killed = witness.now()
     kelly.send_signal(signal.SIGKILL)
     kelly.communicate(timeout=20.0)
     assert not (tmp_path / "set.mid").exists()
     print(replayed(tmp_path / "set.jsonl", tmp_path / "saved.mid"))
     saved = note_ons(tmp_path / "saved.mid")
-    by_ear = [note for note in heard(witness) if note[0] < killed - 1.0]
+    by_ear = [note for note in list_received_notes(witness) if note[0] < killed - 1.0]
     assert len(by_ear) > 3
     assert not keys(by_ear) - keys(saved)
 

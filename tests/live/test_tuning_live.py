@@ -40,13 +40,13 @@ time.sleep(60)
 """
 
 
-def notes_on(tape: np.ndarray) -> list[np.ndarray]:
+def notes_on(sound: np.ndarray) -> list[np.ndarray]:
     """Return the middle of each note, found by loudness: a busy machine's JACK runs slow."""
     block = SAMPLE_RATE // 50
-    level = np.sqrt(np.mean(tape[: len(tape) // block * block].reshape(-1, block) ** 2, axis=1))
+    level = np.sqrt(np.mean(sound[: len(sound) // block * block].reshape(-1, block) ** 2, axis=1))
     loud = np.concatenate([[False], level > 0.2 * np.quantile(level, 0.8), [False]])
     edges = np.flatnonzero(np.diff(loud.astype(int))).reshape(-1, 2)
-    return [tape[block * a : block * b][block * (b - a) // 4 : -block * (b - a) // 8] for a, b in edges if b - a > 15]
+    return [sound[block * a : block * b][block * (b - a) // 4 : -block * (b - a) // 8] for a, b in edges if b - a > 15]
 
 
 @pytest.mark.parametrize("tuning", [Tuning("bend"), Tuning("mpe"), Tuning("mts")], ids=lambda t: t.mode)
@@ -54,17 +54,17 @@ def test_fluidsynth_sounds_in_tune_live(organ: str, tuning: Tuning, tmp_path: Pa
     out = tmp_path / "tape.npy"
     length = FEW[-1].onset_beats + 2.0
     script = str(Path(__file__).with_name("recorder.py"))
-    tape = subprocess.Popen(
+    recorder = subprocess.Popen(
         [sys.executable, script, organ.partition(":")[0] + ":left", str(length), str(out)],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert tape.stdout is not None
-    assert tape.stdout.readline() == "recording\n"
+    assert recorder.stdout is not None
+    assert recorder.stdout.readline() == "recording\n"
     with SchedulerClient(organ) as scheduler:
         scheduler.send(tuning.with_programs(PROGRAMS))
         scheduler.send(Start(time.monotonic() + 0.3, 60.0))
         scheduler.send(Notes(tuple(replace(note, velocity=100) for note in FEW)))
-        assert tape.wait(length + 20.0) == 0
+        assert recorder.wait(length + 20.0) == 0
     sounds = notes_on(np.load(out).astype(float))
     assert len(sounds) == len(FEW)
     errors = np.abs(measure_cents(sounds, FEW))
@@ -80,19 +80,19 @@ def test_a_killed_process_leaves_no_note_and_no_bend(witness: Witness, mode: str
         assert parent.stdout is not None
         scheduler = int(parent.stdout.readline())
 
-        def heard() -> Receiver:
+        def read_receiver() -> Receiver:
             return Receiver().hear(RecordedMessage(seconds, data) for seconds, data in list(witness.events))
 
-        wait_for(lambda: len(witness.sounding()) == 6, "six notes")
-        before = heard()
-        assert sorted(voice.heard[-1] for voice in before.voices) == pytest.approx(
+        wait_for(lambda: len(witness.list_sounding_notes()) == 6, "six notes")
+        before = read_receiver()
+        assert sorted(voice.pitches[-1] for voice in before.voices) == pytest.approx(
             [60 + i + (10.0 * i - 35.0) / 100.0 for i in range(6)], abs=0.004
         )
         os.kill(parent.pid if victim == "parent" else scheduler, signal.SIGKILL)
 
         def straight() -> bool:
-            receiver = heard()
-            return not receiver.sounding() and all(
+            receiver = read_receiver()
+            return not receiver.list_sounding_notes() and all(
                 receiver.pitch(channel, key) == key for channel in range(1, 17) for key in range(128)
             )
 

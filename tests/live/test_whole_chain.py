@@ -108,23 +108,23 @@ def test_a_recording_in_music_out_of_a_real_synth(
 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20.0)
-    wait_for(lambda: not witness.sounding(), "the last note's end", 5.0)
+    wait_for(lambda: not witness.list_sounding_notes(), "the last note's end", 5.0)
     print(out)
 
     assert process.returncode == 128 + signal.SIGINT, err
     assert err == ""
     assert peak > 0.01  # fluidsynth is not silent
-    played = notes_on(witness)
-    assert {(data[0] & 15) + 1 for _, data in played} >= {1, 2, 3, 10}
-    assert len(played) > seconds  # more than a note a second, all parts together
-    assert len({data[1] for _, data in played}) >= 8
+    notes = notes_on(witness)
+    assert {(data[0] & 15) + 1 for _, data in notes} >= {1, 2, 3, 10}
+    assert len(notes) > seconds  # more than a note a second, all parts together
+    assert len({data[1] for _, data in notes}) >= 8
     assert witness.of_kind(0xF8)  # MIDI clock
     lines = out.splitlines()
     assert lines[0].startswith("listening to ")
     assert "stopped:" in lines[-1]
-    heard = [line for line in lines[1:-1] if "BPM" in line]
-    assert heard  # the plain status of a terminal that is none
-    levels = [float(line.split("in ")[1].split(" dB")[0]) for line in heard if " dB" in line]
+    tempo_lines = [line for line in lines[1:-1] if "BPM" in line]
+    assert tempo_lines  # the plain status of a terminal that is none
+    levels = [float(line.split("in ")[1].split(" dB")[0]) for line in tempo_lines if " dB" in line]
     assert max(levels) > -50.0  # it heard the recording, not the dummy driver's silence
 
 
@@ -137,7 +137,7 @@ def test_a_signal_stops_it_cleanly(start: Start, witness: Witness, number: signa
     process.send_signal(number)
     _, err = process.communicate(timeout=10.0)
     assert (process.returncode, err) == (128 + number, "")
-    wait_for(lambda: not witness.sounding(), "silence", 5.0)
+    wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)
 
 
 @pytest.mark.timeout(200)

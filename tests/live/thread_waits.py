@@ -18,7 +18,7 @@ _REALTIME, _ABSOLUTE = 0, 1  # of clock_nanosleep
 def waits(process: int) -> tuple[int, list[str]]:
     """How many threads of the process wait just now, and those whose wait is timed by the wall clock."""
     calls = _CALLS.get(platform.machine())
-    seen, wrong = 0, []
+    count, wrong = 0, []
     for task in Path(f"/proc/{process}/task").glob("*"):
         try:
             number, *rest = task.joinpath("syscall").read_text().split()
@@ -27,10 +27,10 @@ def waits(process: int) -> tuple[int, list[str]]:
             continue  # it has ended, or the system does not tell
         if calls is None or not number.isdigit():
             continue  # it runs
-        seen += 1
+        count += 1
         first, second, _, fourth, *_ = (int(word, 16) for word in rest)
         futex = int(number) == calls[0] and second & _COMMAND == _WAIT_BITSET and fourth and second & _BY_WALL_CLOCK
         sleep = int(number) == calls[1] and (first, second) == (_REALTIME, _ABSOLUTE)
         if futex or sleep:
             wrong.append(f"{name}: {'futex' if futex else 'clock_nanosleep'}")
-    return seen, wrong
+    return count, wrong

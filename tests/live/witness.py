@@ -37,15 +37,15 @@ def main(name: str) -> None:
                 level, peak[0] = peak[0], 0.0
                 return f"peak {level}"
             case ["connect", source, target]:
-                wanted = [p for p in client.get_ports(is_output=True) if source in p.name.replace(" ", "")]
-                wanted = [p for p in wanted if p.is_midi == (target == "midi")]
-                if not wanted:
+                ports = [p for p in client.get_ports(is_output=True) if source in p.name.replace(" ", "")]
+                ports = [p for p in ports if p.is_midi == (target == "midi")]
+                if not ports:
                     return "no such port"
-                client.connect(wanted[0], midi if target == "midi" else audio)
+                client.connect(ports[0], midi if target == "midi" else audio)
                 return "ok"
             case ["input", part]:
-                found = [p.name for p in client.get_ports(is_input=True, is_midi=True) if part in p.name]
-                return f"input {found[0]}" if found else "no such port"
+                names = [p.name for p in client.get_ports(is_input=True, is_midi=True) if part in p.name]
+                return f"input {names[0]}" if names else "no such port"
         return f"no such command {words}"
 
     def tell() -> None:

@@ -21,14 +21,14 @@ class Channel:
 
 @dataclass
 class Voice:
-    """A note that sounds, or rings after `ended`; `heard` is every pitch it had, in semitones."""
+    """A note that sounds, or rings after `end_seconds`; `pitches` is every pitch it had, in semitones."""
 
-    started: float
+    start_seconds: float
     channel: int
     key: int
     program: int
-    heard: list[float]
-    ended: float | None = None
+    pitches: list[float]
+    end_seconds: float | None = None
 
 
 class Receiver:
@@ -51,14 +51,14 @@ class Receiver:
         for message in messages:
             self._take(message.seconds, message.data)
             for voice in self.voices:
-                if voice.ended is None or message.seconds < voice.ended + RING_SECONDS - 1e-9:
+                if voice.end_seconds is None or message.seconds < voice.end_seconds + RING_SECONDS - 1e-9:
                     pitch = self.pitch(voice.channel, voice.key)
-                    if pitch != voice.heard[-1]:
-                        voice.heard.append(pitch)
+                    if pitch != voice.pitches[-1]:
+                        voice.pitches.append(pitch)
         return self
 
-    def sounding(self) -> list[Voice]:
-        return [voice for voice in self.voices if voice.ended is None]
+    def list_sounding_notes(self) -> list[Voice]:
+        return [voice for voice in self.voices if voice.end_seconds is None]
 
     def _take(self, seconds: float, data: bytes) -> None:
         if data[:5] == bytes([0xF0, 0x7F, 0x7F, 0x08, 0x02]):
@@ -76,9 +76,9 @@ class Receiver:
             voice = Voice(seconds, number, data[1], channel.program, [self.pitch(number, data[1])])
             self.voices.append(voice)
         elif kind == "note_off":
-            for voice in self.sounding():
+            for voice in self.list_sounding_notes():
                 if (voice.channel, voice.key) == (number, data[1]):
-                    voice.ended = seconds
+                    voice.end_seconds = seconds
         elif kind == "pitch_bend":
             channel.bend = data[1] + 128 * data[2]
         elif kind == "program_change":
@@ -99,8 +99,8 @@ class Receiver:
             for member in range(2, 2 + value):
                 self.channels[member].bend_range = 48.0
         elif controller in (120, 123):
-            for voice in self.sounding():
+            for voice in self.list_sounding_notes():
                 if voice.channel == number:
-                    voice.ended = seconds
+                    voice.end_seconds = seconds
             if controller == 120:
-                self.voices = [voice for voice in self.voices if voice.channel != number or voice.ended is None]
+                self.voices = [voice for voice in self.voices if voice.channel != number or voice.end_seconds is None]

@@ -25,7 +25,7 @@ SONG = [
 ]
 
 
-def performed() -> OfflineScheduler:
+def perform_song() -> OfflineScheduler:
     scheduler = OfflineScheduler(send_clock=True)
     scheduler.send(Start(0.0, 120.0))
     scheduler.send(TempoChange(TempoPoint(2.0, 60.0)))
@@ -49,7 +49,7 @@ def score(track: mido.MidiTrack) -> list[tuple[float, str, int]]:
 
 
 def test_a_file_holds_the_score_in_beats_a_track_a_channel() -> None:
-    scheduler = performed()
+    scheduler = perform_song()
     names, programs = {1: "Melody", 2: "Bass", 10: "Drums"}, {1: 11, 2: 33}
     file = read_back(encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=programs))
     assert (file.type, file.ticks_per_beat) == (1, 480)
@@ -69,7 +69,7 @@ def test_a_file_holds_the_score_in_beats_a_track_a_channel() -> None:
 
 
 def test_the_same_performance_gives_the_same_bytes() -> None:
-    first, second = performed(), performed()
+    first, second = perform_song(), perform_song()
     assert encode_midi(first.messages, first.tempo_map) == encode_midi(second.messages, second.tempo_map)
 
 
@@ -80,7 +80,7 @@ def test_an_empty_performance_is_still_a_file() -> None:
 
 
 def test_the_file_arrives_whole_or_not_at_all(tmp_path: Path) -> None:
-    scheduler = performed()
+    scheduler = perform_song()
     write_midi(tmp_path / "song.mid", scheduler.messages, scheduler.tempo_map)
     assert [path.name for path in tmp_path.iterdir()] == ["song.mid"]
     with pytest.raises(OutputError, match="does not exist"):
@@ -88,7 +88,7 @@ def test_the_file_arrives_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_notes_that_were_heard() -> None:
-    assert find_sounding_notes(performed().messages) == [
+    assert find_sounding_notes(perform_song().messages) == [
         SoundingNote(0.0, 0.5, 60, 80, 1),
         SoundingNote(0.0, 3.0, 36, 60, 2),
         SoundingNote(0.5, 0.75, 62, 70, 1),
@@ -165,7 +165,7 @@ def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
     )
     voices = receive_file(file).voices
     melody = [v for v in voices if v.key not in (36, 38)]
-    assert [v.heard for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
+    assert [v.pitches for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
     assert [v.channel for v in voices if v.key == 38] == [10]
     if mode != "mpe":  # a zone is one instrument
         assert {v.program for v in melody} == {11}
@@ -226,7 +226,7 @@ def test_a_retuned_file_bends_back_at_its_end_so_that_tails_stay_in_tune() -> No
 
 
 def test_signatures_stand_where_they_change_and_the_first_at_the_start() -> None:
-    scheduler = performed()
+    scheduler = perform_song()
     signatures = [
         Signature(0.25, 3, 4, -2, False),  # a band that joined in the middle of a beat
         Signature(6.0, 3, 4, -3, True),
@@ -245,7 +245,7 @@ def test_signatures_stand_where_they_change_and_the_first_at_the_start() -> None
 
 
 def test_a_file_without_signatures_is_in_four() -> None:
-    scheduler = performed()
+    scheduler = perform_song()
     (tempo_track, *_) = read_back(encode_midi(scheduler.messages, scheduler.tempo_map)).tracks
     (signature,) = [message for message in tempo_track if message.type == "time_signature"]
     assert (signature.numerator, signature.denominator) == (4, 4)

@@ -31,7 +31,9 @@ def perform(notes: list[tuple[int, int, int]], mode: str) -> OfflineScheduler:
 @given(NOTES, st.sampled_from(TUNED))
 def test_ours_hears_what_a_receiver_hears(notes: list[tuple[int, int, int]], mode: str) -> None:
     messages = perform(notes, mode).messages
-    received_notes = sorted((voice.started, round(voice.heard[0], 3)) for voice in Receiver().hear(messages).voices)
+    received_notes = sorted(
+        (voice.start_seconds, round(voice.pitches[0], 3)) for voice in Receiver().hear(messages).voices
+    )
     found_notes = sorted((n.start_seconds, round(n.pitch + n.cents / 100.0, 3)) for n in find_sounding_notes(messages))
     assert [pitch for _, pitch in found_notes] == pytest.approx([pitch for _, pitch in received_notes], abs=0.002)
 

@@ -116,15 +116,15 @@ def test_a_part_in_need_gets_a_rested_channel_of_the_one_that_holds_most() -> No
     receiver = Receiver().hear(messages)
     last = receiver.voices[-1]
     assert (last.channel, last.key, last.program) == (4, 40, 33)  # and it now sounds like a bass
-    assert last.heard[0] == pytest.approx(40.25, abs=1e-3)
+    assert last.pitches[0] == pytest.approx(40.25, abs=1e-3)
 
 
 def test_when_nothing_is_rested_the_nearest_bend_is_taken_12_tet_included() -> None:
     long_notes = [note(0.0, 9.0, 60 + i, 8.0 * (i + 1)) for i in range(12)]
     late = [note(1.0, 1.0, 50, 41.0), note(2.0, 1.0, 51, 3.0)]
     receiver = Receiver().hear(perform(long_notes + late, Tuning(programs=PARTS)))
-    assert [round(100 * (v.heard[0] - v.key)) for v in receiver.voices[-2:]] == [40, 0]
-    assert all(len(voice.heard) == 1 for voice in receiver.voices)
+    assert [round(100 * (v.pitches[0] - v.key)) for v in receiver.voices[-2:]] == [40, 0]
+    assert all(len(voice.pitches) == 1 for voice in receiver.voices)
 
 
 def test_a_ringing_tail_is_left_alone_until_it_has_rung() -> None:
@@ -133,7 +133,7 @@ def test_a_ringing_tail_is_left_alone_until_it_has_rung() -> None:
     for gap, lands in ((RING_SECONDS * 0.9, 0), (RING_SECONDS * 1.1, -30)):
         after = note(1.0 + gap, 1.0, 85, -30.0)
         receiver = Receiver().hear(perform([*long_notes, first, after], Tuning(programs=PARTS)))
-        assert round(100 * (receiver.voices[-1].heard[0] - 85)) == lands
+        assert round(100 * (receiver.voices[-1].pitches[0] - 85)) == lands
 
 
 def test_mpe_says_its_zone_first_and_gives_every_note_a_member() -> None:
@@ -172,7 +172,7 @@ def test_mts_moves_a_key_before_its_note_and_another_while_that_one_sounds() -> 
     ]
     receiver = Receiver().hear(messages)
     assert [(v.channel, v.key) for v in receiver.voices] == [(3, 60), (3, 59), (3, 59)]
-    assert [v.heard for v in receiver.voices] == [[pytest.approx(pitch, abs=1e-4)] for pitch in (59.67, 60.20, 60.20)]
+    assert [v.pitches for v in receiver.voices] == [[pytest.approx(pitch, abs=1e-4)] for pitch in (59.67, 60.20, 60.20)]
     assert sum(tuned_program(m.data) is not None for m in messages) == 2
 
 
@@ -181,7 +181,7 @@ def test_silence_brings_everything_back_to_12_tet(tuning: Tuning) -> None:
     notes = [note(0.0, 9.0, 60 + i, 10.0 * i - 50.0, channel=1 + i % 3) for i in range(9)]
     messages = perform(notes, tuning, until=1.0, stop=True)
     receiver = Receiver().hear(messages)
-    assert receiver.sounding() == []
+    assert receiver.list_sounding_notes() == []
     note_channels = {get_channel(m.data) for m in messages if get_kind(m.data) == "note_on"}
     for channel in note_channels:
         ends = [m.data[1] for m in messages if get_kind(m.data) == "control_change" and get_channel(m.data) == channel]
@@ -199,11 +199,11 @@ def test_silence_brings_everything_back_to_12_tet(tuning: Tuning) -> None:
 def test_a_receiver_left_behind_is_silenced_and_straightened_by_what_little_is_known(tuning: Tuning) -> None:
     notes = [note(0.0, 9.0, 60 + i, 10.0 * i - 50.0, channel=1 + i % 3) for i in range(9)]
     receiver = Receiver().hear(perform(notes, tuning, until=1.0))
-    assert len(receiver.sounding()) == 9
+    assert len(receiver.list_sounding_notes()) == 9
     receiver.hear(
         [RecordedMessage(2.0, data) for data in build_silencing_messages(tuning, {1, 2, 3, 10}, has_cents=True)]
     )
-    assert receiver.sounding() == []
+    assert receiver.list_sounding_notes() == []
     assert all(receiver.pitch(channel, key) == key for channel in range(1, 17) for key in range(128))
 
 
@@ -297,10 +297,10 @@ def test_12_tet_music_is_sent_byte_for_byte_as_without_a_tuning(notes: list[Note
 @settings(max_examples=60, deadline=None)
 def test_no_note_that_sounds_or_rings_is_ever_moved(tuning: Tuning, notes: list[NoteEvent]) -> None:
     receiver = Receiver().hear(perform(notes, tuning))
-    assert receiver.sounding() == []
+    assert receiver.list_sounding_notes() == []
     for voice in receiver.voices:
-        assert len(voice.heard) == 1, voice
-        assert voice.channel != 10 or voice.heard == [voice.key]
+        assert len(voice.pitches) == 1, voice
+        assert voice.channel != 10 or voice.pitches == [voice.key]
 
 
 @way
@@ -329,7 +329,7 @@ def test_one_note_at_a_time_is_in_tune_to_half_a_step_of_the_wheel(tuning: Tunin
     for spaced_note, voice in zip(spaced, voices, strict=True):
         cents = 0.0 if spaced_note.channel == 10 else spaced_note.cents
         target_pitch = min(max(spaced_note.pitch + cents / 100.0, 0.0), 127.9999) if tuning.mode == "mts" else None
-        off = 100.0 * (voice.heard[0] - (spaced_note.pitch + cents / 100.0 if target_pitch is None else target_pitch))
+        off = 100.0 * (voice.pitches[0] - (spaced_note.pitch + cents / 100.0 if target_pitch is None else target_pitch))
         assert abs(off) <= (0.02 if tuning.mode == "mts" else FINE_CENTS[tuning.bend_range]) + 1e-6
 
 

@@ -23,7 +23,7 @@ class OnTerminal:
         if self.pid == 0:
             os.execv(sys.executable, [sys.executable, *arguments])
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("4H", 24, 200, 0, 0))
-        self.said = ""
+        self.output = ""
 
     def type(self, keys: bytes) -> None:
         os.write(self.ours, keys)
@@ -33,14 +33,14 @@ class OnTerminal:
         import select
 
         deadline = time.monotonic() + seconds
-        while text not in self.said:
-            assert time.monotonic() < deadline, f"{text!r} is not in {self.said!r}"
+        while text not in self.output:
+            assert time.monotonic() < deadline, f"{text!r} is not in {self.output!r}"
             if select.select([self.ours], [], [], 0.1)[0]:
                 try:
-                    self.said += os.read(self.ours, 4096).decode(errors="replace")
+                    self.output += os.read(self.ours, 4096).decode(errors="replace")
                 except OSError as gone:
-                    raise AssertionError(f"it ended; {text!r} is not in {self.said!r}") from gone
-        self.said = self.said.split(text, 1)[1]
+                    raise AssertionError(f"it ended; {text!r} is not in {self.output!r}") from gone
+        self.output = self.output.split(text, 1)[1]
 
     def modes(self) -> str:
         import termios
