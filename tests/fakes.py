@@ -20,8 +20,8 @@ from kelly_live.core.values import (
 from kelly_live.engine.override import OverrideStage
 
 
-def one_of(names: Sequence[str], chosen: str) -> tuple[float, ...]:
-    return tuple(1.0 if name == chosen else 0.0 for name in names)
+def one_of(names: Sequence[str], choice: str) -> tuple[float, ...]:
+    return tuple(1.0 if name == choice else 0.0 for name in names)
 
 
 def parameters(bpm: float = 120.0, mode: str = "ionian", **changes: Any) -> MusicParameters:
@@ -82,7 +82,7 @@ class ScriptedMapper:
         return [value for start, value in self._script if start <= state.time][-1]
 
 
-def scripted_stage(script: Script, opening: MusicParameters | None = None) -> OverrideStage:
+def scripted_stage(script: Script, initial: MusicParameters | None = None) -> OverrideStage:
     """Plays a script; before it, and while nothing is read, the opening (by default the script's first)."""
-    before = [(-1.0, opening or script[0][1])]
+    before = [(-1.0, initial or script[0][1])]
     return OverrideStage(ScriptedMapper([*before, *script]), state(-1.0))

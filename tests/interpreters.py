@@ -23,21 +23,21 @@ LEFT_OUT = ("torch", "kelly-live")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interpreters", description=__doc__)
     parser.add_argument("versions", nargs="*", default=VERSIONS, help=f"[default: {' '.join(VERSIONS)}]")
-    own = "{}.{}".format(*sys.version_info)
-    failed = []
+    own_version = "{}.{}".format(*sys.version_info)
+    failed_versions = []
     for version in parser.parse_args().versions:
         interpreter = find_interpreter(version)
-        if version == own:
+        if version == own_version:
             print(f"Python {version}: tested by `make test`")
         elif interpreter is None:
             print(f"Python {version}: not found, so not tested")
         else:
             print(f"Python {version}: {interpreter}", flush=True)
             if not run_tests(install(interpreter, version)):
-                failed.append(version)
-    if failed:
-        print(f"tests failed on Python {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+                failed_versions.append(version)
+    if failed_versions:
+        print(f"tests failed on Python {', '.join(failed_versions)}", file=sys.stderr)
+    return 1 if failed_versions else 0
 
 
 def find_interpreter(version: str) -> str | None:

@@ -46,8 +46,8 @@ def test_compose_takes_a_place_a_preset_and_a_culture() -> None:
     assert not any(part.channel == 10 for part in solo.parts)
     makam = kelly_live.compose("sad", bars=2, culture="turkish-makam:hicaz")
     assert any(note.cents for note in makam.notes)
-    away = kelly_live.compose("sad", bars=4, morph_to=kelly_live.EmotionOverride(emotion="excited"), morph_bars=2)
-    assert away.readings[-1].state.emotion == "excited"
+    piece = kelly_live.compose("sad", bars=4, morph_to=kelly_live.EmotionOverride(emotion="excited"), morph_bars=2)
+    assert piece.readings[-1].state.emotion == "excited"
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "heavy &= set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_example_plays_into_whatever_port_there_is(recording: Path) -> None:
     pytest.importorskip("torch")
     example = Path(__file__).parent.parent / "examples" / "embed.py"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(example), str(recording)], capture_output=True, text=True, timeout=100, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert f"listening to {recording.name!r}, playing into " in done.stdout
-    assert "BPM: " in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert f"listening to {recording.name!r}, playing into " in result.stdout
+    assert "BPM: " in result.stdout

@@ -16,12 +16,12 @@ class CountingProducer:
     """A producer whose n-th frame holds the number n in every channel, stamped n + 1 after it."""
 
     def __init__(self, ring: SpscRing) -> None:
-        self.ring, self.written = ring, 0
+        self.ring, self.written_frames = ring, 0
 
     def write(self, frames: int) -> None:
-        numbers = np.arange(self.written, self.written + frames, dtype=np.float32)
-        self.written += frames
-        self.ring.write(np.repeat(numbers[:, None], self.ring.channels, axis=1), float(self.written))
+        numbers = np.arange(self.written_frames, self.written_frames + frames, dtype=np.float32)
+        self.written_frames += frames
+        self.ring.write(np.repeat(numbers[:, None], self.ring.channels, axis=1), float(self.written_frames))
 
 
 @given(
@@ -34,7 +34,7 @@ def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str |
     producer, model, delivered = CountingProducer(ring), deque(maxlen=capacity), 0
     for step in [*steps, "read"]:
         if step != "read":
-            model.extend(range(producer.written, producer.written + step))
+            model.extend(range(producer.written_frames, producer.written_frames + step))
             producer.write(step)
             continue
         block = ring.read()
@@ -45,9 +45,9 @@ def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str |
             continue
         assert block.frames.dtype == np.float32
         assert block.frames.tolist() == [[float(n)] * channels for n in newest_frames]
-        assert block.time == float(producer.written)
+        assert block.time == float(producer.written_frames)
         delivered += len(block.frames)
-    assert delivered + ring.dropped_frames == producer.written == ring.published_frames
+    assert delivered + ring.dropped_frames == producer.written_frames == ring.published_frames
 
 
 @given(capacity=st.integers(1, 12), before=st.integers(1, 30), during=st.integers(0, 30))
@@ -92,17 +92,17 @@ def test_a_real_thread_never_tears_a_frame() -> None:
     thread.join()
     read = np.concatenate(numbers)
     assert (np.diff(read) >= 1.0).all()
-    assert len(read) + ring.dropped_frames == producer.written
-    assert read[-1] == producer.written - 1
+    assert len(read) + ring.dropped_frames == producer.written_frames
+    assert read[-1] == producer.written_frames - 1
 
 
 def test_the_block_is_copied_not_kept() -> None:
     ring, block = SpscRing(4, 1), np.ones((2, 1), np.float32)
     ring.write(block, 0.0)
     block[:] = 9.0
-    captured = ring.read()
-    assert captured is not None
-    assert captured.frames.tolist() == [[1.0], [1.0]]
+    earlier_block = ring.read()
+    assert earlier_block is not None
+    assert earlier_block.frames.tolist() == [[1.0], [1.0]]
 
 
 @pytest.mark.parametrize(("capacity", "channels"), [(0, 1), (1, 0)])

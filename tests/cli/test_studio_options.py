@@ -28,7 +28,7 @@ from tests.midi.test_supervised_input import FakeSystem
 
 
 @pytest.fixture
-def here() -> str:
+def free_address() -> str:
     """A free UDP port on this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_port:
         any_port.bind(("127.0.0.1", 0))
@@ -65,21 +65,21 @@ def test_a_latency_is_the_ports_that_it_names_and_only_a_known_one() -> None:
         build_sink(options, build_band(options), None, send_clock=False, latencies={"bakcing": 0.01})
 
 
-def test_what_cannot_be_opened_is_one_line_and_leaves_nothing_open(here: str) -> None:
+def test_what_cannot_be_opened_is_one_line_and_leaves_nothing_open(free_address: str) -> None:
     with pytest.raises(ConfigError, match="'nine' is no OSC address"):
         open_external_io(ExternalIOOptions(osc="nine"), ManualClock())
-    first = open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
+    first = open_external_io(ExternalIOOptions(osc_in=free_address), ManualClock())
     try:
         with pytest.raises(ConfigError, match="take another port"):
-            open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
-        assert first.describe() == [f"OSC input: {here}"]
+            open_external_io(ExternalIOOptions(osc_in=free_address), ManualClock())
+        assert first.describe() == [f"OSC input: {free_address}"]
     finally:
         first.close()
-    open_external_io(ExternalIOOptions(osc_in=here), ManualClock()).close()  # it was let go
+    open_external_io(ExternalIOOptions(osc_in=free_address), ManualClock()).close()  # it was let go
 
 
-def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str) -> None:
-    external_io = open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
+def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(free_address: str) -> None:
+    external_io = open_external_io(ExternalIOOptions(osc_in=free_address), ManualClock())
     try:
         assert external_io.osc is not None
         expected_actions = [Action("freeze", True), Action("valence", 0.5), Action("emotion", "sad"), Action("panic")]

@@ -105,8 +105,8 @@ def test_the_escape_key_alone_swallows_nothing_that_comes_later() -> None:
 
 
 @given(st.lists(st.sampled_from([*ARROWS.values(), b"f", b"\x1b[15~", b"8", b"\x1bOA"]), max_size=12), st.data())
-def test_keys_that_arrive_in_pieces_are_the_same_keys(typed: list[bytes], data: st.DataObject) -> None:
-    all_bytes = b"".join(typed)
+def test_keys_that_arrive_in_pieces_are_the_same_keys(keys: list[bytes], data: st.DataObject) -> None:
+    all_bytes = b"".join(keys)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(all_bytes)), max_size=6, unique=True)))
     pieces = [all_bytes[a:b] for a, b in zip([0, *cuts], [*cuts, len(all_bytes)], strict=True)]
     parser = KeyParser()

@@ -178,9 +178,11 @@ bindings = st.one_of(
 
 
 @given(st.lists(bindings, max_size=8).map(tuple))
-def test_what_was_learned_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, learned: tuple) -> None:
-    file = save_bindings(learned, tmp_path_factory.mktemp("learned") / "new" / "midi-controls.yaml")
-    assert load_bindings(file) == learned
+def test_what_was_learned_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, learned_bindings: tuple
+) -> None:
+    file = save_bindings(learned_bindings, tmp_path_factory.mktemp("learned") / "new" / "midi-controls.yaml")
+    assert load_bindings(file) == learned_bindings
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,9 @@ def message(address: str, *arguments: object) -> bytes:
     ],
 )
 def test_a_port_alone_is_on_this_machine(text: str, address: str) -> None:
-    resolved = resolve_address(text)
-    assert str(resolved) == address
-    assert resolved.is_loopback == ("192" not in text)
+    address_info = resolve_address(text)
+    assert str(address_info) == address
+    assert address_info.is_loopback == ("192" not in text)
 
 
 @pytest.mark.parametrize("text", ["", "nine", "host:", ":9000", "9000:", "127.0.0.1:0", "127.0.0.1:65536", "a:b:c"])

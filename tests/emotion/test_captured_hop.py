@@ -38,10 +38,10 @@ def hop(reader: LiveEmotionReader) -> CapturedHop:
 @pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale.name)
 def test_fixed_shapes_find_the_frames_of_the_stream(scale: MelScale) -> None:
     """For every offset between hop and frames, from the first sample on."""
-    heard, window = torch.from_numpy(sound(17.0)), torch.zeros(scale.bands, 40)
+    stream_samples, window = torch.from_numpy(sound(17.0)), torch.zeros(scale.bands, 40)
     stream, fixed = MelStream(scale, CPU), _Scale(scale, CPU)
     streamed, samples = torch.zeros(scale.bands, 40), torch.zeros(fixed.samples)
-    for index, new in enumerate(heard[: 67 * HOP_SAMPLES].split(HOP_SAMPLES), start=1):
+    for index, new in enumerate(stream_samples[: 67 * HOP_SAMPLES].split(HOP_SAMPLES), start=1):
         streamed = torch.cat((streamed, stream.push(new)), dim=1)[:, -40:]
         samples = torch.cat((samples, new))[-fixed.samples :]
         window = _shift(window, *fixed.frames(samples, torch.tensor(index)))
@@ -74,7 +74,7 @@ def test_the_reader_gives_the_same_states_with_captured_hops(reader: LiveEmotion
     samples = sound(0.25 * (HISTORY_STEPS + 6), seed=5)
     samples[5 * HOP_SAMPLES : 8 * HOP_SAMPLES] = 0.0
     samples[100], samples[200] = np.nan, 7.0
-    expected = read_all(reader, samples, HOP_SAMPLES)
+    reference = read_all(reader, samples, HOP_SAMPLES)
     reader.captured_hop = hop
     stages: list[str] = []
 
@@ -84,10 +84,10 @@ def test_the_reader_gives_the_same_states_with_captured_hops(reader: LiveEmotion
 
     reader.time_stage = time_stage
     try:
-        found = read_all(reader, samples, 3333)
+        states = read_all(reader, samples, 3333)
     finally:
         reader.captured_hop, reader.time_stage = None, nullcontext
-    assert found == pytest.approx(expected, abs=1e-4)
+    assert states == pytest.approx(reference, abs=1e-4)
     assert stages.count("temporal") == HISTORY_STEPS - 1, "with a full history the step runs the temporal model itself"
 
 
@@ -127,19 +127,19 @@ def test_a_captured_hop_that_is_off_or_fails_is_not_used(
     reader: LiveEmotionReader, hop: CapturedHop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kelly_live.emotion.reader.CHECKED_HOPS", 4)
-    expected = read_test_noise(reader)
+    reference = read_test_noise(reader)
     try:
-        capture_hop(reader, expected, lambda *parts: hop)
+        capture_hop(reader, reference, lambda *parts: hop)
         assert reader.captured_hop is hop
         assert reader.note is None
-        capture_hop(reader, expected + 0.01, lambda *parts: hop)
+        capture_hop(reader, reference + 0.01, lambda *parts: hop)
         assert reader.captured_hop is None
         assert "one graph (it was 0.01" in (reader.note or "")
 
-        def refused(*parts: object) -> CapturedHop:
+        def refuse(*parts: object) -> CapturedHop:
             raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
 
-        capture_hop(reader, expected, refused)
+        capture_hop(reader, reference, refuse)
         assert reader.captured_hop is None
         assert "CUDA error: operation not permitted when stream is capturing" in (reader.note or "")
     finally:
@@ -152,9 +152,9 @@ def test_after_a_lost_gpu_the_cpu_takes_over(
     """In a session: what the replay raises comes out of `push`, and the session then takes the spare."""
     reader.reset()
     hop.reset()
-    lost = LiveEmotionReader(reader.net, reader.temporal, CPU)
-    lost.captured_hop = hop
-    worker = AnalysisWorker(lost, fallback=lambda: reader)
+    second_reader = LiveEmotionReader(reader.net, reader.temporal, CPU)
+    second_reader.captured_hop = hop
+    worker = AnalysisWorker(second_reader, fallback=lambda: reader)
     samples = sound(0.25)
     assert len(worker.push(samples, 16_000, 0.25).states) == 1
 

@@ -39,10 +39,10 @@ PATIENCE_SECONDS = 30.0
 class ClosingReader(ScriptedReader):
     """An emotion reader without nets that remembers that it was closed."""
 
-    closed = False
+    is_closed = False
 
     def close(self) -> None:
-        self.closed = True
+        self.is_closed = True
 
 
 class FastMapper:
@@ -138,7 +138,7 @@ def test_it_plays_obeys_and_stops(run: EngineRun) -> None:
         assert run.wait_for(lambda snapshot: snapshot.conductor.bpm > 120.0)
         assert engine.act(Action("panic"))
     assert not engine.is_running
-    assert run.reader.closed
+    assert run.reader.is_closed
     report = engine.stop()
     assert report.snapshot.reading.state.emotion == "excited"
     assert report.snapshot.scheduler.sent_messages > 0
@@ -189,7 +189,7 @@ def test_a_part_that_fails_ends_it_and_stop_says_why(tmp_path: Path) -> None:
     assert run.engine.wait(PATIENCE_SECONDS)
     with pytest.raises(AudioError, match="pulled out"):
         run.engine.stop()
-    assert run.reader.closed
+    assert run.reader.is_closed
 
 
 def test_calls_in_the_wrong_order_are_errors(run: EngineRun) -> None:
@@ -258,4 +258,4 @@ def test_what_cannot_be_opened_is_raised_by_start(tmp_path: Path) -> None:
     run.engine.options = LiveOptions(profile="nobody of this name", seed=1)
     with pytest.raises(KellyError, match="no profile is called"):
         run.engine.start()
-    assert run.reader.closed
+    assert run.reader.is_closed

@@ -23,17 +23,17 @@ from kelly_live.engine.options.tuning import TuningOptions
 
 def parse(cls: type, *arguments: str) -> object:
     """The options value that a command line gives."""
-    parsed: list[object] = []
+    values: list[object] = []
 
     @click.command(cls=CheckedCommand)
     @add_options(cls)
     def command(options: object) -> None:
-        parsed.append(options)
+        values.append(options)
 
     result = CliRunner().invoke(command, arguments, standalone_mode=False)
     if result.exception is not None:
         raise result.exception
-    return parsed[0]
+    return values[0]
 
 
 def test_an_empty_command_line_gives_the_defaults() -> None:

@@ -207,10 +207,10 @@ class Tempos(NoJournal):
     """A journal that keeps the tempo asked for at each step."""
 
     def __init__(self) -> None:
-        self.asked: list[float] = []
+        self.tempos: list[float] = []
 
     def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
-        self.asked.append(parameters.tempo.suggested)
+        self.tempos.append(parameters.tempo.suggested)
 
 
 SCRIPT = [(0.0, parameters(200.0))]
@@ -221,7 +221,7 @@ def start_reading(
 ) -> LiveSession:
     """A session that opens at 60 BPM and plays what is read at 200."""
     sink = Loopback()
-    stage = stage or scripted_stage(SCRIPT, opening=parameters(60.0))
+    stage = stage or scripted_stage(SCRIPT, initial=parameters(60.0))
     return LiveSession(
         source=silence(60.0), reader=reader, stage=stage, conductor=band(sink), sink=sink, clock=MonotonicClock(),
         journal=journal, **options,
@@ -251,16 +251,16 @@ def test_while_the_analysis_stalls_the_last_state_holds_and_then_the_opening_com
 
     def on_status(snapshot: Snapshot) -> None:
         problems.append(snapshot.problem)
-        if 200.0 in journal.asked and snapshot.problem and not reader.goes_on.is_set():
-            assert journal.asked[-1] == 60.0
-            journal.asked.append(0.0)  # a mark
+        if 200.0 in journal.tempos and snapshot.problem and not reader.goes_on.is_set():
+            assert journal.tempos[-1] == 60.0
+            journal.tempos.append(0.0)  # a mark
             reader.goes_on.set()
-        elif 0.0 in journal.asked and 200.0 in journal.asked[journal.asked.index(0.0) :]:
+        elif 0.0 in journal.tempos and 200.0 in journal.tempos[journal.tempos.index(0.0) :]:
             session.stop()
 
     session.run(on_status)
-    assert journal.asked[0] == 60.0
-    assert journal.asked[-1] == 200.0
+    assert journal.tempos[0] == 60.0
+    assert journal.tempos[-1] == 200.0
     assert any(problem is not None and "nothing was read" in problem for problem in problems)
 
 
@@ -297,7 +297,7 @@ def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPat
             if clock.now() - silent_since[0] > 1.5:
                 session.stop()
 
-    return session.run(on_status), journal.asked
+    return session.run(on_status), journal.tempos
 
 
 def test_a_freeze_outlives_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,15 +322,15 @@ def test_an_override_is_played_at_the_next_step_and_waits_for_no_hop() -> None:
 
     def on_status(snapshot: Snapshot) -> None:
         if snapshot.read is not None and not steps:
-            steps.append(len(journal.asked))
+            steps.append(len(journal.tempos))
             session.set_override(EmotionOverride(valence=1.0))
         elif steps:
             session.stop()
 
     session.run(on_status)
     reader.goes_on.set()
-    assert set(journal.asked[: steps[0]]) == {100.0}
-    assert set(journal.asked[steps[0] + 2 :]) == {200.0}
+    assert set(journal.tempos[: steps[0]]) == {100.0}
+    assert set(journal.tempos[steps[0] + 2 :]) == {200.0}
 
 
 def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:
@@ -347,7 +347,7 @@ def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:
 
     def on_status(snapshot: Snapshot) -> None:
         problems.append(snapshot.problem)
-        if 200.0 in journal.asked and reader.resets == 2:
+        if 200.0 in journal.tempos and reader.resets == 2:
             session.stop()
 
     last = session.run(on_status)
@@ -372,7 +372,7 @@ def test_a_beat_tracker_that_fails_is_replaced_and_the_music_goes_on(method: str
 
     def on_status(snapshot: Snapshot) -> None:
         problems.append(snapshot.tracker_problem)
-        if len(created) == 2 and created[1].blocks > 3 and 200.0 in journal.asked:
+        if len(created) == 2 and created[1].blocks > 3 and 200.0 in journal.tempos:
             session.stop()
 
     session.run(on_status)  # raises nothing

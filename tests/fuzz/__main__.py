@@ -25,9 +25,9 @@ def main() -> int:
     if sys.argv[1:2] == [ONE]:
         return fuzz_one(sys.argv[2], sys.argv[3:])
     options = parser.parse_args()
-    unknown = sorted(set(options.targets) - set(TARGETS))
-    if unknown:
-        parser.error(f"no target is called {', '.join(unknown)}; choose of {', '.join(TARGETS)}")
+    unknown_names = sorted(set(options.targets) - set(TARGETS))
+    if unknown_names:
+        parser.error(f"no target is called {', '.join(unknown_names)}; choose of {', '.join(TARGETS)}")
     findings = 0
     print(
         "| parser | seconds | inputs tried | edges reached | kept as new | findings |\n|---|---|---|---|---|---|",

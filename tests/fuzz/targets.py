@@ -197,7 +197,7 @@ def _controls(data: bytes) -> object:
     return load(_file(data))
 
 
-def _learned() -> Iterator[bytes]:
+def _generate_learned_maps() -> Iterator[bytes]:
     yield b"format: 1\ncontrols:\n  - {kind: cc, number: 20, channel: 3, action: valence}\n"
     yield b"format: 1\ncontrols:\n- kind: note\n  number: 36\n  action: emotion\n  value: sad\n"
 
@@ -446,9 +446,9 @@ def _listing(data: bytes) -> object:
     with tempfile.TemporaryDirectory() as folder:
         name = data.replace(b"/", b"").replace(b"\0", b"")[:200] + b".yaml"
         with open(os.path.join(os.fsencode(folder), name), "wb"):
-            found = find_presets([Path(folder)])
-    assert len(found.files) + len(found.left_out) + name.startswith(b".") == 1
-    return found.files
+            presets = find_presets([Path(folder)])
+    assert len(presets.files) + len(presets.left_out) + name.startswith(b".") == 1
+    return presets.files
 
 
 def _preset_names() -> Iterator[bytes]:
@@ -479,5 +479,5 @@ TARGETS = {
     "action": Target(_action, _actions),
     "options": Target(_options, _command_lines),
     "presets": Target(_listing, _preset_names),
-    "controls": Target(_controls, _learned),
+    "controls": Target(_controls, _generate_learned_maps),
 }

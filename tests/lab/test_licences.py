@@ -27,9 +27,9 @@ def test_what_is_in_the_table_is_no_fault() -> None:
     ],
 )
 def test_a_new_dependency_or_licence_is_one_line(package: Package, fault: str) -> None:
-    (found,) = find_faults(TABLE, [package])
-    assert found.startswith(fault)
-    assert found.endswith("read its licence, then run: make licences")
+    (line,) = find_faults(TABLE, [package])
+    assert line.startswith(fault)
+    assert line.endswith("read its licence, then run: make licences")
 
 
 @pytest.mark.parametrize("licence", ["GPL-3.0-or-later", "MIT OR GPL-2.0", "LGPL-2.1-or-later", "not stated"])

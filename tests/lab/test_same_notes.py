@@ -28,8 +28,8 @@ def test_a_checkout_has_its_own_players(tmp_path: Path) -> None:
         '[project]\nname = "kelly-live"\n[project.entry-points."kelly_live.generators"]\nbass = "old.bass:Bass"\n'
     )
     write_metadata(checkout, folder)
-    (found,) = importlib.metadata.distributions(name="kelly-live", path=[str(folder)])
-    assert [(entry.group, entry.name, entry.value) for entry in found.entry_points] == [
+    (distribution,) = importlib.metadata.distributions(name="kelly-live", path=[str(folder)])
+    assert [(entry.group, entry.name, entry.value) for entry in distribution.entry_points] == [
         ("kelly_live.generators", "bass", "old.bass:Bass")
     ]
 

@@ -66,8 +66,8 @@ class FakeClient:
     def list_ports(self, *, input: bool, output: bool, **_: Any) -> list[PortInfo]:
         if self.closed:
             raise StateError("Already closed")
-        wanted = WRITE_PORT if output else READ_PORT
-        return [port for port in self._sequencer.ports.values() if port.capability & wanted]
+        capability = WRITE_PORT if output else READ_PORT
+        return [port for port in self._sequencer.ports.values() if port.capability & capability]
 
     def event_output(self, event: MidiBytesEvent, port: Any) -> None:
         self._buffered.append(event.midi_bytes)

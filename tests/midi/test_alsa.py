@@ -34,9 +34,9 @@ def backend(sequencer: FakeSequencer) -> AlsaBackend:
 
 
 def receive(source: MidiIn, count: int) -> list[ReceivedMessage]:
-    heard: list[ReceivedMessage] = []
-    wait_until(lambda: (heard.extend(source.poll()), len(heard) >= count)[1])
-    return heard
+    messages: list[ReceivedMessage] = []
+    wait_until(lambda: (messages.extend(source.poll()), len(messages) >= count)[1])
+    return messages
 
 
 def test_ports_are_named_as_python_rtmidi_names_them(backend: AlsaBackend, sequencer: FakeSequencer) -> None:

@@ -70,8 +70,8 @@ HERE = f"{__name__}:"
 
 
 def test_ours_are_registered_as_those_of_others_are() -> None:
-    ours = {name for name, plugin in find_plugins(GROUP).items() if plugin.is_ours}
-    assert ours == {"rtmidi", "libremidi", "alsa", "jack"}
+    own_names = {name for name, plugin in find_plugins(GROUP).items() if plugin.is_ours}
+    assert own_names == {"rtmidi", "libremidi", "alsa", "jack"}
 
 
 def test_of_two_that_reach_the_same_ports_the_first_that_loads_is_used(register: Register) -> None:

@@ -24,7 +24,7 @@ class PretendBackend:
     def __init__(self, name: str, outputs: list[str], *, has_virtual: bool = True, busy: bool = False) -> None:
         self.name = name
         self.has_virtual = has_virtual
-        self.opened: list[tuple[str, int]] = []
+        self.open_calls: list[tuple[str, int]] = []
         self._outputs = outputs
         self._busy = busy
 
@@ -34,7 +34,7 @@ class PretendBackend:
     def open(self, name: str, occurrence: int = 0) -> MidiOut:
         if self._busy:
             raise MidiError(f"the MIDI output {name!r} cannot be opened (busy); close what else uses it")
-        self.opened.append((name, occurrence))
+        self.open_calls.append((name, occurrence))
         return RecordingPort(ManualClock(), name)
 
     def open_virtual(self, name: str) -> MidiOut:
@@ -57,8 +57,8 @@ def test_each_of_several_twins_can_be_opened() -> None:
     alsa, jack = PretendBackend("alsa", ["Piano", "Piano"]), PretendBackend("jack", ["Piano"])
     for query in ("Piano", "piano #2", "#3"):
         assert not open_output(query, [alsa, jack]).is_virtual
-    assert alsa.opened == [("Piano", 0), ("Piano", 1)]
-    assert jack.opened == [("Piano", 0)]
+    assert alsa.open_calls == [("Piano", 0), ("Piano", 1)]
+    assert jack.open_calls == [("Piano", 0)]
 
 
 def test_a_part_of_a_name_is_enough() -> None:

@@ -32,7 +32,7 @@ class Port(SchedulerClient):
         super().__init__(null=True)
         self.notes: list[NoteEvent] = []
         self.calls: list[object] = []
-        self.reported = SchedulerHealth()
+        self.health_report = SchedulerHealth()
 
     def open(self, timeout_seconds: float = 1.0) -> PortReady:
         self.calls.append("open")
@@ -45,7 +45,7 @@ class Port(SchedulerClient):
             self.calls.append(command)
 
     def health(self) -> SchedulerHealth:
-        return self.reported
+        return self.health_report
 
 
 def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None:
@@ -77,8 +77,8 @@ def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None
 def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_all_are_gone() -> None:
     main, far = Port(), Port()
     sink = RoutedSink({"": main, "far": far})
-    main.reported = SchedulerHealth(sent_messages=10, late_messages=1, sounding_notes=2, worst_late_seconds=0.001)
-    far.reported = SchedulerHealth(
+    main.health_report = SchedulerHealth(sent_messages=10, late_messages=1, sounding_notes=2, worst_late_seconds=0.001)
+    far.health_report = SchedulerHealth(
         sent_messages=5, dropped_notes=3, worst_late_seconds=0.004, error="the MIDI output 'X' is gone"
     )
     health = sink.health()
@@ -90,7 +90,7 @@ def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_
     sink.send(Notes((note(0.0), note(0.0, "far"))))
     assert (len(main.notes), len(far.notes)) == (1, 0)
     assert sink.health().dropped_notes == 4
-    main.reported = SchedulerHealth(error="gone too")
+    main.health_report = SchedulerHealth(error="gone too")
     assert sink.health().error == "gone too"
 
 

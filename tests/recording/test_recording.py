@@ -386,12 +386,12 @@ def sounding_at_the_end(again: ReplayResult) -> set[tuple[int, int]]:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 4000))
 def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
-    short_log: Path, tmp_path_factory: pytest.TempPathFactory, cut: int
+    short_log: Path, tmp_path_factory: pytest.TempPathFactory, missing_bytes: int
 ) -> None:
     full_log = short_log.read_bytes()
     first = full_log.index(b"\n", full_log.index(b'"event":"start"')) + 1
     path = tmp_path_factory.mktemp("cut") / "cut.jsonl"
-    path.write_bytes(full_log[: max(first, len(full_log) - cut)] + b"\0" * (cut % 3))
+    path.write_bytes(full_log[: max(first, len(full_log) - missing_bytes)] + b"\0" * (missing_bytes % 3))
     again = replay_log(path)
     assert again.differs_at is None
     assert not sounding_at_the_end(again)
@@ -480,17 +480,17 @@ def test_a_player_of_today_that_was_silent_then_is_left_out(short_log: Path, tmp
 
 
 class FullDisk:
-    """os.write to a disk that takes `room` bytes more, and then none."""
+    """os.write to a disk that takes `free_bytes` more, and then none."""
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, free_bytes: int) -> None:
+        self.free_bytes = free_bytes
 
     def __call__(self, file: int, data: bytes) -> int:
-        if self.room <= 0:
+        if self.free_bytes <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        taken = min(self.room, len(data))
-        self.room -= taken
-        return _write(file, data[:taken])
+        count = min(self.free_bytes, len(data))
+        self.free_bytes -= count
+        return _write(file, data[:count])
 
 
 _write = os.write
@@ -510,7 +510,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost_once_there_is_space(
     full.write_bytes(take.paths.log.read_bytes())
     assert replay_log(full).is_torn  # what is there is valid, up to the line that did not fit
     take.play(2.0, target)
-    disk.room = 1 << 30
+    disk.free_bytes = 1 << 30
     wait_until(lambda: take.recorder.problem is None)
     recording = take.end()
     assert replay_log(take.paths.log).midi == recording

@@ -47,12 +47,12 @@ def frame(payload: bytes, version: int = VERSION) -> bytes:
 
 
 @given(st.lists(messages, max_size=10), st.data())
-def test_messages_survive_the_pipe_however_it_cuts_them(sent: list[Any], data: st.DataObject) -> None:
-    stream = b"".join(map(encode_frame, sent))
+def test_messages_survive_the_pipe_however_it_cuts_them(values: list[Any], data: st.DataObject) -> None:
+    stream = b"".join(map(encode_frame, values))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
     reader = decoder()
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    assert [message for piece in pieces for message in reader.feed(piece)] == sent
+    assert [message for piece in pieces for message in reader.feed(piece)] == values
 
 
 @given(st.binary(min_size=8, max_size=300))

@@ -136,10 +136,10 @@ def test_enough_pieces_are_composed_to_rule_chance_out() -> None:
     mode_halves = tuple((replace(of, degree_weights=shift_weights(of, more)),) for more in (0.0, 0.01))
 
     def likeness_of(pieces: int) -> Likeness:
-        composed = [
+        composed_pieces = [
             ComposedPiece(of.name, compute_statistics(draw_melody("jingju", 60, seed), 60)) for seed in range(pieces)
         ]
-        likeness = measure_likeness(composed, preset, (mode_halves[0], mode_halves[1]), "degrees")
+        likeness = measure_likeness(composed_pieces, preset, (mode_halves[0], mode_halves[1]), "degrees")
         assert likeness is not None
         assert likeness.bound is not None
         return likeness

@@ -69,9 +69,9 @@ def test_a_mode_s_steps_are_those_between_its_degrees() -> None:
 
 def test_a_degree_sung_a_comma_off_is_that_degree() -> None:
     comma = 1200.0 / 53.0
-    performed = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
+    tune = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
     scale = (0.0, 8 * comma, 17 * comma, 31 * comma)
-    commas = statistics.move_to_degrees(performed, scale, divisions=53, min_gap=2).cents / comma
+    commas = statistics.move_to_degrees(tune, scale, divisions=53, min_gap=2).cents / comma
     assert commas[:-2] == pytest.approx([0, 8, 17, 17, -22, 61, 61])
     assert np.isnan(commas[-2:]).all()
 

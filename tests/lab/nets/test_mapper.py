@@ -120,12 +120,12 @@ def test_what_is_not_known_of_a_culture_keeps_the_emotions_value_to_the_bit(
                 assert all(torch.equal(plain[name][row], music[name][row]) for name in names)
     everything = culture | {"known": torch.ones(2, 4)}
     full_culture, unsaid = (
-        net(p, vad, culture=c, culture_strength=strength) for c in (everything, without_known(culture))
+        net(p, vad, culture=c, culture_strength=strength) for c in (everything, drop_known(culture))
     )
     assert all(torch.equal(full_culture[name], unsaid[name]) for name in full_culture)
 
 
-def without_known(culture: dict[str, Tensor]) -> dict[str, Tensor]:
+def drop_known(culture: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in culture.items() if name != "known"}
 
 
