@@ -106,6 +106,7 @@ def accompany_recording(
         seed=options.seed,
         tonic=options.piece.tonic,
         beats_per_bar=options.piece.metre,
+        form=options.piece.form,
         host=band,
         notify=notify,
     )

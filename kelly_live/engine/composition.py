@@ -53,6 +53,7 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
         bars=options.bars,
         tonic=options.piece.tonic,
         beats_per_bar=options.piece.metre,
+        form=options.piece.form,
         tuning=options.tuning.build_tuning(),
         controllers=options.controllers,
         notify=notify,
@@ -70,6 +71,7 @@ def play_readings(
     bars: int,
     tonic: int | None = None,
     beats_per_bar: int | None = None,
+    form: str | None = None,
     tuning: Tuning = DEFAULT_TUNING,
     controllers: ControllerOptions | None = None,
     notify: Notify = log_notice,
@@ -91,6 +93,7 @@ def play_readings(
         length_bars=bars,
         tonic=tonic,
         beats_per_bar=beats_per_bar,
+        form=form,
         host=band,
         notify=notify,
     )

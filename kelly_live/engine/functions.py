@@ -33,6 +33,7 @@ def compose(
     tempo: float | None = None,
     metre: str | None = None,
     style: str | None = None,
+    form: str | None = None,
     preset: str | None = None,
     culture: str | None = None,
     culture_strength: float = 1.0,
@@ -42,8 +43,8 @@ def compose(
 
     The same arguments give the same notes. `morph_to` is reached after `morph_bars`. `preset`: who plays, by default
     the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
-    `key` ("Ebm", "D dorian"), `tempo` (BPM), `metre` ("3/4") and `style` (one of GROOVES, or "plain"): fixed by hand,
-    where they are given. Raises KellyError.
+    `key` ("Ebm", "D dorian"), `tempo` (BPM), `metre` ("3/4"), `style` (one of GROOVES, or "plain") and `form` ("song",
+    "aaba", "aabb", "blues", "theme", "montuno", "arc"): fixed by hand, where they are given. Raises KellyError.
     """
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.composition import compose_piece
@@ -53,7 +54,11 @@ def compose(
     options = ComposeOptions(
         override=OverrideOptions(valence, arousal, dominance, emotion, morph_to, morph_bars),
         piece=PieceOptions(
-            None if key is None else FixedKey.parse(key), tempo, None if metre is None else parse_metre(metre), style
+            None if key is None else FixedKey.parse(key),
+            tempo,
+            None if metre is None else parse_metre(metre),
+            style,
+            form,
         ),
         bars=bars,
         seed=seed,

@@ -389,6 +389,7 @@ class LiveEngine:
             seed=session_parts.seed,
             tonic=options.piece.tonic,
             beats_per_bar=options.piece.metre,
+            form=options.piece.form,
             host=band,
             live=True,
             early_seconds=early_seconds,

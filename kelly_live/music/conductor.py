@@ -20,7 +20,7 @@ from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
-from kelly_live.music.harmony import BARS_PER_PHRASE, Phrase
+from kelly_live.music.harmony import Phrase
 from kelly_live.music.phrase_planner import PhrasePlanner
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.signatures import find_key_signature, find_time_signature
@@ -75,7 +75,8 @@ class Conductor:
     Call `start`, then `advance` often, then `finish`; or `play_through` to render. Parameters are not played as they
     come in, but smoothed (`music/smoothing.py`), each at its musical place. Bars have `beats_per_bar` beats; without it
     the style's metre decides, and 4 where there is none. With `length_bars` the last of that many bars is the closing
-    one, and nothing follows. Raises ConfigError for a value outside its range.
+    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py). Raises ConfigError for a value outside its
+    range.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Conductor:
         look_ahead_seconds: float = LOOK_AHEAD_SECONDS,
         slice_beats: float = SLICE_BEATS,
         length_bars: int | None = None,
+        form: str | None = None,
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
@@ -104,7 +106,7 @@ class Conductor:
         self._band = band
         self._seed = seed
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
-        self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars)
+        self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form)
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -176,6 +178,7 @@ class Conductor:
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
         self._start_count = self._closing_bar = None
         self._skipped_beats = 0.0
+        self._planner.start(parameters.groove)
         self._planner.reset(self._per_bar, keep_key=False)
         self._begin(origin_seconds, bpm, 0, parameters)
         self._publish(origin_seconds)
@@ -358,18 +361,18 @@ class Conductor:
         bar = self._slice // self._slices_per_bar
         bar_starts = self._slice % self._slices_per_bar == 0
         smooth_parameters = self._smooth(start, target)
-        parameters = adapt_to_phrase(smooth_parameters, self._seed, bar // BARS_PER_PHRASE)
+        parameters = adapt_to_phrase(smooth_parameters, self._seed, self._planner.find_half(bar)[0])
+        intensity = compute_intensity(self._smoother.average if self._smoother else parameters)
         if bar_starts:
-            now = compute_intensity(self._smoother.average if self._smoother else parameters)
-            self._trend = compute_trend(self._intensity, now)
-            self._intensity = average_intensity(self._intensity, now, self._per_bar)
+            self._trend = compute_trend(self._intensity, intensity)
+            self._intensity = average_intensity(self._intensity, intensity, self._per_bar)
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
         is_closing = bar == self._closing_bar
         phrase = (
             self._planner.choose_closing_phrase(bar, parameters)
             if is_closing
-            else self._planner.choose_phrase(bar, start, parameters, self._sync.key)
+            else self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity)
         )
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
@@ -403,7 +406,7 @@ class Conductor:
     def _smooth(self, beat: float, target: MusicParameters) -> MusicParameters:
         """Return the parameters in force from a beat on; a new tempo is sent to the sink."""
         self._smoother = (
-            self._smoother.step(beat, target)
+            self._smoother.step(beat, target, self._planner.find_half)
             if self._smoother
             else ParameterSmoother.begin(beat, target, self._per_bar)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kelly_live.music.forms import PRESENTATION
 from kelly_live.music.harmony import ChordSpan, Phrase
 from kelly_live.music.theory import Chord, Key
 
@@ -53,6 +54,10 @@ class MusicContext:
     def is_last_bar(self, bar: int) -> bool:
         """Tell whether a bar ends the phrase."""
         return self.bar_in_phrase(bar) == self.phrase.bars - 1
+
+    def is_cadence(self, bar: int) -> bool:
+        """Tell whether a phrase comes to rest in a bar: its last one, but for the first half of a sentence."""
+        return self.is_last_bar(bar) and self.phrase.place.build != PRESENTATION
 
     def phrase_fraction(self, beat: float) -> float:
         """Return how far through the phrase a beat lies, 0-1."""

@@ -1,7 +1,8 @@
-"""The form above the phrase: which part rests, and how the band builds up and calms down.
+"""The form as it is heard: which part rests, and how the band builds up and calms down.
 
-The form is 4-bar phrases, 8-bar periods (a question and its answer) and 16-bar forms A A' | B A'' (music/harmony.py);
-themes last two forms. The emotion decides how much is played on average, the form where there is more and less of it.
+The emotion decides how much is played on average, the form (music/forms.py) where there is more and less of it. Where
+the emotion moves, it is followed: what builds up gains notes and loudness, and its arrival is marked; what calms down
+is let go, part by part.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
-from kelly_live.music.harmony import FORM, Phrase
+from kelly_live.music.harmony import Phrase
 
 _MEMORY_BEATS = 8.0  # what the emotion was: about two bars ago
 _FULL_TREND = (
@@ -18,11 +19,9 @@ _FULL_TREND = (
 )
 _TREND_GRAIN = 0.25
 _DENSITY_SHARE = 0.25  # what a note a beat adds to intensity, against 1 for the whole range of loudness
-# Of a theme's eight phrases: it opens, builds, and has its peak in the last phrase but one. Chosen so that 8-bar
-# windows of a piece differ as people's do (POP909: notes vary by .16 of their mean, mean velocities by 8 steps).
-_ENERGY = (-0.6, -0.2, 0.7, 0.1, -0.4, 0.2, 1.0, 0.1)
 _ENERGY_DENSITY, _TREND_DENSITY = 0.6, 0.15  # share of the density that they add to what accompanies
 _ENERGY_ACCENT, _TREND_ACCENT = 0.31, 0.16  # of a velocity's way between floor and ceiling
+_ARRIVAL_ENERGY = 0.2  # what a section gains or loses that the emotion's move called for
 # Up to these densities there is room for silence: a break of the drums, bars without the tune.
 _BREAK, _INTERLUDE = 1.3, 0.9
 
@@ -45,7 +44,8 @@ def compute_trend(before: float, now: float) -> float:
 
 def compute_energy(phrase: Phrase) -> float:
     """Compute how high a phrase stands in the rise and fall of the form, -1 to 1."""
-    return _ENERGY[phrase.index % len(_ENERGY)]
+    place = phrase.place
+    return max(-1.0, min(1.0, place.energy + _ARRIVAL_ENERGY * place.arrival))
 
 
 def compute_accompaniment_density(parameters: MusicParameters, context: MusicContext) -> float:
@@ -62,21 +62,27 @@ def compute_lift(context: MusicContext, beat: float) -> float:
 
 
 def is_resting(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
-    """Tell whether a part is silent for a bar, in the second form of a theme.
+    """Tell whether a part is silent for a bar.
 
-    The drums break off in the second half of its second phrase, before the peak, but for the last bar, which leads
-    into it; the melody rests in the first half of its first phrase. Only where it is calm enough, and nothing builds
-    up.
+    It is where its section is played without it, but for a bar of drums that leads into what follows. The drums break
+    off in the second half of a phrase that says so, before its last bar; the melody waits for half of a phrase that
+    does. Both only where it is calm enough, and nothing builds up. Where the emotion has fallen, the section that lets
+    it go begins without drums.
     """
-    if context.closing or context.trend > 0.0:
+    if context.closing:
         return False
-    form, place = divmod(context.phrase.index, len(FORM))
-    if form % 2 == 0:
+    place, number = context.phrase.place, context.bar_in_phrase(bar)
+    in_second_half, leads = number >= context.phrase.bars // 2, context.is_last_bar(bar)
+    if part in place.silent:
+        following = context.phrase.following
+        enters = following is None or part not in following.silent
+        return not (part == "percussion" and leads and enters)
+    if context.trend > 0.0:
         return False
     if part == "percussion":
-        second_half = context.bar_in_phrase(bar) >= context.phrase.bars // 2
-        return place == 1 and parameters.density < _BREAK and second_half and not context.is_last_bar(bar)
+        if place.arrival < 0 and not in_second_half:
+            return True
+        return place.breaks and parameters.density < _BREAK and in_second_half and not leads
     if part == "melody":
-        first_half = context.bar_in_phrase(bar) < context.phrase.bars // 2
-        return place == 0 and parameters.density < _INTERLUDE and first_half
+        return place.pauses and parameters.density < _INTERLUDE and not in_second_half
     return False

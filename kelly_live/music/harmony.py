@@ -1,7 +1,6 @@
-"""Harmony: a grammar for each mode, phrases that open on the tonic and cadence, and a form.
+"""Harmony: a grammar for each mode, and phrases that open and cadence as their place in the form asks.
 
-A phrase is 4 bars, a section two phrases (a question and its answer), a form A A' | B A''. All phrases of a letter
-open with the same chords; their endings differ. Themes change every second form.
+All phrases of a letter open with the same chords; their endings differ by whether they ask or answer (music/forms.py).
 
 The weights of the modes sound as a mixture, so that emotions grade. A phrase's mode is a quantile of the weights from
 dark to bright. Its chords lean to major or minor triads as the weights lie above or below what is usual in its mode.
@@ -15,32 +14,19 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 from kelly_live.core.values import MODES, Scale
+from kelly_live.music.forms import BARS_PER_PHRASE, Place, find_arc_place
 from kelly_live.music.grammar import GRAMMARS, Grammar
 from kelly_live.music.groove import PLAIN, Groove
+from kelly_live.music.progression import choose_between, choose_degrees, choose_opening, fit_degrees, stretch_degrees
 from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import find_middle_beat
 from kelly_live.music.theory import Chord, Key, build_chord, build_mode_scale
 from kelly_live.music.vocabulary import load_vocabulary
 
-BARS_PER_PHRASE = 4
-_PHRASES_PER_THEME = 8
 # Aeolian with a leading tone: as many degrees, so that a chord of it fits a key of aeolian degree by degree.
 HARMONIC_MINOR = Scale("harmonic minor", (0.0, 200.0, 300.0, 500.0, 700.0, 800.0, 1100.0))
-
-
-class Place(NamedTuple):
-    """A phrase's role in the form: its letter, the number of its return, and whether it ends on the tonic."""
-
-    letter: str
-    variation: int
-    closed: bool
-
-
-FORM = (Place("A", 0, False), Place("A", 1, True), Place("B", 0, False), Place("A", 2, True))
-
 
 # The modes from dark to bright: each raises one degree of the one before it.
 DARK_TO_BRIGHT = ("locrian", "phrygian", "aeolian", "dorian", "mixolydian", "ionian", "lydian")
@@ -58,7 +44,7 @@ _SPLIT = {False: 0.35, True: 0.75}
 _UNLISTED = 0.02  # of a row: what a move weighs that people make and the grammar lacks
 
 _DECEIVED = 0.6  # chance of a deceptive cadence, in a groove whose answers break off
-_UNLIKELY = 0.05  # a move that the grammar lacks, where an ending leaves no other
+_CLOSE = Place("A", closed=True, energy=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +58,32 @@ class ChordSpan:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A planned phrase: `bars` bars from `start_bar`, its role in the form, and its chords without gaps."""
+    """A planned phrase: `bars` bars from `start_bar`, its role in the form, and its chords without gaps.
+
+    `preceding` and `following` are its neighbours' roles (None: there is none), `next_chord` the triad that the next
+    one begins with (None: the tonic).
+    """
 
     index: int
     place: Place
-    theme: int
     key: Key
     start_bar: int
     bars: int
     beats_per_bar: int
     spans: tuple[ChordSpan, ...]
+    preceding: Place | None = None
+    following: Place | None = None
+    next_chord: Chord | None = None
+
+    @property
+    def theme(self) -> int:
+        """The number of its theme, whose letters return."""
+        return self.place.theme
+
+    @property
+    def occurrence(self) -> int | str:
+        """What its details are drawn by: its number, or its role where it returns note for note."""
+        return self.place.identify(self.index)
 
     @property
     def start_beat(self) -> float:
@@ -101,9 +103,11 @@ class Phrase:
         return self.spans[-1]
 
     def chord_after(self, beat: float) -> Chord:
-        """Return the chord after the one at `beat`; past the phrase's end the tonic, where phrases begin."""
+        """Return the chord after the one at `beat`; past the phrase's end the next one's first."""
         end = self.span_at(beat).end_beat
-        return self.span_at(end).chord if end < self.end_beat else create_tonic_chord(self.key)
+        if end < self.end_beat:
+            return self.span_at(end).chord
+        return create_tonic_chord(self.key) if self.next_chord is None else self.next_chord
 
 
 def compute_brightness(modes: Sequence[float]) -> float:
@@ -111,14 +115,13 @@ def compute_brightness(modes: Sequence[float]) -> float:
     return sum(weight * _BRIGHTNESS[mode] for mode, weight in zip(MODES, modes, strict=True))
 
 
-def choose_phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
-    """Choose the mode of phrase `index`: a quantile of the weights from dark to bright.
+def choose_theme_mode(seed: int, theme: int, modes: Sequence[float]) -> str:
+    """Choose the mode of a theme: a quantile of the weights from dark to bright.
 
     All phrases of a theme share the quantile, so that a section stays in its mode while the weights do. It lies in the
     middle part of the mixture, where a weight of a half decides; themes are spread evenly over that part. Heavier
     weights are favoured. Weights that grow brighter never give a darker mode.
     """
-    theme = index // _PHRASES_PER_THEME
     draw = 0.5 + _MODE_SPREAD * ((rng_for(seed, "mode").random() + theme * _GOLDEN) % 1.0 - 0.5)
     mode_weights = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
     below, total = 0.0, sum(mode_weights.values())
@@ -142,19 +145,24 @@ def plan_phrase(
     start_bar: int,
     beats_per_bar: int = 4,
     bars: int = BARS_PER_PHRASE,
+    place: Place | None = None,
+    preceding: Place | None = None,
+    following: Place | None = None,
     busy: bool = False,
     leads_home: bool = False,
     modes: Sequence[float] | None = None,
     groove: Groove = PLAIN,
 ) -> Phrase:
-    """Plan phrase `index` of a session.
+    """Plan phrase `index` of a session, and look to where the `following` one begins.
 
-    `busy` splits more of the inner bars between two chords. `leads_home` ends on a chord that leads to the tonic, for a
-    closing bar to follow. `modes`, weights over MODES, colour a key that is one of them; None leaves the key alone.
-    Where chords change depends on neither. Each `groove` has progressions of its own.
+    `place` None: that of the arc (music/forms.py), and so its neighbours. `busy` splits more of the inner bars between
+    two chords. `leads_home` ends on a chord that leads to the tonic, for a closing bar to follow. `modes`, weights over
+    MODES, colour a key that is one of them; None leaves the key alone. Where chords change depends on neither. Each
+    `groove` has progressions of its own.
     """
-    place = FORM[index % len(FORM)]
-    theme = index // _PHRASES_PER_THEME
+    place, following = place or find_arc_place(index), following or find_arc_place(index + 1)
+    preceding = preceding or (find_arc_place(index - 1) if index else None)
+    theme = place.theme
     own = (groove.name,) if groove.name else ()
     opening_rng = rng_for(seed, "opening", theme, place.letter, *own)
     # A letter that returns ends as it did, an answer otherwise than a question: the loop of chords is the hook.
@@ -162,9 +170,36 @@ def plan_phrase(
     ending_rng = rng_for(seed, "ending", *role)
     mixture = modes if modes and key.scale == build_mode_scale(key.mode) else None
     grammar = _brighten_grammar(key.mode, 0.0 if mixture is None else _compute_light(key.mode, mixture))
-    degrees = _choose_degrees(grammar, place, bars, leads_home, opening_rng, ending_rng)
 
-    if groove.is_broken_off and place.closed and not leads_home and ending_rng.random() < _DECEIVED:
+    def open_letter(other: Place) -> int:
+        return choose_opening(grammar, other, rng_for(seed, "opening", other.theme, other.letter, *own))
+
+    next_degree = 0 if leads_home else open_letter(following)
+    # Another part that opens on the tonic, too, goes on otherwise than the first one.
+    taken = pick(rng_for(seed, "opening", theme, "A", *own), grammar.moves[0]) if place.is_contrast else None
+    if place.degrees:
+        degrees = fit_degrees(place.degrees, bars, leads_home=leads_home)
+    else:
+        planned_bars = bars if leads_home else BARS_PER_PHRASE
+        degrees = choose_degrees(
+            grammar,
+            place,
+            planned_bars,
+            opening_rng,
+            ending_rng,
+            leads_home=leads_home,
+            next_degree=next_degree,
+            taken=taken,
+        )
+        degrees = degrees if len(degrees) == bars else stretch_degrees(degrees, bars)
+
+    if (
+        groove.is_broken_off
+        and place.closed
+        and not leads_home
+        and not place.degrees
+        and ending_rng.random() < _DECEIVED
+    ):
         degrees[-1] = 5  # a deceptive cadence: the sixth degree where the tonic was due
     middle = float(find_middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
@@ -175,12 +210,12 @@ def plan_phrase(
         # The bars that a letter owns split alike whenever it returns; the one before the last goes with the ending.
         leads = bar == bars - 2
         split = rng_for(seed, "split", bar, role if leads else (theme, place.letter))
-        splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1
-        chord = _create_chord(key, degree, opening_rng)
+        splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1 and not place.degrees
+        chord = _create_chord(key, degree, opening_rng, is_blues=bool(place.degrees))
         if splits and beats_per_bar > 1:
             # On the way to the next bar; but what leads into the ending stands right before it, its own way in first.
             departure, destination = (before, degree) if leads else (degree, degrees[bar + 1])
-            between = _choose_between(grammar, departure, destination, split)
+            between = choose_between(grammar, departure, destination, split)
             before = degree if leads else between
             passing_chord = _create_chord(key, between, split)
             first, second = (passing_chord, chord) if leads else (chord, passing_chord)
@@ -189,64 +224,19 @@ def plan_phrase(
         else:
             before = degree
             spans.append(ChordSpan(start, end, chord))
-    if mixture is not None:
+    if mixture is not None and not place.degrees:
         for number in range(1, len(spans)):
             rng = rng_for(seed, "borrowed", *role, number)
             spans[number] = replace(spans[number], chord=_borrow(spans[number].chord, mixture, rng))
-    return Phrase(index, place, theme, key, start_bar, bars, beats_per_bar, tuple(spans))
+    next_chord = create_tonic_chord(key) if next_degree == 0 else build_chord(key, key.find_degree(next_degree))
+    return Phrase(index, place, key, start_bar, bars, beats_per_bar, tuple(spans), preceding, following, next_chord)
 
 
-def plan_closing_phrase(index: int, key: Key, *, start_bar: int, beats_per_bar: int) -> Phrase:
+def plan_closing_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
     """Plan one bar of the tonic, to end on."""
     start = float(start_bar * beats_per_bar)
     span = ChordSpan(start, start + beats_per_bar, create_tonic_chord(key))
-    return Phrase(index, FORM[-1], index // _PHRASES_PER_THEME, key, start_bar, 1, beats_per_bar, (span,))
-
-
-def _choose_degrees(
-    grammar: Grammar, place: Place, bars: int, leads_home: bool, opening_rng: random.Random, ending_rng: random.Random
-) -> list[int]:
-    """Choose one mode degree a bar: the opening depends on the letter, the ending on the phrase."""
-    goes_home = place.closed and not leads_home
-    last = 0 if goes_home else pick(ending_rng, grammar.home if leads_home else grammar.half)
-    if bars == 1:
-        return [last]
-    first = 0 if place.letter == "A" else pick(opening_rng, grammar.moves[0])
-    degrees = [first]
-    while len(degrees) < bars - 2:
-        degrees.append(pick(opening_rng, grammar.moves[degrees[-1]]))
-    if bars > 2:
-        # The bar before the last leads into it: a full close by the mode's own cadence, a half one by the grammar.
-        source = grammar.home if goes_home else dict.fromkeys(grammar.moves, 1.0)
-        onward_moves = grammar.moves[degrees[-1]]
-        # Two chords to and fro are not a progression: the third bar brings a third one.
-        degrees_in_use = {*degrees, last}
-        avoid = degrees_in_use if len(degrees_in_use) < 3 else {degrees[-1], last}
-        ways = {
-            d: w * onward_moves.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
-            for d, w in source.items()
-            if d not in avoid
-        }
-        if not degrees_in_use & set(grammar.colour):  # the last chance for the chord that makes the mode audible
-            ways = {d: w for d, w in ways.items() if d in grammar.colour} or ways
-        degrees.append(pick(ending_rng, ways or grammar.home))
-    degrees.append(last)
-    if bars > 2 and not set(degrees) & set(grammar.colour):
-        degrees[1] = grammar.colour[0]
-    return degrees
-
-
-def _choose_between(grammar: Grammar, departure: int, destination: int, rng: random.Random) -> int:
-    """Choose a chord between two others; `departure` again if nothing leads on."""
-    return pick(
-        rng,
-        {
-            d: w * grammar.moves[d].get(destination, _UNLIKELY)
-            for d, w in grammar.moves[departure].items()
-            if d != destination
-        }
-        or {departure: 1},
-    )
+    return Phrase(index, _CLOSE._replace(theme=theme), key, start_bar, 1, beats_per_bar, (span,))
 
 
 @lru_cache(maxsize=16)
@@ -347,14 +337,25 @@ def _find_borrowed_chord(chord: Chord, mode: str) -> Chord:
     )
 
 
-def _create_chord(key: Key, mode_degree: int, rng: random.Random) -> Chord:
-    """Return a chord of the key, now and then with its seventh.
+def _create_chord(key: Key, mode_degree: int, rng: random.Random, *, is_blues: bool = False) -> Chord:
+    """Return a chord of the key, now and then with its seventh; in a blues in major always, and that a minor one.
 
     The locrian tonic always has it, which softens its tritone. The dominant of minor comes from the harmonic minor,
     whose leading tone leads home.
     """
     has_seventh = rng.random() < 0.35
+    if is_blues and _measure_triad(key, 0) == _MAJOR and key.scale == build_mode_scale(key.mode):
+        return _create_dominant_seventh(key, mode_degree)
     if mode_degree == 4 and key.scale == build_mode_scale("aeolian"):
         return build_chord(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=has_seventh)
     unstable_tonic = key.mode == "locrian" and mode_degree == 0
     return build_chord(key, key.find_degree(mode_degree), seventh=unstable_tonic or has_seventh)
+
+
+def _create_dominant_seventh(key: Key, degree: int) -> Chord:
+    """Create the dominant seventh chord on a degree: its third major, its seventh minor."""
+    degrees = list(key.scale.degrees_cents)
+    root = degrees[degree]
+    for above, cents in ((2, 400.0), (4, 700.0), (6, 1000.0)):
+        degrees[(degree + above) % 7] = (root + cents) % 1200.0
+    return build_chord(Key(key.tonic, Scale(f"{key.scale.name} with blues", tuple(degrees))), degree, seventh=True)

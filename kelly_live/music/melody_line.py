@@ -21,14 +21,15 @@ from kelly_live.core.values import Dynamics, MusicParameters, TempoRange, Timing
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import choose_articulation, compute_phrase_arc, draw_deviation
 from kelly_live.music.form import compute_energy
+from kelly_live.music.forms import CONTINUATION, PRESENTATION
 from kelly_live.music.groove import find_groove
 from kelly_live.music.melody_rhythm import (
     AHEAD_BEATS,
     BREATH_BEATS,
-    MOTIF,
     PhraseShape,
     choose_shape,
     find_goal,
+    find_motif,
     is_anticipated,
     label_theme,
     list_onsets,
@@ -41,7 +42,7 @@ from kelly_live.music.theory import Chord, Note
 from kelly_live.music.vocabulary import load_vocabulary
 from kelly_live.music.voicing import find_bass_pitch, penalize_parallels
 
-_ARC_STEPS = {"A": 7.5, "B": 10.0}  # how high a phrase rises, where the register allows
+_ARC_STEPS, _CONTRAST_STEPS = 7.5, 10.0  # how high a phrase rises, where the register allows
 _LIFT_STEPS = 3.2  # of the anchor, where the form is at its highest: the range opens over a section
 _PULL = 0.6  # of a neighbouring strong tone, against 1 of the contour
 _STALE = 0.9  # a repeated strong tone costs nearly a step
@@ -128,9 +129,10 @@ def _choose_length(
     """Choose a note's length: by its articulation; before a breath or a rest it is long, and stops in time."""
     if context.closing:
         return 0.97 * context.beats_per_bar
-    if following is None:
+    if following is None and context.phrase.place.build != PRESENTATION:
         left = context.phrase.end_beat - beat
         return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
+    following = context.phrase.end_beat if following is None else following
     gap = following - beat
     upbeat = context.phrase.end_beat - shape.upbeat
     if parameters.style is None and shape.upbeat and beat < upbeat - 1e-6 <= following:
@@ -184,7 +186,7 @@ class _Line:
         # The motif: how far each strong beat of bars 0 (and, shifted, 2) and 1 leaves the arc.
         rng = rng_for(self.context.seed, "motif", *label_theme(self.context))
         self.motif = [[rng.choice((-2, -1, 0, 1, 2)) for _ in self.strong] for _ in range(2)]
-        turn = rng_for(self.context.seed, "turn", self.context.phrase.index)
+        turn = rng_for(self.context.seed, "turn", self.context.phrase.occurrence)
         self.sequence = turn.choice((-1, 1, 2))
         if self.context.phrase.place.variation:
             self.motif[1][-1] += turn.choice((-2, 2))
@@ -268,7 +270,7 @@ class _Line:
     def _choose_upbeat(self, beat: float) -> int:
         """Choose an upbeat's step: by scale steps towards where the next phrase is likely to begin."""
         left = self.context.phrase.end_beat - beat
-        side = rng_for(self.context.seed, "upbeat", self.context.phrase.index).choice((-1, -1, 1))
+        side = rng_for(self.context.seed, "upbeat", self.context.phrase.occurrence).choice((-1, -1, 1))
         goal = self._frame_step(self.context.phrase.end_beat)
         return self._clamp(goal + side * max(1, round(2.0 * left)))
 
@@ -284,7 +286,7 @@ class _Line:
         """Return 1 or -1 where a strong beat has an appoggiatura from above or below, else 0."""
         tables, context = load_vocabulary(), self.context
         bar = context.bar_at(beat)
-        if tables is None or beat >= context.phrase.end_beat or context.is_last_bar(bar) or context.closing:
+        if tables is None or beat >= context.phrase.end_beat or context.is_cadence(bar) or context.closing:
             return 0
         rng = rng_for(context.seed, "leaning", *label_theme(context), self._motif_labels(beat))
         if rng.random() * _APPOGGIATURA_PLACES >= tables.leaning:
@@ -306,7 +308,7 @@ class _Line:
         if beat >= phrase.end_beat:
             return self._choose_chord_tone(phrase.chord_after(phrase.end_beat), self.anchor)
         chord, bar = context.chord_at(beat), context.bar_at(beat)
-        if context.is_last_bar(bar):
+        if context.is_cadence(bar):
             # An answer rests on the tonic itself, a question on the nearest tone of its chord.
             last = beat - context.beats_per_bar if context.bar_in_phrase(bar) else None
             before = self.anchor if last is None else self._frame_step(last)
@@ -314,10 +316,11 @@ class _Line:
                 chord = replace(chord, degrees=(0,))
             return self._choose_chord_tone(chord, self.anchor, before, before=last)
         width = (len(self.steps) - 1) / 2.0
-        rise = min(_ARC_STEPS[phrase.place.letter], 1.1 * width)
+        rise = min(_CONTRAST_STEPS if phrase.place.is_contrast else _ARC_STEPS, 1.1 * width)
         height = rise * (1.5 * compute_phrase_arc(context.phrase_fraction(beat)) - 0.5)
         bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
-        turn = self.motif[bar_in_phrase % 2][self.strong.index(int(position))] + self.sequence * (bar_in_phrase == 2)
+        motif = self.motif[find_motif(context, bar) % 2]
+        turn = motif[self.strong.index(int(position))] + self._shift_motif(bar_in_phrase)
         contour = self.anchor + height + turn * min(1.0, width / 5.0)
         # Bars lead on from bar to bar, so that a sparse line, which has little else, goes by small intervals too;
         # the strong beat inside a bar lies between its own bar's tone and the next one's.
@@ -330,6 +333,12 @@ class _Line:
             return self._choose_chord_tone(chord, contour, self.anchor)
         last_bar = bar_start - context.beats_per_bar
         return self._choose_chord_tone(chord, contour, self._frame_step(last_bar), before=last_bar)
+
+    def _shift_motif(self, bar_in_phrase: int) -> int:
+        """Return the steps that a bar's motif is moved by: a sequence, at once where a sentence breaks its idea up."""
+        if self.context.phrase.place.build == CONTINUATION:
+            return self.sequence * bar_in_phrase
+        return self.sequence * (bar_in_phrase == 2)
 
     def _choose_chord_tone(self, chord: Chord, contour: float, *neighbours: int, before: float | None = None) -> int:
         """Choose the chord's tone in the register that is nearest to the contour and to its neighbours.
@@ -373,7 +382,8 @@ class _Line:
         rng = rng_for(seed, "joint", *label_theme(self.context), place)
         if (
             rng_for(seed, "varied", phrase.index, place).random() < _VARIED
-            and phrase.place.variation + phrase.index // 4
+            and phrase.place.variation + phrase.place.repeat
+            and not phrase.place.is_literal
         ):
             rng = rng_for(seed, "joint", phrase.index, place)
         gap = b - a
@@ -394,8 +404,7 @@ class _Line:
 
     def _motif_labels(self, beat: float) -> tuple[int, int]:
         """Return the labels of a place inside its motif, the same for each statement."""
-        bar_in_phrase = self.context.bar_in_phrase(self.context.bar_at(beat))
-        return MOTIF[bar_in_phrase % 4], round(beat % self.context.beats_per_bar * 48)
+        return find_motif(self.context, self.context.bar_at(beat)), round(beat % self.context.beats_per_bar * 48)
 
     def _clamp(self, step: int) -> int:
         """Limit a step to the register."""

@@ -13,16 +13,18 @@ from typing import NamedTuple
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
 from kelly_live.music.form import is_resting
-from kelly_live.music.harmony import FORM, Place
+from kelly_live.music.forms import CONTINUATION, PERIOD, PRESENTATION, Place
 from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
 from kelly_live.music.style.rhythm import place_onsets
 
-_SHARE_OF_LETTER = {"A": 0.95, "B": 1.15}  # of the notes that density asks for: a form has three A to one B
+_SHARE, _CONTRAST_SHARE = 0.95, 1.15  # of the notes that density asks for: a form has three A to one B
 _LAST_BAR = 0.5  # of a phrase's other bars' notes: it comes to rest
 _CELL_ONSETS = 6  # of the rhythm that a bar grows from: people have most of them here and at five
 _CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
-MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
+# Which motif each bar of a phrase states; the last bar has the cadence, but for a presentation's.
+_MOTIFS = {PERIOD: (0, 1, 0, 1), PRESENTATION: (0, 1, 0, 1), CONTINUATION: (0, 0, 3, 0)}
+CADENCE = 2
 BREATH_BEATS = 0.9  # silence before an upbeat, or before the next phrase
 
 # Shares of a phrase's entries: beats before (-) or after the first beat. A sixth of POP909's phrases begin on it
@@ -49,10 +51,18 @@ def label_theme(context: MusicContext) -> tuple[object, ...]:
     return context.phrase.theme, context.phrase.place.letter
 
 
+def find_motif(context: MusicContext, bar: int) -> int:
+    """Find which motif a bar states; CADENCE is the phrase's coming to rest."""
+    if context.is_cadence(bar):
+        return CADENCE
+    motifs = _MOTIFS[context.phrase.place.build]
+    return motifs[context.bar_in_phrase(bar) % len(motifs)]
+
+
 def _choose_entry(seed: int, index: int, place: Place) -> float:
     """Choose where phrase `index` enters: the same wherever its letter returns inside a theme."""
-    entry = pick(rng_for(seed, "entry", index // (2 * len(FORM)), place.letter), _ENTRIES)
-    if index < 2 * len(FORM) and place.letter == FORM[0].letter:
+    entry = pick(rng_for(seed, "entry", place.theme, place.letter), _ENTRIES)
+    if not place.theme and not place.is_contrast:
         entry = min(0.0, entry)  # a session opens on its first beat, and its first theme returns as it was
     return entry if index else 0.0
 
@@ -61,11 +71,15 @@ def choose_shape(context: MusicContext) -> PhraseShape:
     """Choose the entry, the next phrase's upbeat and the cadence of the phrase in force."""
     phrase, per_bar = context.phrase, context.beats_per_bar
     entry = _choose_entry(context.seed, phrase.index, phrase.place)
-    following = phrase.index + 1
-    upbeat = -min(0.0, _choose_entry(context.seed, following, FORM[following % len(FORM)]))
-    cadence = pick(rng_for(context.seed, "cadence", phrase.index), _CADENCES)
+    following = phrase.following
+    upbeat = 0.0 if following is None else -min(0.0, _choose_entry(context.seed, phrase.index + 1, following))
+    cadence = pick(rng_for(context.seed, "cadence", phrase.occurrence), _CADENCES)
     if per_bar < 3 or phrase.bars < 2:
         entry = upbeat = 0.0
+    if phrase.place.build == CONTINUATION:
+        entry = 0.0  # it goes on without a breath
+    if phrase.place.build == PRESENTATION:
+        upbeat, cadence = 0.0, "beat"
     if cadence == "early" and phrase.bars < 3:
         cadence = "beat"
     return PhraseShape(entry if entry < per_bar - 1 else 0.0, upbeat if upbeat <= per_bar / 2.0 else 0.0, cadence)
@@ -126,19 +140,19 @@ def _clear_anticipations(
 def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int, shape: PhraseShape) -> list[float]:
     """Choose the onsets of a bar from its start, before strong beats are anticipated."""
     per_bar, bar_in_phrase = context.beats_per_bar, context.bar_in_phrase(bar)
-    last = context.is_last_bar(bar)
-    motif = 2 if last else MOTIF[bar_in_phrase % 4]
+    last, motif = context.is_cadence(bar), find_motif(context, bar)
     rng = rng_for(context.seed, "motif rhythm", *label_theme(context), motif)
     ranks = rank_places(context.rhythm, per_bar, rng, freedom=0.22)
     count = parameters.density * per_bar * PACE[context.rhythm]
     bars = context.phrase.bars
-    count *= _SHARE_OF_LETTER[context.phrase.place.letter]
-    if bars > 1:  # what the last bar rests, the others make up for
+    place = context.phrase.place
+    count *= place.pace * (_CONTRAST_SHARE if place.is_contrast else _SHARE)
+    if bars > 1 and place.build != PRESENTATION:  # what the last bar rests, the others make up for
         count *= bars / (bars - 1.0 + _LAST_BAR)
     if last:
         return _choose_cadence_places(parameters, context, shape, ranks, count * _LAST_BAR)
     number = count_notes(count, bar_in_phrase)
-    if bar_in_phrase == 1:  # a breath in the middle of the phrase
+    if bar_in_phrase == 1 and place.build == PERIOD:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
     if per_bar == 4:
         draw = rng_for(context.seed, "motif cell", *label_theme(context), motif)

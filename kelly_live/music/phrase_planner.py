@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from kelly_live.core.sync_state import KeyEstimate
 from kelly_live.core.values import RHYTHMS, MusicParameters
+from kelly_live.music.form_plan import FormPlan, Slot
+from kelly_live.music.forms import choose_form
 from kelly_live.music.groove import find_groove
-from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, choose_phrase_mode, plan_closing_phrase, plan_phrase
+from kelly_live.music.harmony import Phrase, choose_theme_mode, plan_closing_phrase, plan_phrase
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
 from kelly_live.music.synchronization import SynchronizedKey
@@ -17,11 +19,14 @@ _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 class PhrasePlanner:
     """Plans phrases, and holds the one in force.
 
-    `tonic` is the band's own. With `length_bars` the last bar is the closing one.     Thread: the conductor's.
+    `tonic` is the band's own. `form` is one of FORM_NAMES; None: that of the groove that the session begins with. With
+    `length_bars` the last bar is the closing one. Raises ConfigError. Thread: the conductor's.
     """
 
-    def __init__(self, *, seed: int, tonic: int, length_bars: int | None) -> None:
+    def __init__(self, *, seed: int, tonic: int, length_bars: int | None, form: str | None = None) -> None:
         self._seed = seed
+        self._form_name = form
+        self._form = FormPlan(form or choose_form("", length_bars=length_bars), seed=seed, length_bars=length_bars)
         self._tonic = tonic
         self._length_bars = length_bars
         self._beats_per_bar = 4
@@ -46,8 +51,20 @@ class PhrasePlanner:
         """The name of the tonic in force."""
         return self._key.tonic_name if self._key else NOTE_NAMES[self._tonic]
 
+    @property
+    def form(self) -> str:
+        """The name of the form."""
+        return self._form.name
+
+    def start(self, groove: str) -> None:
+        """Take the form of a groove, unless another one was given."""
+        if self._form_name is None:
+            name = choose_form(groove, length_bars=self._length_bars)
+            self._form = FormPlan(name, seed=self._seed, length_bars=self._length_bars)
+
     def reset(self, beats_per_bar: int, *, keep_key: bool) -> None:
         """Forget the phrase in force; without `keep_key`, also the key that the band was synchronized to."""
+        self._form.reset()
         self._beats_per_bar = beats_per_bar
         self._phrase = self._key = None
         if not keep_key:
@@ -57,23 +74,36 @@ class PhrasePlanner:
         """Return the name of the chord at a beat; empty before the first phrase."""
         return self._phrase.span_at(beat).chord.name if self._phrase else ""
 
-    def choose_phrase(self, bar: int, beat: float, parameters: MusicParameters, estimate: KeyEstimate | None) -> Phrase:
+    def find_half(self, bar: int) -> tuple[int, bool]:
+        """Find a bar's phrase by its number, and whether the bar lies in the phrase's second half."""
+        return self._form.find_half(bar)
+
+    def choose_phrase(
+        self,
+        bar: int,
+        beat: float,
+        parameters: MusicParameters,
+        estimate: KeyEstimate | None,
+        intensity: float = 0.0,
+    ) -> Phrase:
         """Return the phrase that a bar belongs to, as it is played from `beat` on.
 
         A new one is planned at its first bar, at the bar that a skip landed on, and where the key changes inside a
-        phrase, the rest of which is then played as if it had been in the new key all along.
+        phrase, the rest of which is then played as if it had been in the new key all along. An open form turns where
+        the `intensity` has moved (music/form_plan.py).
         """
         phrase = self._phrase
         begins = phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars
         self._synchronized = self._synchronized.step(
             beat, estimate, phrase_starts=begins, bar_starts=beat == bar * self._beats_per_bar
         )
-        key = self._choose_key(parameters, bar // BARS_PER_PHRASE)
+        slot = self._form.enter(bar, intensity) if begins else self._form.find_slot(bar)
+        key = self._choose_key(parameters, slot)
         if phrase is None or begins or key != self._key:
             if begins:
                 self._is_busy = parameters.density >= _BUSY_DENSITY
                 self._groove = parameters.groove
-            phrase = self._plan(bar // BARS_PER_PHRASE, key, parameters)
+            phrase = self._plan(slot, key, parameters)
         self._key, self._phrase = key, phrase
         return phrase
 
@@ -81,9 +111,10 @@ class PhrasePlanner:
         """Return the closing bar, in the key in force."""
         phrase = self._phrase
         if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
-            self._key = self._key or self._choose_key(parameters, bar // BARS_PER_PHRASE)
+            slot = self._form.find_slot(bar)
+            self._key = self._key or self._choose_key(parameters, slot)
             phrase = plan_closing_phrase(
-                bar // BARS_PER_PHRASE, self._key, start_bar=bar, beats_per_bar=self._beats_per_bar
+                slot.number, self._key, slot.place.theme, start_bar=bar, beats_per_bar=self._beats_per_bar
             )
         self._phrase = phrase
         return phrase
@@ -95,22 +126,24 @@ class PhrasePlanner:
         start, end, next_bar = float(bar * self._beats_per_bar), float((bar + 2) * self._beats_per_bar), bar + 1
         spans = list(phrase.spans)
         if phrase.end_beat < end and (closing_bar is None or next_bar < closing_bar):
-            index = next_bar // BARS_PER_PHRASE
-            spans += self._plan(index, self._choose_key(parameters, index), parameters).spans
+            slot = self._form.find_slot(next_bar)
+            spans += self._plan(slot, self._choose_key(parameters, slot), parameters).spans
         elif phrase.end_beat < end and next_bar == closing_bar and self._key is not None:
-            spans += plan_closing_phrase(0, self._key, start_bar=next_bar, beats_per_bar=self._beats_per_bar).spans
+            spans += plan_closing_phrase(0, self._key, 0, start_bar=next_bar, beats_per_bar=self._beats_per_bar).spans
         return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
 
     def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:
         """Choose one of RHYTHMS for the whole band.
 
-        It is the groove's, or is drawn once for each letter and form, half a turn apart; the heavier ones are favoured.
+        It is the groove's, or is drawn once for each theme (in the arc, for each half of one), half a turn apart for its
+        contrasting parts; the heavier rhythms are favoured.
         """
         own = find_groove(parameters.groove).rhythm
         if own:
             return own
-        form = phrase.index // len(FORM)
-        draw = (rng_for(self._seed, "rhythm", form).random() + 0.5 * (phrase.place.letter == "B")) % 1.0
+        place = phrase.place
+        draw = rng_for(self._seed, "rhythm", place.theme if place.section else place.repeat).random()
+        draw = (draw + 0.5 * place.is_contrast) % 1.0
         squares = [weight * weight for weight in parameters.rhythms]
         below = 0.0
         for name, square in zip(RHYTHMS, squares, strict=True):
@@ -119,36 +152,33 @@ class PhrasePlanner:
                 return name
         return RHYTHMS[-1]
 
-    def _plan(self, index: int, key: Key, parameters: MusicParameters) -> Phrase:
-        """Plan phrase `index`; before the closing bar it is shorter, and leads home."""
-        start_bar = index * BARS_PER_PHRASE
-        bars, leads_home = BARS_PER_PHRASE, False
-        if self._length_bars is not None:
-            bars = min(bars, self._length_bars - 1 - start_bar)
-            leads_home = start_bar + bars == self._length_bars - 1
+    def _plan(self, slot: Slot, key: Key, parameters: MusicParameters) -> Phrase:
         return plan_phrase(
             self._seed,
-            index,
+            slot.number,
             key,
-            start_bar=start_bar,
+            start_bar=slot.start_bar,
             beats_per_bar=self._beats_per_bar,
-            bars=bars,
+            bars=slot.bars,
+            place=slot.place,
+            preceding=slot.preceding,
+            following=slot.following,
             busy=self._is_busy,
-            leads_home=leads_home,
+            leads_home=slot.leads_home,
             modes=None if self.is_synchronized else parameters.modes,
             groove=find_groove(self._groove),
         )
 
-    def _choose_key(self, parameters: MusicParameters, index: int) -> Key:
-        """Choose the key of phrase `index`.
+    def _choose_key(self, parameters: MusicParameters, slot: Slot) -> Key:
+        """Choose the key of a phrase.
 
-        It is a style's scale, or a key that is followed, or one mode by the phrase's share of the modes. The tonic of a
+        It is a style's scale, or a key that is followed, or one mode by its theme's share of the modes. The tonic of a
         key that was followed stays.
         """
-        followed, parameters = self._synchronized, adapt_to_phrase(parameters, self._seed, index)
+        followed, parameters = self._synchronized, adapt_to_phrase(parameters, self._seed, slot.number)
         tonic = self._tonic if followed.tonic is None else followed.tonic
         style_scale = choose_harmonic_scale(parameters.style) if parameters.style is not None else None
         if followed.key is not None and style_scale is None and parameters.scale is None:
             return Key(tonic, build_mode_scale(followed.key.mode))
-        mode = choose_phrase_mode(self._seed, index, parameters.modes)
+        mode = choose_theme_mode(self._seed, slot.place.theme, parameters.modes)
         return Key(tonic, style_scale or parameters.scale or build_mode_scale(mode))

@@ -17,7 +17,9 @@ there anyway, and the motif returns. An emotion that has really changed is thus 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from kelly_live.core.values import (
     MODES,
@@ -29,7 +31,7 @@ from kelly_live.core.values import (
     TempoRange,
     TimingWeights,
 )
-from kelly_live.music.harmony import BARS_PER_PHRASE
+from kelly_live.music.forms import BARS_PER_PHRASE
 
 AVERAGE_BEATS = 3.0  # time constant of the target's average: at 110 BPM a single hop counts for a seventh
 DYNAMICS_BEATS = 0.5  # the same for dynamics: 63 % of a change within half a beat, and no zipper
@@ -57,6 +59,16 @@ REGISTER_STEP = 2.0  # semitones a bar, inside a phrase
 _DYNAMICS_GRAIN = 0.008  # one MIDI velocity: less is not sent, so not a change
 
 
+# Finds the number of a bar's phrase, and whether the bar lies in the phrase's second half.
+HalfFinder: TypeAlias = Callable[[int], tuple[int, bool]]
+
+
+def find_regular_half(bar: int) -> tuple[int, bool]:
+    """Find a bar's phrase and half where every phrase has four bars."""
+    phrase, number = divmod(bar, BARS_PER_PHRASE)
+    return phrase, number >= BARS_PER_PHRASE // 2
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterSmoother:
     """The parameters in force at `beat` (`current`), and what their next move depends on.
@@ -82,8 +94,13 @@ class ParameterSmoother:
         """Begin with the first parameters as they are."""
         return cls(beat, beats_per_bar, target, target, target.dynamics)
 
-    def step(self, beat: float, target: MusicParameters) -> ParameterSmoother:
-        """Return the state at a later `beat`; `target` has been the target since the last step."""
+    def step(
+        self, beat: float, target: MusicParameters, find_half: HalfFinder = find_regular_half
+    ) -> ParameterSmoother:
+        """Return the state at a later `beat`; `target` has been the target since the last step.
+
+        `find_half` tells where phrases begin.
+        """
         beats = beat - self.beat
         if beats <= 0.0:
             return self
@@ -105,7 +122,7 @@ class ParameterSmoother:
         if _measure_lead(average, self.current.mode) > MODE_MARGIN:
             mode_since = beat if self.mode_since is None else self.mode_since
 
-        current, moving = self._move_at_bars(beat, average, mode_since, scale_since, groove_since)
+        current, moving = self._move_at_bars(beat, average, mode_since, scale_since, groove_since, find_half)
         return ParameterSmoother(
             beat,
             self.beats_per_bar,
@@ -139,15 +156,15 @@ class ParameterSmoother:
         mode_since: float | None,
         scale_since: float | None,
         groove_since: float | None,
+        find_half: HalfFinder,
     ) -> tuple[MusicParameters, frozenset[str]]:
         """Return the parameters after the bar lines since the last step, and the names of those that moved."""
         current = self.current
         bar, before = int(beat // self.beats_per_bar), int(self.beat // self.beats_per_bar)
         if bar == before:
             return current, self.moving
-        starts = bar // BARS_PER_PHRASE != before // BARS_PER_PHRASE
-        middle = BARS_PER_PHRASE // 2
-        turns = starts or bar // middle != before // middle
+        half, half_before = find_half(bar), find_half(before)
+        starts, turns = half[0] != half_before[0], half != half_before
 
         register, goal_register = current.register, average.register
         climb = max(abs(getattr(goal_register, end) - getattr(register, end)) for end in ("low", "centre", "high"))

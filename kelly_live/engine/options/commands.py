@@ -16,6 +16,7 @@ from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.options.piece import PieceOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.options.tuning import TuningOptions
+from kelly_live.music.form_plan import check_form
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NO_PROFILE = "none"  # the profile's name that means no profile
@@ -151,6 +152,8 @@ class ComposeOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.piece.form is not None:
+            check_form(self.piece.form, length_bars=self.bars)
         override = self.override
         if override.emotion is None and (override.valence is None or override.arousal is None):
             if override.valence is None and override.arousal is None and override.dominance is None:

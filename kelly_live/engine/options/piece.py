@@ -1,4 +1,4 @@
-"""What of the music is fixed by hand: its key, tempo, metre and groove. The emotion decides the rest."""
+"""What of the music is fixed by hand: its key, tempo, metre, groove and form. The emotion decides the rest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from kelly_live.core.pitch_names import parse_pitch_class
 from kelly_live.core.values import GROOVES, MODES
 from kelly_live.engine.options.metadata import check_options, option
 from kelly_live.mapping.constraints import Constraints
+from kelly_live.music.forms import FORM_NAMES
 from kelly_live.music.theory import NOTE_NAMES
 
 PLAIN_STYLE = "plain"
@@ -58,9 +59,9 @@ def parse_metre(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PieceOptions:
-    """Key, tempo (BPM), beats a bar and groove (one of GROOVES, or "plain"); None: as the emotion and the seed say.
+    """Key, tempo (BPM), beats a bar, groove (one of GROOVES, or "plain") and form (one of FORM_NAMES).
 
-    Raises ConfigError.
+    None: as the emotion, the tradition and the seed say. Raises ConfigError.
     """
 
     key: FixedKey | None = option(
@@ -91,6 +92,12 @@ class PieceOptions:
         choices=(PLAIN_STYLE, *GROOVES),
         default_note="the emotion's, or the tradition's",
         help="How the rhythm section plays.",
+    )
+    form: str | None = option(
+        "--form",
+        choices=FORM_NAMES,
+        default_note="the style's, else the arc; live, open",
+        help="Which sections follow each other (`open` has no end).",
     )
 
     def __post_init__(self) -> None:

@@ -83,7 +83,7 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int)
         return [0.0]
     per_bar = context.beats_per_bar
     rng = rng_for(
-        context.seed, "arpeggio", context.phrase.theme, context.phrase.place.letter, context.phrase.index // 4
+        context.seed, "arpeggio", context.phrase.theme, context.phrase.place.letter, context.phrase.place.repeat
     )
     ranks = rank_places("straight" if context.rhythm == "sustained" else context.rhythm, per_bar, rng, freedom=0.05)
     least, more = _NOTES_PER_BEAT

@@ -9,7 +9,7 @@ from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, compute_velocity
 from kelly_live.music.form import compute_accompaniment_density
 from kelly_live.music.groove import choose_level, find_groove, place_cell
-from kelly_live.music.harmony import FORM, ChordSpan
+from kelly_live.music.harmony import ChordSpan
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, rank_places
 from kelly_live.music.theory import Chord
@@ -130,7 +130,7 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int)
     changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
     if context.closing:
         return sorted(changes)
-    rng = rng_for(context.seed, "bass rhythm", context.phrase.index // len(FORM), context.phrase.place.letter)
+    rng = rng_for(context.seed, "bass rhythm", context.phrase.place.repeat, context.phrase.place.letter)
     ranks = rank_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
     least, more = _NOTES_PER_BEAT
     count = (

@@ -10,7 +10,6 @@ from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.form import compute_accompaniment_density, compute_energy
 from kelly_live.music.groove import choose_level, find_groove, place_cell
-from kelly_live.music.harmony import FORM
 from kelly_live.music.melody_line import MelodyNote, clashes, list_melody
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
@@ -179,7 +178,7 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     if levels is not None:
         return _read_pattern(choose_level(levels, density, context.bar_in_phrase(bar)) or "", context, changes)
     place = context.phrase.place
-    form = context.phrase.index // len(FORM)  # its second time, a theme is accompanied otherwise
+    form = place.repeat  # a section that returns is accompanied otherwise
     rng = rng_for(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
     ranks = rank_places(context.rhythm, per_bar, rng, freedom=0.12)
     beats = per_bar * PACE[context.rhythm]

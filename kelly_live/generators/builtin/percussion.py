@@ -92,7 +92,7 @@ def _list_strokes(parameters: MusicParameters, context: MusicContext, bar: int, 
         strokes = [stroke for stroke in strokes if stroke.position < fill_start or stroke.key == KICK]
         strokes += _list_fill(context, fill_start)
     if number == 0 and groove.has_fills:
-        least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.letter == "B" else 1.6
+        least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.is_contrast else 1.6
         strokes.append(Stroke(0.0, CRASH, 0.8, least))
     chosen: dict[tuple[float, int], Stroke] = {}
     for stroke in strokes:

@@ -15,7 +15,7 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.values import CultureStyle, MusicParameters, Register
 from kelly_live.music.context import MusicContext
-from kelly_live.music.harmony import FORM
+from kelly_live.music.forms import Place
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.style.rhythm import place_onsets
 from kelly_live.music.style.scale import blend_register, create_melody_key
@@ -41,7 +41,7 @@ class PlacedNote(NamedTuple):
 def _repetition_labels(context: MusicContext, bar: int) -> tuple[object, ...]:
     """Return the labels of a bar's draws: a phrase's first bar returns with its letter, the others vary."""
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
-    return phrase.theme, phrase.place.letter, in_phrase, phrase.index if in_phrase else "opening"
+    return phrase.theme, phrase.place.letter, in_phrase, phrase.occurrence if in_phrase else "opening"
 
 
 def _pick_index(chances: Floats, number: float) -> int:
@@ -102,11 +102,15 @@ def _draw_first_notes(
         fit_transitions(style, key, register, find_settings(parameters, context)),
         context.phrase,
     )
-    rest = _find_rest(style, key, register, context, phrase.index)
+    rest = _find_rest(style, key, register, context, phrase.place, phrase.index)
     if context.closing:
         return rest, rest
     first_notes: list[int] = []
-    before = _find_rest(style, key, register, context, phrase.index - 1)
+    before = (
+        rest
+        if phrase.preceding is None
+        else _find_rest(style, key, register, context, phrase.preceding, phrase.index - 1)
+    )
     for bar in range(phrase.bars):
         rng = rng_for(context.seed, "idiom anchor", *_repetition_labels(context, phrase.start_bar + bar))
         chances = weigh_by_contour(key, transitions.steps, register, (bar + 0.5) / phrase.bars)
@@ -126,9 +130,11 @@ def _draw_first_notes(
     return (*first_notes, rest)
 
 
-def _find_rest(style: CultureStyle, key: Key, register: Register, context: MusicContext, index: int) -> int:
+def _find_rest(
+    style: CultureStyle, key: Key, register: Register, context: MusicContext, place: Place, index: int
+) -> int:
     """Return the step index that a phrase rests on: the tonic for an answer, else another degree."""
     degree, questions = 0, find_question_degrees(style, key.size)
-    if not (FORM[index % len(FORM)].closed or context.closing) and questions:
-        degree = rng_for(context.seed, "question", index).choice(questions)
+    if not (place.closed or context.closing) and questions:
+        degree = rng_for(context.seed, "question", place.identify(index)).choice(questions)
     return find_step_index(degree, tuple(key.steps_within(register.low, register.high)), key, register)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from kelly_live.core.values import CultureStyle, Metre, MusicParameters
 from kelly_live.music.context import MusicContext
 from kelly_live.music.cycles import is_end_weighted
-from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, find_middle_beat, rank_places
 from kelly_live.music.style.metre import cut_bar_profile, find_group_starts, find_metre
@@ -64,7 +63,7 @@ def _draw_bar(context: MusicContext, bar: int, cells: int) -> list[float]:
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
     if context.is_last_bar(bar):
         return list(_draw_numbers(cells, context.seed, "idiom rhythm", phrase.theme, phrase.place.letter, 2))
-    turn = 0.5 * (in_phrase % 2) + 0.25 * (phrase.place.letter != FORM[0].letter)
+    turn = 0.5 * (in_phrase % 2) + 0.25 * phrase.place.is_contrast
     return [(draw + turn) % 1.0 for draw in _draw_numbers(cells, context.seed, "idiom rhythm", phrase.theme)]
 
 

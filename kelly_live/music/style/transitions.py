@@ -23,7 +23,8 @@ from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS, CultureStyle, Metre, MusicParameters, Register, Scale
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_phrase_arc
-from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, plan_phrase
+from kelly_live.music.forms import BARS_PER_PHRASE, PHRASES_PER_ROUND, find_arc_place
+from kelly_live.music.harmony import Phrase, plan_phrase
 from kelly_live.music.style.metre import find_metre
 from kelly_live.music.style.rhythm import LONGEST_NOTE_BEATS, USUAL_DENSITY, place_onsets_at_density
 from kelly_live.music.style.scale import choose_harmonic_scale
@@ -186,8 +187,8 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
     ] or [tonic_step]
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
-        tonic_step if place.closed else questions[(n // 2 + form) % len(questions)]
-        for form in range(_TYPICAL_FORMS) for n, place in enumerate(FORM)
+        tonic_step if find_arc_place(n).closed else questions[(n // 2 + form) % len(questions)]
+        for form in range(_TYPICAL_FORMS) for n in range(PHRASES_PER_ROUND)
     ])  # fmt: skip
     bars = _place_typical_onsets(replace(style, metres=() if settings.metre is None else (settings.metre,)), settings)
     moves = np.array([[len(bar) for bar in phrase] for phrase in bars])
@@ -238,9 +239,8 @@ def _weigh_typical_chords(scale: Scale, harmony: Scale) -> Floats:
 
 def _plan_form(seed: int, key: Key, per_bar: int) -> list[Phrase]:
     """Plan the phrases of a session's first form."""
-    return [
-        plan_phrase(seed, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=per_bar) for n in range(len(FORM))
-    ]  # fmt: skip
+    numbers = range(PHRASES_PER_ROUND)
+    return [plan_phrase(seed, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=per_bar) for n in numbers]
 
 
 def _expect_shares(chances: Floats, typical: TypicalPhrases) -> tuple[Floats, Floats]:
