@@ -37,6 +37,7 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
     """
     from kelly_live.engine.build import check_outputs, check_suffixes
     from kelly_live.engine.composition import compose_piece
+    from kelly_live.engine.score_reading import describe_sections
 
     check_suffixes(midi=midi, wav=wav, plot=plot)
     check_outputs([midi, wav, plot])
@@ -48,6 +49,9 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
         way = f", in {plural(options.override.morph_bars, 'bar')} to {last}"
     first_line = _describe(performance.readings[0])
     print_line(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
+    sections = describe_sections(performance.phrases)
+    if sections:
+        print_line(f"form: {sections}")
     for path in filter(None, (midi, wav, plot)):
         print_line(f"wrote {path}")
 

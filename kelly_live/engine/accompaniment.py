@@ -104,9 +104,7 @@ def accompany_recording(
     conductor = create_conductor(
         sink,
         seed=options.seed,
-        tonic=options.piece.tonic,
-        beats_per_bar=options.piece.metre,
-        form=options.piece.form,
+        piece=options.piece,
         host=band,
         notify=notify,
     )

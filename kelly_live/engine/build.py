@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kelly_live.cultures.preset import Known
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.options.host import HostOptions
+    from kelly_live.engine.options.piece import PieceOptions
     from kelly_live.engine.override import OverrideStage
     from kelly_live.engine.supervised_tracker import SupervisedTracker
     from kelly_live.generators.host_preset import HostPreset
@@ -184,9 +185,7 @@ def create_conductor(
     *,
     seed: int,
     length_bars: int | None = None,
-    tonic: int | None = None,
-    beats_per_bar: int | None = None,
-    form: str | None = None,
+    piece: PieceOptions | None = None,
     host: PresetBand | None = None,
     live: bool = False,
     early_seconds: float = 0.0,
@@ -195,8 +194,12 @@ def create_conductor(
     """Create the conductor of the host's band, the preset `band` by default. Raises ConfigError.
 
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
-    `early_seconds`: how long before their time notes are sent; they are made that much earlier.
+    `piece`: what is fixed by hand. `early_seconds`: how long before their time notes are sent; they are made that much
+    earlier.
     """
+    from kelly_live.engine.options.piece import PieceOptions
+
+    piece = piece or PieceOptions()
     band = host or build_band()
     report_faults(band, notify)
     look_ahead = LOOK_AHEAD_SECONDS + early_seconds
@@ -204,9 +207,9 @@ def create_conductor(
         sink,
         band,
         seed=seed,
-        tonic=tonic,
-        beats_per_bar=beats_per_bar,
-        form=form,
+        tonic=piece.tonic,
+        beats_per_bar=piece.metre,
+        form=piece.form,
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,

@@ -20,6 +20,7 @@ from kelly_live.engine.options.external_io import ControllerOptions
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.options.commands import ComposeOptions
+    from kelly_live.engine.options.piece import PieceOptions
     from kelly_live.engine.performance import Performance
     from kelly_live.generators.preset_band import PresetBand
 
@@ -51,9 +52,7 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
         band=band,
         seed=options.seed,
         bars=options.bars,
-        tonic=options.piece.tonic,
-        beats_per_bar=options.piece.metre,
-        form=options.piece.form,
+        piece=options.piece,
         tuning=options.tuning.build_tuning(),
         controllers=options.controllers,
         notify=notify,
@@ -69,9 +68,7 @@ def play_readings(
     band: PresetBand | None = None,
     seed: int = 1,
     bars: int,
-    tonic: int | None = None,
-    beats_per_bar: int | None = None,
-    form: str | None = None,
+    piece: PieceOptions | None = None,
     tuning: Tuning = DEFAULT_TUNING,
     controllers: ControllerOptions | None = None,
     notify: Notify = log_notice,
@@ -91,9 +88,7 @@ def play_readings(
         scheduler,
         seed=seed,
         length_bars=bars,
-        tonic=tonic,
-        beats_per_bar=beats_per_bar,
-        form=form,
+        piece=piece,
         host=band,
         notify=notify,
     )

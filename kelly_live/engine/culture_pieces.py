@@ -99,12 +99,13 @@ def _panel(name: str) -> Panel:
     from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.build import create_conductor, create_mapper
     from kelly_live.engine.options.culture import CultureOptions
+    from kelly_live.engine.options.piece import FixedKey, PieceOptions
     from kelly_live.midi.offline import NoteList
     from kelly_live.ui.sheet import Panel
 
     parameters = create_mapper(CultureOptions(name, 1.0))(create_state(emotion="happy"))
     style, sink = parameters.style, NoteList()
-    conductor = create_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
+    conductor = create_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, piece=PieceOptions(FixedKey(0)))
     conductor.play_through(parameters)
     bar_beats = conductor.status().beats_per_bar
     beats = float(SHEET_BARS * bar_beats)

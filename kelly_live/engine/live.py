@@ -387,9 +387,7 @@ class LiveEngine:
         conductor = create_conductor(
             sink,
             seed=session_parts.seed,
-            tonic=options.piece.tonic,
-            beats_per_bar=options.piece.metre,
-            form=options.piece.form,
+            piece=options.piece,
             host=band,
             live=True,
             early_seconds=early_seconds,

@@ -72,6 +72,7 @@ def start_recorder(
         look_ahead_seconds=conductor.look_ahead_seconds,
         slice_beats=conductor.slice_beats,
         beats_per_bar=options.piece.metre,
+        form=options.piece.form,
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

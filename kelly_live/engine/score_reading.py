@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kelly_live.music.analysis import name_cadence, name_chord
+from kelly_live.music.forms import CONTINUATION, PERIOD, PRESENTATION
 from kelly_live.music.theory import NOTE_NAMES, spell_key
 
 if TYPE_CHECKING:
@@ -26,18 +27,45 @@ def format_score(performance: Performance) -> str:
     phrases = performance.phrases
     groove = performance.readings[0].parameters.groove or "plain"
     bpm = performance.readings[0].parameters.tempo.suggested
-    form = " ".join(_name_phrase(phrase) for phrase in phrases)
+    form = " ".join(_list_phrases(phrases))
     lines = [f"{performance.title}: {performance.tonic} {performance.mode}, {bpm:.0f} BPM, {groove}", f"form: {form}"]
     for phrase in phrases:
         lines += ["", *_format_phrase(phrase, melody)]
     return "\n".join(lines)
 
 
+def describe_sections(phrases: Sequence[Phrase]) -> str:
+    """Describe a named form's sections and their bars, such as `verse 8, chorus 8`; empty where none has a name.
+
+    The closing bar counts with the last section.
+    """
+    sections: list[tuple[str, int]] = []
+    for phrase in phrases:
+        if phrase.place.starts:
+            sections.append((phrase.place.section, phrase.bars))
+        elif sections:
+            sections[-1] = sections[-1][0], sections[-1][1] + phrase.bars
+    return ", ".join(f"{name} {bars}" for name, bars in sections)
+
+
+def _list_phrases(phrases: Sequence[Phrase]) -> Iterator[str]:
+    """List the names of the phrases, each section's name before its first."""
+    for phrase in phrases:
+        if phrase.place.starts:
+            yield f"{phrase.place.section}:"
+        yield _name_phrase(phrase)
+
+
 def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent]) -> Iterator[str]:
     first, last = phrase.start_bar + 1, phrase.start_bar + phrase.bars
     bars = f"bar {first}" if first == last else f"bars {first}-{last}"
     key = f"{phrase.key.tonic_name} {phrase.key.scale.name}"
-    yield f"{_name_phrase(phrase)}, {bars}, {key}, {name_cadence(phrase)} cadence"
+    place = phrase.place
+    name = f"{place.section} {_name_phrase(phrase)}" if place.section else _name_phrase(phrase)
+    manner = {PERIOD: "", PRESENTATION: ", a sentence begins", CONTINUATION: ", the sentence goes on"}[place.build]
+    without = f", without {' and '.join(place.silent)}" if place.silent else ""
+    turned = {0: "", 1: ", arrives", -1: ", lets go"}[place.arrival]
+    yield f"{name}, {bars}, {key}, {name_cadence(phrase)} cadence{manner}{without}{turned}"
     chord_row, melody_row = [], []
     names = {pitch: NOTE_NAMES[pitch] for pitch in range(12)}
     names |= dict(zip(phrase.key.pitch_classes, spell_key(phrase.key), strict=True))

@@ -19,6 +19,7 @@ from kelly_live.generators.sandbox import OFFLINE_SECONDS, DeadlineExceeded, San
 from kelly_live.generators.style_parts import StylePart, create_style_part
 from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.context import MusicContext
+from kelly_live.music.form import is_resting
 
 
 @runtime_checkable
@@ -154,13 +155,25 @@ class GeneratorBand:
         """Return the notes that start in [start_beat, end_beat), player by player."""
         if self._next and start_beat % context.beats_per_bar == 0.0:
             self._take_over(self._next.popleft())
+        context, bar = self._keep_sounding(context), context.bar_at(start_beat)
         notes: list[NoteEvent] = []
         for slot in self.slots:
-            if slot.part not in self._muted:
+            role = slot.generator.descriptor.part
+            if slot.part not in self._muted and not is_resting(role, parameters, context, bar):
                 player = self._resolve_player(slot, parameters, context)
                 answer = self._ask(slot, player, parameters, context, start_beat, end_beat)
                 notes += [slot.place(note) for note in answer]
         return notes
+
+    def _keep_sounding(self, context: MusicContext) -> MusicContext:
+        """Return the context without the parts that its section leaves out, where those are all that there are."""
+        phrase = context.phrase
+        silent = phrase.place.silent
+        if not silent or any(
+            slot.generator.descriptor.part not in silent for slot in self.slots if slot.part not in self._muted
+        ):
+            return context
+        return replace(context, phrase=replace(phrase, place=phrase.place._replace(silent=())))
 
     def close(self) -> None:
         """End the session: no player is asked again."""

@@ -178,7 +178,7 @@ class Conductor:
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
         self._start_count = self._closing_bar = None
         self._skipped_beats = 0.0
-        self._planner.start(parameters.groove)
+        self._planner.start(parameters)
         self._planner.reset(self._per_bar, keep_key=False)
         self._begin(origin_seconds, bpm, 0, parameters)
         self._publish(origin_seconds)

@@ -64,7 +64,7 @@ def compute_lift(context: MusicContext, beat: float) -> float:
 def is_resting(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
     """Tell whether a part is silent for a bar.
 
-    It is where its section is played without it, but for a bar of drums that leads into what follows. The drums break
+    It is where its section is played without it, but for a lead-in: a bar of drums, the tune's upbeat. The drums break
     off in the second half of a phrase that says so, before its last bar; the melody waits for half of a phrase that
     does. Both only where it is calm enough, and nothing builds up. Where the emotion has fallen, the section that lets
     it go begins without drums.
@@ -75,8 +75,8 @@ def is_resting(part: str, parameters: MusicParameters, context: MusicContext, ba
     in_second_half, leads = number >= context.phrase.bars // 2, context.is_last_bar(bar)
     if part in place.silent:
         following = context.phrase.following
-        enters = following is None or part not in following.silent
-        return not (part == "percussion" and leads and enters)
+        enters = leads and (following is None or part not in following.silent)
+        return not (enters and (part == "percussion" or (part == "melody" and parameters.style is None)))
     if context.trend > 0.0:
         return False
     if part == "percussion":
@@ -84,5 +84,6 @@ def is_resting(part: str, parameters: MusicParameters, context: MusicContext, ba
             return True
         return place.breaks and parameters.density < _BREAK and in_second_half and not leads
     if part == "melody":
-        return place.pauses and parameters.density < _INTERLUDE and not in_second_half
+        has_own_line = parameters.style is not None and parameters.style.scale is not None
+        return not has_own_line and place.pauses and parameters.density < _INTERLUDE and not in_second_half
     return False

@@ -76,13 +76,18 @@ def check_form(name: str, *, length_bars: int | None) -> None:
 
 
 class FormPlan:
-    """The phrases of a session in one form. With `length_bars` the last bar is the closing one. Raises ConfigError."""
+    """The phrases of a session in one form.
 
-    def __init__(self, name: str, *, seed: int, length_bars: int | None) -> None:
+    With `length_bars` the last bar is the closing one. `is_square`: all phrases are of four bars and none is half of a
+    sentence, as a tradition's tunes are built. Raises ConfigError.
+    """
+
+    def __init__(self, name: str, *, seed: int, length_bars: int | None, is_square: bool = False) -> None:
         check_form(name, length_bars=length_bars)
         self.name = name
         self._seed = seed
         self._length_bars = length_bars
+        self._is_square = is_square
         self._form = FORMS.get(name)
         self._opening: tuple[Place, ...] = ()
         self._round: tuple[Place, ...] = ()
@@ -162,7 +167,7 @@ class FormPlan:
     def _find_arc_place(self, index: int) -> Place:
         position = index + self._turned
         place, first = find_arc_place(position), index - position % 2
-        if place.is_contrast or position % PHRASES_PER_ROUND > 1 or self._shift_pair(first):
+        if self._is_square or place.is_contrast or position % PHRASES_PER_ROUND > 1 or self._shift_pair(first):
             return place
         if rng_for(self._seed, "sentence", place.theme).random() >= _SENTENCES:
             return place
@@ -170,7 +175,7 @@ class FormPlan:
 
     def _choose_sentences(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
         """Make sentences of the pairs of some sections, the same whenever a section returns."""
-        if self._form is None or not self._form.is_free:
+        if self._form is None or not self._form.is_free or self._is_square:
             return places
         names = {
             place.section for place in places if rng_for(self._seed, "sentence", place.section).random() < _SENTENCES
@@ -186,6 +191,6 @@ class FormPlan:
     def _shift_pair(self, first: int) -> int:
         """Return how many bars later the second phrase of a pair begins; only the arc's pairs may be uneven."""
         position = first + self._turned
-        if self._form is not None or position < 2 or first <= self._turned_index:
+        if self._form is not None or self._is_square or position < 2 or first <= self._turned_index:
             return 0
         return pick(rng_for(self._seed, "pair", position), _PAIRS)

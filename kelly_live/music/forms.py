@@ -33,7 +33,7 @@ class Place(NamedTuple):
     first chord is the tonic. `pauses`: the melody waits for half of it, where it is calm. `breaks`: the drums break off
     before its last bar. `pace` multiplies the melody's notes. `degrees` fixes its chords, as mode degrees a bar.
     `is_literal`: it returns note for note, as in a dance. `build` is PERIOD, PRESENTATION or CONTINUATION. `arrival` is
-    1 where the emotion's rise called for its section, -1 where its fall did.
+    1 where the emotion's rise called for its section, -1 where its fall did. `starts`: a named section begins.
     """
 
     letter: str
@@ -52,6 +52,7 @@ class Place(NamedTuple):
     is_literal: bool = False
     build: str = PERIOD
     arrival: int = 0
+    starts: bool = False
 
     @property
     def is_contrast(self) -> bool:
@@ -87,7 +88,8 @@ class Section:
         letters = self.phrases.split()
         for number, mark in enumerate(letters):
             letter = mark[0]
-            energy = self.energies[number] + _ROUND_ENERGY * min(2, repeat)
+            gain = 0.0 if self.is_literal else _ROUND_ENERGY * min(2, repeat)  # a tune keeps its height
+            energy = self.energies[number] + gain
             yield Place(
                 letter,
                 sum(other[0] == letter for other in letters[:number]),
@@ -101,6 +103,7 @@ class Section:
                 breaks=self.breaks and number == len(letters) - 1,
                 pace=self.pace,
                 is_literal=self.is_literal,
+                starts=number == 0,
                 degrees=self.degrees[number] if self.degrees else (),
             )
 

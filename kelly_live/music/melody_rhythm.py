@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
 from kelly_live.music.form import is_resting
-from kelly_live.music.forms import CONTINUATION, PERIOD, PRESENTATION, Place
+from kelly_live.music.forms import BARS_PER_PHRASE, CONTINUATION, PERIOD, PRESENTATION, Place
 from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
 from kelly_live.music.style.rhythm import place_onsets
@@ -147,12 +147,14 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int,
     bars = context.phrase.bars
     place = context.phrase.place
     count *= place.pace * (_CONTRAST_SHARE if place.is_contrast else _SHARE)
-    if bars > 1 and place.build != PRESENTATION:  # what the last bar rests, the others make up for
-        count *= bars / (bars - 1.0 + _LAST_BAR)
+    if bars > 1:  # what the last bar rests, the others make up for, in uneven phrases as in square ones
+        count *= BARS_PER_PHRASE / (BARS_PER_PHRASE - 1.0 + _LAST_BAR)
+    if "melody" in place.silent:
+        return _list_upbeat(context, shape)
     if last:
         return _choose_cadence_places(parameters, context, shape, ranks, count * _LAST_BAR)
     number = count_notes(count, bar_in_phrase)
-    if bar_in_phrase == 1 and place.build == PERIOD:  # a breath in the middle of the phrase
+    if bar_in_phrase == 1 and place.build != CONTINUATION:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
     if per_bar == 4:
         draw = rng_for(context.seed, "motif cell", *label_theme(context), motif)

@@ -56,11 +56,11 @@ class PhrasePlanner:
         """The name of the form."""
         return self._form.name
 
-    def start(self, groove: str) -> None:
-        """Take the form of a groove, unless another one was given."""
-        if self._form_name is None:
-            name = choose_form(groove, length_bars=self._length_bars)
-            self._form = FormPlan(name, seed=self._seed, length_bars=self._length_bars)
+    def start(self, parameters: MusicParameters) -> None:
+        """Take the form of the groove, unless another one was given; in a tradition's style its phrases are square."""
+        name = self._form_name or choose_form(parameters.groove, length_bars=self._length_bars)
+        is_square = parameters.style is not None
+        self._form = FormPlan(name, seed=self._seed, length_bars=self._length_bars, is_square=is_square)
 
     def reset(self, beats_per_bar: int, *, keep_key: bool) -> None:
         """Forget the phrase in force; without `keep_key`, also the key that the band was synchronized to."""
@@ -135,8 +135,8 @@ class PhrasePlanner:
     def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:
         """Choose one of RHYTHMS for the whole band.
 
-        It is the groove's, or is drawn once for each theme (in the arc, for each half of one), half a turn apart for its
-        contrasting parts; the heavier rhythms are favoured.
+        It is the groove's, or is drawn once for each theme (in the arc, for each half of one), half a turn apart for
+        its contrasting parts; the heavier rhythms are favoured.
         """
         own = find_groove(parameters.groove).rhythm
         if own:

@@ -54,7 +54,11 @@ def choose_degrees(
         and _DOMINANT in grammar.half
         and grammar.home[_DOMINANT] >= max(grammar.home.values())
     )
-    ends = _choose_ends(grammar, next_degree, leads_home=leads_home, has_dominant=has_dominant)
+    # Before the closing bar it is the dominant, where the mode has one, and at the end of a contrast that goes home.
+    if has_dominant and (leads_home or (place.is_contrast and next_degree == 0)):
+        ends: Mapping[int, float] = {_DOMINANT: 1.0}
+    else:
+        ends = grammar.home if leads_home else _list_question_ends(grammar, next_degree)
     last = 0 if goes_home else pick(ending_rng, ends)
     if bars == 1:
         return [last]
@@ -85,20 +89,22 @@ def choose_degrees(
     return degrees
 
 
-def _choose_ends(grammar: Grammar, next_degree: int, *, leads_home: bool, has_dominant: bool) -> Mapping[int, float]:
-    """Return the chords that a phrase that is not closed may end on.
+def _list_question_ends(grammar: Grammar, next_degree: int) -> Mapping[int, float]:
+    """List the chords that a question may stop on, with their weights.
 
-    Before the closing bar it is the dominant, where the mode has one. A question stops on no chord that the next phrase
-    begins with, nor on a dominant that would go on to the subdominant.
+    They are none that the next phrase begins with, and no dominant that would go on to the subdominant; where none is
+    left, those that lead on to it.
     """
-    if leads_home:
-        return {_DOMINANT: 1.0} if has_dominant else grammar.home
     ends = {
         degree: weight
         for degree, weight in grammar.half.items()
         if degree != next_degree and not (degree == _DOMINANT and next_degree == _SUBDOMINANT)
     }
-    return ends or grammar.half
+    return ends or {
+        degree: row[next_degree]
+        for degree, row in grammar.moves.items()
+        if next_degree in row and degree not in (0, _DOMINANT)
+    }
 
 
 def choose_between(grammar: Grammar, departure: int, destination: int, rng: random.Random) -> int:

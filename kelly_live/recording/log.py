@@ -64,8 +64,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the
     generators beside every preset, `settings` of players as typed. `live`: it was played against the clock.
-    `beats_per_bar`: fixed by hand; None: the tradition's, or 4. `options`:
-    the command line's other choices, to be read.
+    `beats_per_bar` and `form`: fixed by hand; None: the tradition's (or 4), and the groove's. `options`: the command
+    line's other choices, to be read.
     """
 
     version: Text
@@ -81,6 +81,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     look_ahead_seconds: Annotated[float, Meta(ge=0.0, le=MAX_LOOK_AHEAD_SECONDS)] = LOOK_AHEAD_SECONDS
     slice_beats: Annotated[float, Meta(ge=MIN_SLICE_BEATS, le=1.0)] = SLICE_BEATS
     beats_per_bar: Annotated[int, Meta(ge=1, le=MAX_BAR_BEATS)] | None = None
+    form: Text | None = None
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None

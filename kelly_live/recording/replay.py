@@ -74,6 +74,7 @@ class _Replay:
                 seed=header.seed,
                 tonic=header.tonic,
                 beats_per_bar=header.beats_per_bar,
+                form=header.form,
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )

@@ -11,7 +11,7 @@ from kelly_live.music.grammar import GRAMMARS
 from kelly_live.music.harmony import (
     COMMITMENT,
     DARK_TO_BRIGHT,
-    choose_phrase_mode,
+    choose_theme_mode,
     compute_brightness,
     plan_closing_phrase,
     plan_phrase,
@@ -162,7 +162,7 @@ def weights(raw: list[float]) -> tuple[float, ...]:
 
 @given(SEEDS, st.integers(0, 60), MODE)
 def test_one_mode_alone_is_the_mode_of_every_phrase(seed: int, index: int, mode: str) -> None:
-    assert choose_phrase_mode(seed, index, one_hot(MODES, mode)) == mode
+    assert choose_theme_mode(seed, index, one_hot(MODES, mode)) == mode
 
 
 @given(SEEDS, st.integers(0, 60), WEIGHTS, MODE, MODE, st.floats(0.0, 1.0))
@@ -177,7 +177,7 @@ def test_brighter_weights_never_darken_a_phrase(
     weight_moved = share * powers[dark]
     powers[dark], powers[bright] = powers[dark] - weight_moved, powers[bright] + weight_moved
     after = weights([powers[mode] ** (1.0 / COMMITMENT) for mode in MODES])
-    modes = [choose_phrase_mode(seed, index, ws) for ws in (weights(raw), after)]
+    modes = [choose_theme_mode(seed, index, ws) for ws in (weights(raw), after)]
     assert DARK_TO_BRIGHT.index(modes[0]) <= DARK_TO_BRIGHT.index(modes[1])
     assert compute_brightness(one_hot(MODES, dark)) <= compute_brightness(one_hot(MODES, bright))
 

@@ -10,7 +10,7 @@ from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Para
 from kelly_live.music.cycles import list_cycle_strokes
 from kelly_live.music.drumming import TOUCHES, Stroke, compute_stroke_velocity
 from kelly_live.music.feel import compute_phrase_arc, draw_deviation
-from kelly_live.music.form import compute_accompaniment_density, compute_lift, is_resting
+from kelly_live.music.form import compute_accompaniment_density, compute_lift
 from kelly_live.music.groove import (
     CLOSED_HAT,
     CRASH,
@@ -53,8 +53,6 @@ class PercussionGenerator(BarPlayer):
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the notes of a bar."""
-        if is_resting("percussion", parameters, context, bar):
-            return
         density = compute_accompaniment_density(parameters, context)
         for stroke in _list_strokes(parameters, context, bar, fills=self.switch("fills")):
             if density < stroke.density:
