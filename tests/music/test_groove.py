@@ -58,6 +58,19 @@ def test_the_highest_level_that_is_reached_is_played() -> None:
     assert choose_level(((0.4, ("X",)),), 0.2, 0) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "density"),
+    [("pop", 0.96), ("rock", 0.98), ("suspense", 0.97), ("stop-time", 1.02), ("march", 0.87), ("lament", 0.67),
+     ("dance", 1.02)],
+)  # fmt: skip
+def test_a_listener_who_asks_for_more_notes_gets_them_from_bass_and_chords(name: str, density: float) -> None:
+    """A preference moves a feeling's own density by a quarter; what is learned must be heard in every groove."""
+    sparse, dense = (play(name, density=share * density) for share in (0.8, 1.25))
+    for part in ("bass", "chords"):
+        counts = [sum(note.part == part for note in notes) for notes in (sparse, dense)]
+        assert counts[1] > 1.1 * counts[0], (part, counts)
+
+
 def test_cells_move_to_the_thirds_where_the_band_plays_those() -> None:
     assert [place_cell(cell, "straight") for cell in range(5)] == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert [place_cell(cell, "triplet") for cell in (0, 1, 2, 4)] == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
