@@ -1,4 +1,4 @@
-"""What the band is synchronised to: the beat, key, transport and position of a player, a recording or a clock."""
+"""What the band is synchronised to: beat, key, chord, transport and position of a player, a recording or a clock."""
 
 from __future__ import annotations
 
@@ -46,6 +46,40 @@ class KeyEstimate:
         require_range("key confidence", self.confidence, 0.0, 1.0)
 
 
+CHORD_QUALITIES = ("major", "minor")
+
+
+@dataclass(frozen=True, slots=True)
+class ChordChange:
+    """A chord that begins at `seconds` (monotonic): its root, a pitch class 0-11, and one of CHORD_QUALITIES."""
+
+    seconds: float
+    root: int
+    quality: str
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.seconds), f"a chord begins at {self.seconds} s; it must be a finite time")
+        require(0 <= self.root <= 11, f"root is {self.root}; it must be a pitch class from 0 (C) to 11 (B)")
+        require(
+            self.quality in CHORD_QUALITIES, f"quality is {self.quality!r}; it must be {' or '.join(CHORD_QUALITIES)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChordEstimate:
+    """The chord that an external source plays, and the changes that are expected of it.
+
+    `confidence` in [0, 1]. `expected` is in order of time; it is empty until the source repeats itself.
+    """
+
+    chord: ChordChange
+    confidence: float
+    expected: tuple[ChordChange, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_range("chord confidence", self.confidence, 0.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Transport:
     """Start and stop of an external source. While it is not `playing`, the band is silent.
@@ -75,7 +109,7 @@ class SongPosition:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """What the band is synchronised to. None: the source gives no beat, no key, or no start and stop.
+    """What the band is synchronised to. None: the source gives no beat, key, chord, or no start and stop.
 
     `start` is where its transport started last, from its first tick on; its tempo may be known only later.
     """
@@ -84,3 +118,4 @@ class SyncState:
     key: KeyEstimate | None = None
     transport: Transport | None = None
     start: SongPosition | None = None
+    chord: ChordEstimate | None = None

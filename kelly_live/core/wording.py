@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def plural(count: int, noun: str, several: str | None = None) -> str:
     """Return a count with its noun, in the right number: "1 bar", "2 bars"."""
     return f"{count} {noun if count == 1 else several or noun + 's'}"
+
+
+def join_words(words: Sequence[str], conjunction: str) -> str:
+    """Return a list as a sentence has it: "tempo", "tempo and key", "tempo, key and chords"."""
+    return f" {conjunction} ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
 
 
 def quote_error(error: Exception) -> str:

@@ -10,6 +10,7 @@ from kelly_live.control.keyboard import HELP, describe_own_keys
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.input_mix import format_channels
 from kelly_live.core.override import describe_override, has_place
+from kelly_live.core.wording import join_words
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.terminal import LiveStatus
@@ -172,7 +173,7 @@ class Console:
 def describe_synchronization(
     synchronized: Collection[str], beat_name: str | None, names: Collection[str] = ()
 ) -> list[str]:
-    """Say what of "tempo" and "key" the band takes from whom, and what of the `names` from nobody.
+    """Say what of "tempo", "key" and "chords" the band takes from whom, and what of the `names` from nobody.
 
     `beat_name` as in ExternalIO.
     """
@@ -181,6 +182,6 @@ def describe_synchronization(
     if beat_name is not None and "tempo" in followed:
         followed.remove("tempo")
         remarks.append("with Link" if beat_name == "Link" else f"with the {beat_name}")
-    remarks += [f"with your {' and '.join(followed)}"] * bool(followed)
+    remarks += [f"with your {join_words(followed, 'and')}"] * bool(followed)
     missing = [name for name in names if name not in synchronized]
-    return remarks + [f"no {' or '.join(missing)} to follow"] * bool(missing)
+    return remarks + [f"no {join_words(missing, 'or')} to follow"] * bool(missing)

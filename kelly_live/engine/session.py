@@ -136,13 +136,14 @@ class NoJournal:
 
 
 def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncState:
-    """Merge sources: beat, key, transport and start each come from the first source that has one."""
+    """Merge sources: beat, key, transport, start and chord each come from the first source that has one."""
     states = [source.estimate(now) for source in sync_sources]
     return SyncState(
         next((state.beat for state in states if state.beat is not None), None),
         next((state.key for state in states if state.key is not None), None),
         next((state.transport for state in states if state.transport is not None), None),
         next((state.start for state in states if state.start is not None), None),
+        next((state.chord for state in states if state.chord is not None), None),
     )
 
 

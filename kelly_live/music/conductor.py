@@ -17,6 +17,7 @@ from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import Metre, MusicParameters, NoteEvent, TempoRange
 from kelly_live.music.band import Band, MutedPlayer, Slot
+from kelly_live.music.chord_following import ChordFollower
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
@@ -48,7 +49,7 @@ class ConductorStatus:
     """Where the music is, as of the last `advance`: `beat`, in `bar` (from 0), and what sounds there.
 
     `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
-    stand. `synchronized` names what of "tempo" and "key" the band takes from a player or a recording.
+    stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording.
     """
 
     beat: float
@@ -107,6 +108,7 @@ class Conductor:
         self._seed = seed
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form)
+        self._chord_follower = ChordFollower()
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -273,6 +275,7 @@ class Conductor:
         self._smoother = ParameterSmoother.begin(beat, parameters, self._per_bar)
         self._synchronized_tempo = SynchronizedTempo(beat, bpm, bpm)
         self._planner.reset(self._per_bar, keep_key=True)
+        self._chord_follower.reset()
         self._phrase = self._stopped_beat = None
         self._signature = None
         self._slice = first_slice
@@ -321,13 +324,14 @@ class Conductor:
             bar=int(beat // self._per_bar),
             bpm=self.tempo_map.bpm,
             mode=self._planner.mode,
-            chord=self._planner.chord_at(beat),
+            chord=self._phrase.span_at(beat).chord.name if self._phrase else "",
             tonic=self._planner.tonic,
             muted=self._band.muted,
             skipped_beats=self._skipped_beats,
             beats_per_bar=self._per_bar,
             synchronized=("tempo",) * self._synchronized_tempo.is_synchronized
-            + ("key",) * self._planner.is_synchronized,
+            + ("key",) * self._planner.is_synchronized
+            + ("chords",) * self._chord_follower.is_synchronized,
             plan=self._plan,
         )
 
@@ -372,7 +376,9 @@ class Conductor:
         phrase = (
             self._planner.choose_closing_phrase(bar, parameters)
             if is_closing
-            else self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity)
+            else self._follow_chords(
+                self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity), start
+            )
         )
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
@@ -395,6 +401,9 @@ class Conductor:
                 Notes(tuple(sorted(notes_with_feel, key=lambda note: (note.onset_beats, note.channel, note.pitch))))
             )
         self._slice += 1
+
+    def _follow_chords(self, phrase: Phrase, beat: float) -> Phrase:
+        return self._chord_follower.follow(phrase, beat, self._slice_seconds(), self.tempo_map.bpm, self._sync.chord)
 
     def _send_signature(self, beat: float, key: Key) -> None:
         """Send the metre and the key in force, where they are new."""

@@ -70,10 +70,6 @@ class PhrasePlanner:
         if not keep_key:
             self._synchronized = SynchronizedKey()
 
-    def chord_at(self, beat: float) -> str:
-        """Return the name of the chord at a beat; empty before the first phrase."""
-        return self._phrase.span_at(beat).chord.name if self._phrase else ""
-
     def find_half(self, bar: int) -> tuple[int, bool]:
         """Find a bar's phrase by its number, and whether the bar lies in the phrase's second half."""
         return self._form.find_half(bar)

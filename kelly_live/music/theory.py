@@ -188,6 +188,36 @@ def build_chord(key: Key, degree: int, *, seventh: bool = False, fifth: bool = T
     return Chord(key, degrees, _chord_name(key, stack, seventh=seventh, fifth=fifth))
 
 
+@lru_cache(maxsize=1024)
+def fit_chord(key: Key, root: int, quality: str) -> Chord | None:
+    """Fit a major or minor triad on any `root` (0-11) into a key of seven tones; None where it does not fit.
+
+    Tones that the scale lacks take the place of a neighbour a semitone away, but never of the tonic. Other tones stay,
+    so that steps keep their meaning.
+    """
+    semitones = [round(cents / 100.0) for cents in key.scale.degrees_cents]
+    if len(semitones) != 7 or any(100.0 * s != c for s, c in zip(semitones, key.scale.degrees_cents, strict=True)):
+        return None
+    tones = [(root - key.tonic + above) % 12 for above in (0, 4 if quality == "major" else 3, 7)]
+    degrees = {tone: semitones.index(tone) for tone in tones if tone in semitones}
+    for tone in tones:
+        if tone in degrees:
+            continue
+        nearby_degrees = [d for d in range(1, 7) if abs(semitones[d] - tone) == 1 and d not in degrees.values()]
+        if not nearby_degrees:
+            return None
+        degrees[tone] = nearby_degrees[-1]
+        semitones[nearby_degrees[-1]] = tone
+    if semitones != sorted(set(semitones)):
+        return None
+    spelling = spell_key(key)
+    own_degrees = [d for d, pitch_class in enumerate(key.pitch_classes) if pitch_class == root]
+    name = (spelling[own_degrees[0]] if own_degrees else NOTE_NAMES[root]) + ("m" if quality == "minor" else "")
+    scale = Scale(f"{key.scale.name} for {name}", tuple(100.0 * semitone for semitone in semitones))
+    fits = scale.degrees_cents == key.scale.degrees_cents
+    return Chord(key if fits else Key(key.tonic, scale), tuple(degrees[tone] for tone in tones), name)
+
+
 _TRIADS = {(4, 7): "", (3, 7): "m", (3, 6): "dim", (4, 8): "aug", (5, 7): "sus4", (2, 7): "sus2"}
 
 

@@ -1,4 +1,4 @@
-"""Estimates beat and key of the audio input, causally, with a confidence for each.
+"""Estimates beat, key and chord of the audio input, causally, with a confidence for each.
 
 Threads: `push` on the one that reads the audio, `estimate` on the conductor's; they exchange one reference.
 """
@@ -17,10 +17,11 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.level import rms_dbfs
-from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
+from kelly_live.core.sync_state import BeatEstimate, ChordChange, ChordEstimate, KeyEstimate, SyncState
 from kelly_live.core.values import AudioWindow
 from kelly_live.sync import TRACKABLE
 from kelly_live.sync.beat import BeatBelief, BeatFilter
+from kelly_live.sync.chords import ChordBelief, ChordFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
 
@@ -62,7 +63,7 @@ def predict_probability(features: Collection[float], weights: Collection[float])
 
 
 class AudioTracker:
-    """A SyncSource that estimates the beat and the key of the audio that is pushed.
+    """A SyncSource that estimates the beat, the key and the chord of the audio that is pushed.
 
     `targets`: which of TRACKABLE it estimates. Raises ConfigError if one is unknown or none is given.
     """
@@ -77,6 +78,7 @@ class AudioTracker:
         self._onsets = OnsetStrength()
         self._beat = BeatFilter(self._model.onsets) if "tempo" in targets else None
         self._key = KeyFilter() if "key" in targets else None
+        self._chords = ChordFilter() if "chords" in targets else None
         self._frames = 0
         self._samples = 0
         self._origin: float | None = None  # when the first sample was captured, in monotonic seconds
@@ -94,11 +96,15 @@ class AudioTracker:
         self._updated_at = block.end_time
         if rms_dbfs(block.samples) > _SILENCE_DBFS:
             self._sounded_at = block.end_time
-        beat, key = self.beat_belief, self.key_belief
-        self._state = SyncState(self._estimate_beat(beat) if beat else None, self._estimate_key(key) if key else None)
+        beat, key, chord = self.beat_belief, self.key_belief, self.chord_belief
+        self._state = SyncState(
+            self._estimate_beat(beat) if beat else None,
+            self._estimate_key(key) if key else None,
+            chord=self._estimate_chord(chord) if chord else None,
+        )
 
     def estimate(self, now: float) -> SyncState:
-        """Return the latest beat and key; neither once no audio has come for 2 s."""
+        """Return the latest beat, key and chord; nothing once no audio has come for 2 s."""
         return self._state if now - self._updated_at < _STALE_SECONDS else SyncState()
 
     @property
@@ -112,6 +118,12 @@ class AudioTracker:
         """What the key filter believes; None if it is not used, there was no sound yet, or none for 6 s."""
         return self._key.estimate() if self._key is not None else None
 
+    @property
+    def chord_belief(self) -> ChordBelief | None:
+        """What the chord filter believes; None if it is not used, or there was no sound for 4 s."""
+        is_silent = self._updated_at - self._sounded_at > _SILENCE_SECONDS
+        return None if self._chords is None or is_silent else self._chords.estimate()
+
     def _analyse(self, samples: np.ndarray) -> None:
         self._samples += len(samples)
         if self._beat is not None:
@@ -120,6 +132,8 @@ class AudioTracker:
             self._beat.step(strengths)
         if self._key is not None:
             self._key.push(samples)
+        if self._chords is not None:
+            self._chords.push(samples)
 
     def _keep_time(self, block: AudioWindow) -> None:
         """Relate sample counts to time; replace dropped audio by silence, so that the beat continues."""
@@ -132,7 +146,7 @@ class AudioTracker:
             self._analyse(np.zeros(round(late * SAMPLE_RATE), np.float32))
         elif abs(late) > _MIN_GAP_SECONDS:
             self._origin = origin
-            for part in (self._beat, self._key):
+            for part in (self._beat, self._key, self._chords):
                 if part is not None:
                     part.reset()
         else:
@@ -146,3 +160,12 @@ class AudioTracker:
 
     def _estimate_key(self, belief: KeyBelief) -> KeyEstimate:
         return KeyEstimate(belief.tonic, belief.mode, predict_probability(belief.features, self._model.key))
+
+    def _estimate_chord(self, belief: ChordBelief) -> ChordEstimate | None:
+        assert self._origin is not None
+        assert self._chords is not None
+        if belief.root is None or belief.quality is None:
+            return None
+        now = self._origin + self._samples / SAMPLE_RATE - self._chords.pending_seconds
+        expected = tuple(ChordChange(now + seconds, root, quality) for seconds, root, quality in belief.expected)
+        return ChordEstimate(ChordChange(now, belief.root, belief.quality), belief.probability, expected)

@@ -16,18 +16,18 @@ from kelly_live.core.arrays import Floats
 from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles
 from kelly_live.core.values import MAJOR_MODES, MODES
 from kelly_live.sync.onsets import SAMPLE_RATE
+from kelly_live.sync.spectrum import PeakFinder, fold_pitches
 
 HOP_SECONDS = 0.25
 _WINDOW = 8192  # half a second: C2 and C#2 are two bins apart
 _HOP = int(HOP_SECONDS * SAMPLE_RATE)
 _LOW_HZ, _HIGH_HZ = 60.0, 2_000.0
 _RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage of the window
-_HARMONICS = (1.0, 0.5, 0.25, 0.12)  # weight of a peak for the tone whose n-th harmonic it may be
+HARMONICS = (1.0, 0.5, 0.25, 0.12)  # weight of a peak for the tone whose n-th harmonic it may be
 _MEMORY_SECONDS = 30.0  # time constant of the evidence
 _TUNING_SECONDS = 60.0  # and of the tuning
 _BLUR = 0.4  # share of a uniform profile: harmonics and passing tones reach every pitch class
 _NOTES_PER_SECOND = 4.0  # a second of sound counts as this many independent notes
-_QUIET_AMPLITUDE = 1e-3  # if the loudest peak is under -60 dBFS, the block counts as silence
 _SILENCE_SECONDS = 6.0  # a longer silence has no key
 
 
@@ -60,9 +60,7 @@ class KeyFilter:
     """Accumulates chroma and compares it with the keys. Thread: one."""
 
     def __init__(self) -> None:
-        self._window = np.hanning(_WINDOW) * (2.0 / np.hanning(_WINDOW).sum())
-        self._hertz = np.fft.rfftfreq(_WINDOW, 1.0 / SAMPLE_RATE)
-        self._low, self._high = np.searchsorted(self._hertz, [_LOW_HZ, _HIGH_HZ])
+        self._finder = PeakFinder(np.hanning(_WINDOW), low_hz=_LOW_HZ, high_hz=_HIGH_HZ, floor=_RANGE)
         profiles = modal_profiles()
         profiles = (1.0 - _BLUR) * profiles / profiles.sum(axis=1, keepdims=True) + _BLUR / 12.0
         # [mode, tonic, pitch class]
@@ -90,36 +88,24 @@ class KeyFilter:
 
     def _add_window(self, sound: Floats) -> None:
         fade = np.exp(-HOP_SECONDS / _MEMORY_SECONDS)
-        spectrum = np.abs(np.fft.rfft(sound * self._window))[self._low - 1 : self._high + 1]
-        middle = spectrum[1:-1]
-        loudest = float(middle.max())
-        tops = np.flatnonzero((middle > spectrum[:-2]) & (middle >= spectrum[2:]) & (middle > _RANGE * loudest)) + 1
         self._chroma *= fade
         self._seconds *= fade
         self._silent_seconds += HOP_SECONDS
-        if loudest < _QUIET_AMPLITUDE or len(tops) == 0:
+        peaks = self._finder.find(sound)
+        if peaks is None:
             return
         self._silent_seconds = 0.0
-        below, peaks, above = (np.log(spectrum[tops + shift] + 1e-12) for shift in (-1, 0, 1))
-        offset = 0.5 * (below - above) / np.minimum(below - 2.0 * peaks + above, -1e-9)
-        hertz = (tops + self._low - 1 + np.clip(offset, -0.5, 0.5)) * (SAMPLE_RATE / _WINDOW)
-        weight = spectrum[tops] / loudest
-        pitch = 69.0 + 12.0 * np.log2(hertz / 440.0)
+        weight = peaks.amplitudes / peaks.amplitudes.max()
+        pitch = peaks.pitches
         self._tuning = self._tuning * np.exp(-HOP_SECONDS / _TUNING_SECONDS) + complex(
             (weight * np.exp(2j * np.pi * pitch)).sum()
         )
         pitch = pitch - float(np.angle(self._tuning)) / (2.0 * np.pi)
         chroma = np.zeros(12)
-        for harmonic, share in enumerate(_HARMONICS, start=1):
-            tone = pitch - 12.0 * np.log2(harmonic)
-            nearest = np.round(tone)
-            closeness = np.cos(np.pi * (tone - nearest)) ** 2
-            np.add.at(chroma, nearest.astype(np.intp) % 12, share * weight * closeness)
+        for harmonic, share in enumerate(HARMONICS, start=1):
+            chroma += fold_pitches(pitch - 12.0 * np.log2(harmonic), share * weight)
         chroma /= chroma.sum()
-        # In noise the energy is spread over all bins; in music a few peaks hold most of it.
-        power = spectrum[tops] ** 2
-        tonality = float(power.sum() / (middle**2).sum())
-        self._tonality += (1.0 - fade) * (tonality - self._tonality)
+        self._tonality += (1.0 - fade) * (peaks.tonality - self._tonality)
         self._chroma += HOP_SECONDS * chroma
         self._seconds += HOP_SECONDS
 

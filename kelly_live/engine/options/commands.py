@@ -28,13 +28,19 @@ SEED_HELP = "Same seed, same music."
 
 
 def parse_follow(text: str) -> tuple[str, ...]:
-    """Read `tempo`, `key` or `tempo,key`. Raises ConfigError."""
+    """Read `all`, or names of TRACKABLE with commas between; chords bring their key. Raises ConfigError."""
     from kelly_live.sync import TRACKABLE
 
-    names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
-    if set(names) - set(TRACKABLE):
-        raise ConfigError(f"{text[:60]!r} cannot be followed: give tempo, key, or tempo,key")
-    return names
+    names = {name.strip().lower() for name in text.split(",")}
+    if names == {"all"}:
+        return TRACKABLE
+    if names - set(TRACKABLE):
+        raise ConfigError(
+            f"{text[:60]!r} cannot be followed: give {', '.join(TRACKABLE)}, several with commas between, or all"
+        )
+    if "chords" in names:
+        names.add("key")  # a chord is heard, spelled and answered in a key
+    return tuple(name for name in TRACKABLE if name in names)
 
 
 def _device_option() -> str:
@@ -56,10 +62,10 @@ def _follow_option() -> tuple[str, ...]:
     follow: tuple[str, ...] = option(
         "--follow",
         default=(),
-        metavar="tempo,key",
+        metavar="tempo,key,chords",
         parse=parse_follow,
         format=",".join,
-        help="Join the player: follow the tempo and beat, the key, or both, as they are heard.",
+        help="Join the player: follow the tempo and beat, the key, the chords (with their key), or all of them.",
     )
     return follow
 

@@ -28,6 +28,7 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Annotated recordings, one a line: path, set, beats (s), key; neither of the last two for speech and noise.",
 )
 @click.option("--corpora", type=FOLDER, help="Also measure on POP909, rendered: the folder of the cultures' corpora.")
+@click.option("--chords", is_flag=True, help="Measure the chords instead, on songs of POP909 that are held out.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where renderings are kept.")
 @click.option("--teach", type=MANIFEST, multiple=True, metavar="FILE.jsonl", help="With --learn: train on these.")
 @click.option(
@@ -35,10 +36,16 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @debug_option
 def command(
-    measure: Sequence[Path], corpora: Path | None, cache: Path, teach: Sequence[Path], learn: Path | None
+    measure: Sequence[Path], corpora: Path | None, chords: bool, cache: Path, teach: Sequence[Path], learn: Path | None
 ) -> None:
     """Measure how well `--follow` tracks annotated recordings, and print the tables."""
     from kelly_live.lab.judging import tracking
+
+    if chords:
+        if corpora is None:
+            raise click.UsageError("--chords measures on POP909; name its folder with --corpora FOLDER")
+        _measure_chords(corpora, cache)
+        return
 
     if not measure and corpora is None:
         raise click.UsageError("name recordings with --measure FILE.jsonl or --corpora FOLDER")
@@ -72,6 +79,22 @@ def command(
             moments = track_sound(load_excerpt(recording.path), model, band.follow)
             results.append(tracking.evaluate_tracking(recording, moments, band.beats))
         click.echo(tracking.format_results(results))
+
+
+def _measure_chords(corpora: Path, cache: Path) -> None:
+    from kelly_live.core.emotion_space import create_state
+    from kelly_live.engine.build import create_mapper
+    from kelly_live.lab.corpora.chord_songs import compute_features, read_chord_songs
+    from kelly_live.lab.judging.chord_tracking import count_band_tones, evaluate_song, format_chord_results
+
+    songs = read_chord_songs(corpora, cache, held_out=True)
+    click.echo(format_chord_results([evaluate_song(song, compute_features(song)) for song in songs]))
+    content = create_mapper()(create_state(valence=0.3, arousal=0.2))
+    counts = [count_band_tones(song, content, seed) for seed, song in enumerate(songs[:: len(songs) // 6], start=1)]
+    inside, total = (sum(column) for column in zip(*counts, strict=True))
+    click.echo(
+        f"the band follows {len(counts)} songs: on beats 1 and 3, {inside / total:.2f} of {total} notes in the chord"
+    )
 
 
 class _FollowingBand:

@@ -193,6 +193,29 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
+@command.command("chords", cls=CheckedCommand)
+@click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Renderings.")
+@click.option("--units", type=click.IntRange(1), default=48, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@debug_option
+@click.option("--out", type=FILE, default=Path("kelly_live/sync/chord_model.npz"), show_default=True)
+def chords(corpora: Path, cache: Path, units: int, epochs: int, seed: int, out: Path) -> None:
+    """Train the net that hears the chords of a player, on rendered songs of POP909 (MIT).
+
+    `kelly-live lab follow --chords` measures it on songs that are held out.
+    """
+    from kelly_live.lab.corpora.chord_songs import compute_features, read_chord_songs
+    from kelly_live.lab.training.chords import save_chord_weights, train_chords
+
+    songs = read_chord_songs(corpora, cache, held_out=False)
+    features = [compute_features(song) for song in songs]
+    examples = [(rows, song.label(len(rows))) for song, rows in zip(songs, features, strict=True)]
+    save_chord_weights(train_chords(examples, units=units, epochs=epochs, seed=seed, log=click.echo), out)
+    click.echo(f"wrote {out}")
+
+
 @command.command("system", cls=CheckedCommand)
 @click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
 @debug_option

@@ -1,0 +1,84 @@
+"""Songs of POP909, rendered, with their annotated chords."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.core.arrays import Floats
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.pitch_names import parse_pitch_class
+from kelly_live.engine.tracking import load_excerpt
+from kelly_live.lab.corpora.pieces import HELD_OUT
+from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
+from kelly_live.sync.chord_features import HOP_SECONDS, AudioChordFeatures
+from kelly_live.sync.chord_net import NO_CHORD
+
+UNMEASURED = -1  # a chord that is neither major nor minor
+SECONDS = 60.0
+TRAINING_PLACES = (3,)  # of ten songs these are for training; those at 0 are held out
+_MAJOR = {"maj", "maj7", "7", "maj6", "9", "maj9", "6"}
+_MINOR = {"min", "min7", "min6", "minmaj7", "min9"}
+
+
+def parse_chord(name: str) -> int:
+    """Parse an annotation such as `Eb:min7/b3` to the net's index, NO_CHORD or UNMEASURED."""
+    if name == "N":
+        return NO_CHORD
+    root, _, kind = name.partition(":")
+    kind = kind.split("/")[0].split("(")[0]
+    if kind in _MAJOR or kind in _MINOR:
+        return parse_pitch_class(root) + 12 * (kind in _MINOR)
+    return UNMEASURED
+
+
+@dataclass(frozen=True, slots=True)
+class ChordSong:
+    """A rendered song with its chords: start and end in seconds, and the net's index."""
+
+    path: Path
+    soundfont: str
+    chords: tuple[tuple[float, float, int], ...]
+
+    def label(self, count: int) -> np.ndarray:
+        """Return the true index `[count]` at the end of each hop."""
+        seconds = (np.arange(count) + 1) * HOP_SECONDS
+        labels = np.full(count, UNMEASURED)
+        for start, end, chord in self.chords:
+            labels[(seconds > start) & (seconds <= end)] = chord
+        return labels
+
+
+def read_chord_songs(corpora: Path, cache: Path, *, held_out: bool, most: int = 1000) -> list[ChordSong]:
+    """Render songs of POP909 with its annotated chords: those held out, or those to train on.
+
+    Soundfonts alternate; one of those for held-out songs is never trained on. Raises ConfigError, KellyError.
+    """
+    folder, archive = cache / "follow" / "pop909", corpora / "pop909-index.tar.xz"
+    if not folder.is_dir():
+        if not archive.is_file():
+            raise ConfigError(f"{archive} is missing; --corpora names the folder of the cultures' corpora")
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    paths = sorted(path.parent for path in folder.glob("*/POP909/*/chord_midi.txt"))
+    places = (0,) if held_out else TRAINING_PLACES
+    soundfonts = (HELD_OUT_SOUNDFONT, SOUNDFONTS[0]) if held_out else SOUNDFONTS
+    chosen = [path for number, path in enumerate(paths) if number % HELD_OUT in places]
+    if held_out:
+        chosen = chosen[::2]
+    songs = []
+    for number, path in enumerate(chosen[:most]):
+        soundfont = soundfonts[number % len(soundfonts)]
+        sound = render_midi(path / f"{path.name}.mid", cache / "follow", soundfont, seconds=SECONDS)
+        rows = [line.split() for line in (path / "chord_midi.txt").read_text().splitlines()]
+        chords = tuple((float(row[0]), float(row[1]), parse_chord(row[2])) for row in rows if len(row) == 3)
+        songs.append(ChordSong(sound, soundfont.stem, chords))
+    return songs
+
+
+def compute_features(song: ChordSong) -> Floats:
+    """Compute the features `[hops, 72]` of a song."""
+    return np.array(AudioChordFeatures().push(load_excerpt(song.path)))

@@ -1,0 +1,155 @@
+"""How the band takes the chords of a player: a phrase keeps its place and key, and its chords are the player's.
+
+Pure and clock-free, as `synchronization.py` is. A chord that the player is expected to change to is taken when that is
+due; one that was not expected, as soon as it is certain or has lasted. What is not certain for long is played without
+its third, which fits major and minor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kelly_live.core.sync_state import ChordChange, ChordEstimate
+from kelly_live.music.harmony import ChordSpan, Phrase
+from kelly_live.music.synchronization import JOIN_CONFIDENCE, RELEASE_CONFIDENCE
+from kelly_live.music.theory import Chord, Key, fit_chord
+
+_CERTAIN = 0.8  # a new chord with this confidence is taken at once,
+_LASTING_BEATS = 0.5  # a less certain one after this long
+_HOLD_BEATS = 1.0  # for this long after an expected change, the chord before it is not taken back
+_DOUBT_BEATS = 2.0  # after so much doubt the third is left out
+_LOST_BEATS = 8.0  # and after so much without any chord, the band plays its own
+_GRID_BEATS = 0.5  # expected changes fall on half beats
+
+_Name = tuple[int, str]  # a root and a quality
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedChords:
+    """The chord that is followed, and what its next change depends on.
+
+    `name` is its root and quality; None: the band plays its own chords. `other` has been heard instead since beat
+    `since`. `doubted_since` and `lost_since`: the beat from which the chord is uncertain, or none is heard; None where
+    that is not so. `held` is not taken back before `held_until`. `expected` are the changes to come, as beats and
+    chords.
+    """
+
+    beat: float = 0.0
+    name: _Name | None = None
+    other: _Name | None = None
+    since: float = 0.0
+    doubted_since: float | None = None
+    lost_since: float | None = None
+    held: _Name | None = None
+    held_until: float = 0.0
+    expected: tuple[tuple[float, _Name], ...] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the chord is played without its third."""
+        return self.doubted_since is not None and self.beat - self.doubted_since >= _DOUBT_BEATS
+
+    def step(self, beat: float, seconds: float, bpm: float, estimate: ChordEstimate | None) -> FollowedChords:
+        """Return the state at a later `beat`, which falls at `seconds` at tempo `bpm`."""
+        if estimate is None or estimate.confidence < RELEASE_CONFIDENCE:
+            lost_since = beat if self.lost_since is None else self.lost_since
+            if self.name is None or beat - lost_since >= _LOST_BEATS:
+                return FollowedChords(beat)
+            return replace(self, beat=beat, other=None, lost_since=lost_since, expected=())
+        state = replace(self, beat=beat, lost_since=None)._take_due(beat)
+        chord, certainty = (estimate.chord.root, estimate.chord.quality), estimate.confidence
+        expected = _place_changes(beat, seconds, bpm, estimate.expected)
+        doubted_since = beat if state.doubted_since is None else state.doubted_since
+        if chord == state.name:
+            doubt = None if certainty >= JOIN_CONFIDENCE else doubted_since
+            return replace(state, other=None, doubted_since=doubt, expected=expected)
+        if chord == state.held and beat < state.held_until:
+            return state
+        since = state.since if chord == state.other else beat
+        lasts = beat - since >= _LASTING_BEATS
+        if certainty >= JOIN_CONFIDENCE and (certainty >= _CERTAIN or lasts or state.name is None):
+            return FollowedChords(beat, chord, expected=expected)
+        return replace(state, other=chord, since=since, doubted_since=doubted_since, expected=expected)
+
+    def _take_due(self, beat: float) -> FollowedChords:
+        """Take the expected change that is due."""
+        due = [name for at, name in self.expected if at <= beat]
+        if not due or due[-1] == self.name:
+            return self
+        left = tuple((at, name) for at, name in self.expected if at > beat)
+        return FollowedChords(beat, due[-1], held=self.name, held_until=beat + _HOLD_BEATS, expected=left)
+
+
+def _place_changes(
+    beat: float, seconds: float, bpm: float, changes: tuple[ChordChange, ...]
+) -> tuple[tuple[float, _Name], ...]:
+    """Return the changes after `beat`, on half beats."""
+    placed = ((beat + (change.seconds - seconds) * bpm / 60.0, (change.root, change.quality)) for change in changes)
+    on_grid = ((round(at / _GRID_BEATS) * _GRID_BEATS, name) for at, name in placed)
+    return tuple((at, name) for at, name in on_grid if at > beat)
+
+
+_Change = tuple[float, Chord | None]  # a beat, and the chord from there on; None: the phrase's own
+
+
+class ChordFollower:
+    """Puts the chords that are followed in place of a phrase's own. Thread: the conductor's."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that was heard."""
+        self._state = FollowedChords()
+        self._own: Phrase | None = None
+        self._past: list[_Change] = []  # of this phrase
+        self._changes: list[_Change] = []  # those, and what is expected
+        self._played: Phrase | None = None
+
+    @property
+    def is_synchronized(self) -> bool:
+        """Whether the band plays somebody else's chords."""
+        return self._state.name is not None
+
+    def follow(self, phrase: Phrase, beat: float, seconds: float, bpm: float, estimate: ChordEstimate | None) -> Phrase:
+        """Return the phrase as it is played from `beat` on, which falls at `seconds` at tempo `bpm`.
+
+        It is the same object for as long as nothing is new.
+        """
+        self._state = self._state.step(beat, seconds, bpm, estimate)
+        if phrase is not self._own:
+            self._own, self._played = phrase, None
+            self._past = [change for change in self._past if change[0] >= phrase.start_beat]
+        chord = self._fit(phrase.key, self._state.name)
+        if not self._past or self._past[-1][1] != chord:
+            self._past.append((beat if self._past else phrase.start_beat, chord))
+        expected = [(at, self._fit(phrase.key, name)) for at, name in self._state.expected if at < phrase.end_beat]
+        changes = [*self._past, *expected]
+        if self._played is None or changes != self._changes:
+            self._changes = changes
+            self._played = _replace_chords(phrase, changes)
+        return self._played
+
+    def _fit(self, key: Key, name: _Name | None) -> Chord | None:
+        chord = None if name is None else fit_chord(key, *name)
+        if chord is not None and self._state.is_doubtful:
+            return Chord(chord.key, (chord.degrees[0], chord.degrees[2]), f"{chord.name}(no3)")
+        return chord
+
+
+def _replace_chords(phrase: Phrase, changes: Sequence[_Change]) -> Phrase:
+    """Return the phrase with the chords of the changes, each until the next; where it is None, with its own."""
+    if all(chord is None for _, chord in changes):
+        return phrase
+    spans: list[ChordSpan] = []
+    ends = [*(beat for beat, _ in changes[1:]), phrase.end_beat]
+    for (start, chord), end in zip(changes, ends, strict=True):
+        if chord is not None:
+            spans.append(ChordSpan(start, end, chord))
+            continue
+        for span in phrase.spans:
+            first, last = max(start, span.start_beat), min(end, span.end_beat)
+            if first < last:
+                spans.append(ChordSpan(first, last, span.chord))
+    return replace(phrase, spans=tuple(spans))
