@@ -9,7 +9,14 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+import hypothesis
 import pytest
+
+# A machine that is busy with other things draws slowly: that is no fault of a test.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 REASON = "needs torch, which is not installed"
 

@@ -20,11 +20,11 @@ from kelly_live.core.values import SoundingNote
 
 SAMPLE_RATE = 44_100
 PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS
-_PERCUSSION_CHANNEL = 10
+PERCUSSION_CHANNEL = 10
 _REVERB_SECONDS = 1.6
 _TAIL_SECONDS = 1.8  # after the last note, for releases and the reverb
-_ATTACK_SECONDS = 0.004
-_LONGEST_SECONDS = 20.0  # a voice has died away by then
+ATTACK_SECONDS = 0.004
+LONGEST_SECONDS = 20.0  # a voice has died away by then
 
 Audio: TypeAlias = NDArray[np.float32]
 Voice: TypeAlias = Callable[[Audio, float, float], Audio]  # (time s [n], frequency Hz, brightness 0-1) -> wave [n]
@@ -42,7 +42,8 @@ def _cycles(time: Audio, frequency: float) -> Audio:
     An integer accumulator wraps by itself, and so stays in tune in a note of any length (a step is 1e-5 Hz).
     """
     step = np.uint32(round(frequency / SAMPLE_RATE * 2**32))
-    turns = np.arange(len(time), dtype=np.uint32) * step
+    first = np.uint32(round(float(time[0]) * SAMPLE_RATE)) if len(time) else np.uint32(0)
+    turns = (np.arange(len(time), dtype=np.uint32) + first) * step
     return turns.view(np.int32).astype(np.float32) * np.float32(2.0**-32)
 
 
@@ -121,32 +122,33 @@ _FAMILIES: tuple[tuple[int, Voice, float], ...] = (
 )
 
 
-def _choose_voice(program: int) -> tuple[Voice, float]:
+def choose_voice(program: int) -> tuple[Voice, float]:
+    """Choose the voice of a General MIDI program 0-127, and its release in seconds."""
     return next((voice, release) for end, voice, release in _FAMILIES if program < end)
 
 
 # Where each part sits: channel -> (gain, pan from -1 left to 1 right). Other channels stay in the middle.
-_MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), _PERCUSSION_CHANNEL: (0.66, 0.0)}
+_MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), PERCUSSION_CHANNEL: (0.66, 0.0)}
 _DRY_CHANNELS = (2,)  # in the reverb a bass loses its definition
 
 
-def _loudness(velocity: int) -> float:
+def compute_gain(velocity: int) -> float:
     """Return the gain of a velocity: a little flatter than General MIDI Level 2's (v/127)^2."""
     return float((velocity / 127.0) ** 1.7)
 
 
 def _tone(voice: Voice, release: float, pitch: float, velocity: int, held_seconds: float) -> Audio:
     """Render one note: attack without a click, the voice's own decay, a release after `held_seconds`."""
-    note_seconds = min(max(held_seconds, 0.02), _LONGEST_SECONDS)
+    note_seconds = min(max(held_seconds, 0.02), LONGEST_SECONDS)
     count = int((note_seconds + release) * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
     frequency = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
     wave_ = voice(time, frequency, velocity / 127.0)
-    attack = min(count, int(_ATTACK_SECONDS * SAMPLE_RATE))
+    attack = min(count, int(ATTACK_SECONDS * SAMPLE_RATE))
     wave_[:attack] *= np.linspace(0.0, 1.0, attack, dtype=np.float32)
     fall = count - int(note_seconds * SAMPLE_RATE)
     wave_[-fall:] *= np.cos(np.linspace(0.0, 0.5 * np.pi, fall, dtype=np.float32)) ** 2
-    return (wave_ * np.float32(_loudness(velocity))).astype(np.float32)
+    return (wave_ * np.float32(compute_gain(velocity))).astype(np.float32)
 
 
 def _noise(count: int, seed: int) -> Audio:
@@ -166,7 +168,7 @@ def _drop(time: Audio, start: float, end: float, fall: float) -> Audio:
 
 
 @lru_cache(maxsize=256)
-def _drum(key: int, velocity: int) -> Audio:
+def render_drum(key: int, velocity: int) -> Audio:
     """Render a stroke on a General MIDI percussion key, or on the nearest in kind."""
     bright = velocity / 127.0
     seconds = {36: 0.45, 38: 0.3, 46: 0.5, 49: 1.8, 51: 0.9, 57: 1.8}.get(key, 0.35)
@@ -199,7 +201,7 @@ def _drum(key: int, velocity: int) -> Audio:
     edge = min(count, int(0.001 * SAMPLE_RATE))
     sound[:edge] *= np.linspace(0.0, 1.0, edge, dtype=np.float32)
     sound[-edge * 10 :] *= np.linspace(1.0, 0.0, edge * 10, dtype=np.float32)
-    return (sound * np.float32(_loudness(velocity))).astype(np.float32)
+    return (sound * np.float32(compute_gain(velocity))).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -226,10 +228,10 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
     count = int((max(0.0, last) + _TAIL_SECONDS) * SAMPLE_RATE)
     buses: dict[int, Audio] = {}
     for note in notes:
-        if note.channel == _PERCUSSION_CHANNEL:
-            sound = _drum(note.pitch, note.velocity)
+        if note.channel == PERCUSSION_CHANNEL:
+            sound = render_drum(note.pitch, note.velocity)
         else:
-            voice, release = _choose_voice(programs.get(note.channel, 0))
+            voice, release = choose_voice(programs.get(note.channel, 0))
             sound = _tone(
                 voice, release, note.pitch + note.cents / 100.0, note.velocity, note.end_seconds - note.start_seconds
             )
@@ -257,7 +259,7 @@ def _mix_buses(buses: Mapping[int, Audio], count: int) -> Audio:
         panned_bus = np.stack([bus * np.float32(gain * np.cos(angle)), bus * np.float32(gain * np.sin(angle))])
         dry += panned_bus
         if channel not in _DRY_CHANNELS:
-            send += panned_bus * np.float32(0.4 if channel == _PERCUSSION_CHANNEL else 1.0)
+            send += panned_bus * np.float32(0.4 if channel == PERCUSSION_CHANNEL else 1.0)
     response = _impulse_response()
     wet = np.stack([convolve(send[side], response[side]) for side in (0, 1)])
     return (dry + np.float32(0.28) * wet).astype(np.float32)

@@ -26,7 +26,10 @@ from kelly_live.engine.options.commands import RenderOptions
 @add_options(RenderOptions)
 @debug_option
 def command(recording: Path, midi: Path | None, wav: Path | None, plot: Path | None, options: RenderOptions) -> None:
-    """Accompany RECORDING (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes."""
+    """Accompany RECORDING (WAV, FLAC, OGG/Opus, MP3, or the notes of a MIDI file).
+
+    Same input, seed and version give the same bytes.
+    """
     from kelly_live.engine.accompaniment import accompany_recording
     from kelly_live.engine.build import check_outputs, check_suffixes
     from kelly_live.ui.terminal import progress

@@ -69,15 +69,15 @@ def accompany_recording(
     notify: Notify = log_notice,
     progress: Callable[[float], AbstractContextManager[ProgressView]] = hide_progress,
 ) -> Accompaniment:
-    """Play along with a recording (WAV, FLAC, OGG/Opus, MP3).
+    """Play along with a recording (WAV, FLAC, OGG/Opus, MP3), or with the notes of a MIDI file.
 
     Same input, seed and version give the same bytes. `progress` is given the duration in seconds and returns a context
     manager. Raises KellyError.
     """
     check_memory()
-    from kelly_live.audio.sources import FileSource
     from kelly_live.core.timebase import ManualClock, read_clock
     from kelly_live.emotion.read_ahead import read_ahead
+    from kelly_live.engine.audio_input import open_recording
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.offline import accompany
     from kelly_live.engine.record import insert_tee, start_recorder
@@ -85,13 +85,7 @@ def accompany_recording(
 
     profile = load_profile(options.profile, notify)
     band = build_band(options.host.with_profile(profile), options.culture, profile, notify=notify)
-    source = FileSource(
-        recording,
-        ManualClock(),
-        realtime=False,
-        mix=options.sound.audio.build_mix(),
-        max_minutes=options.sound.max_minutes,
-    )
+    source = open_recording(recording, options.sound)
     source.start()  # a file that cannot be read is reported before the nets are loaded
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
     stage = create_override_stage(

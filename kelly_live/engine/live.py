@@ -202,12 +202,13 @@ class LiveEngine:
     @property
     def process_ids(self) -> tuple[int, ...]:
         """The ids of the session's processes: audio capture, analysis and a sender for each MIDI port."""
-        from kelly_live.audio.supervised_source import SupervisedSource
+        from kelly_live.engine.audio_input import find_capture
 
         session_parts = self._session_parts
         if session_parts is None:
             return ()
-        capture = session_parts.source.process_id if isinstance(session_parts.source, SupervisedSource) else None
+        audio = find_capture(session_parts.source)
+        capture = None if audio is None else audio.process_id
         analysis = None if session_parts.analysis_proxy is None else session_parts.analysis_proxy.process_id
         return tuple(number for number in (capture, analysis, *session_parts.sink.process_ids) if number is not None)
 
@@ -329,8 +330,8 @@ class LiveEngine:
             self._started.set()
 
     def _open(self) -> None:
-        from kelly_live.audio.supervised_source import SupervisedSource
         from kelly_live.engine.analysis_proxy import AnalysisProxy
+        from kelly_live.engine.audio_input import create_source, find_capture
         from kelly_live.engine.person import Person
 
         options, parts = self.options, self._parts
@@ -348,7 +349,7 @@ class LiveEngine:
             session_parts = _Opened(
                 clock=self._clock,
                 seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
-                source=parts.source or SupervisedSource(options.audio_in, self._clock, mix=options.audio.build_mix()),
+                source=parts.source or create_source(options, self._clock),
                 band=band,
                 sink=parts.sink
                 or build_sink(
@@ -370,8 +371,8 @@ class LiveEngine:
         wrapped_sink = session_parts.sink if parts.wrap_sink is None else parts.wrap_sink(session_parts.sink)
         sink = insert_tee(options.recording, wrapped_sink)
         ports = session_parts.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
-        if isinstance(session_parts.source, SupervisedSource):
-            session_parts.source.open()
+        if (audio := find_capture(session_parts.source)) is not None:
+            audio.open()
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
         stage = create_override_stage(
             override, options.culture, profile, self._notify, constraints=options.piece.build_constraints()

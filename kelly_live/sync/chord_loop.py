@@ -2,7 +2,8 @@
 
 Every lag at which the chords agree with themselves is a candidate for the length of the loop; the one that agreed best
 over the last seconds is taken, once a whole round of it has been heard twice. A net hears a chord a little after it has
-begun; the memory knows by now when it did, so what it expects is on the beat.
+begun; the memory knows by now when it did, so what it expects is on the beat. The numbers below were chosen on the
+songs that the net learned from.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from kelly_live.sync.chord_net import CHORDS
 _LONGEST_SECONDS, _SHORTEST_SECONDS = 26.0, 2.0  # of a loop
 _MEMORY_SECONDS = 6.0  # time constant of the agreement
 _HEARD_AFTER_HOPS = 2  # a net's answer of so many hops later says what sounded at a time
-_AGREEMENT = 0.5  # of the loop, at least,
-_ADVANTAGE = 0.15  # and so much more than chords agree by chance
+_AGREEMENT = 0.35  # of the loop, at least,
+_ADVANTAGE = 0.1  # and so much more than chords agree by chance
 _NEARLY = 0.02
 _CHANCE_SECONDS = 30.0
 _TRUST = 0.5  # weight of what is expected, as evidence beside what is heard
@@ -70,7 +71,11 @@ class LoopMemory:
     def _find_lag(self) -> int | None:
         twice = self._count >= self._lags + np.minimum(self._lags, round(4.0 / HOP_SECONDS))
         score = np.where(twice, self._agreement / np.maximum(self._evidence, 1e-3), 0.0)
-        # Two rounds agree as well as one: the shortest lag that agrees nearly as well as the best.
-        best = int(np.argmax(score >= score.max() - _NEARLY))
+        best = int(np.argmax(score))
+        for rounds in (4, 3, 2):  # several rounds agree as well as one: the part that agrees nearly as well is taken
+            part = round(int(self._lags[best]) / rounds) - int(self._lags[0])
+            if part >= 0 and score[part] >= score[best] - _NEARLY:
+                best = part
+                break
         chance = float((self._usual**2).sum())
         return int(self._lags[best]) if score[best] > max(_AGREEMENT, chance + _ADVANTAGE) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.pitch_names import format_key_range, parse_key_range
 from kelly_live.core.values import MAX_SEED
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.engine.options.audio import AudioInputOptions, SoundFileOptions
@@ -104,6 +105,19 @@ class LiveOptions:
         "--audio-in", metavar="NAME", default_note="the system's", help="The audio input, by any part of its name."
     )
     audio: AudioInputOptions = group(AudioInputOptions)
+    play_in: str | None = option(
+        "--play-in",
+        metavar="NAME",
+        help="A MIDI keyboard, pads or track that is heard as your playing, instead of audio (or beside --audio-in).",
+    )
+    play_in_range: tuple[int, int] | None = option(
+        "--play-in-range",
+        metavar="LOW-HIGH",
+        parse=parse_key_range,
+        format=format_key_range,
+        default_note="all keys",
+        help="The keys of --play-in that are heard, as in C2-B3: the rest of the keyboard is yours alone.",
+    )
     external_io: ExternalIOOptions = group(ExternalIOOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
@@ -127,6 +141,10 @@ class LiveOptions:
     def __post_init__(self) -> None:
         check_options(self)
         _check_followed(self.piece, self.follow)
+        if self.play_in is not None and self.audio_in is None and self.audio != AudioInputOptions():
+            raise ConfigError(
+                "--play-in is heard instead of audio; name --audio-in too, or leave the audio's settings out"
+            )
         if self.piece.tempo is not None and self.external_io.clock in ("follow", "link"):
             raise ConfigError(f"--tempo fixes what --clock {self.external_io.clock} would follow; give one of them")
 

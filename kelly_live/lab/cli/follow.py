@@ -84,11 +84,13 @@ def command(
 def _measure_chords(corpora: Path, cache: Path) -> None:
     from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.build import create_mapper
-    from kelly_live.lab.corpora.chord_songs import compute_features, read_chord_songs
+    from kelly_live.lab.corpora.chord_songs import compute_features, make_loop, read_chord_songs
     from kelly_live.lab.judging.chord_tracking import count_band_tones, evaluate_song, format_chord_results
 
     songs = read_chord_songs(corpora, cache, held_out=True)
-    click.echo(format_chord_results([evaluate_song(song, compute_features(song)) for song in songs]))
+    loops = [loop for song in songs[::3] if (loop := make_loop(song)) is not None]
+    for group in (songs, loops):
+        click.echo(format_chord_results([evaluate_song(song, compute_features(song)) for song in group]))
     content = create_mapper()(create_state(valence=0.3, arousal=0.2))
     counts = [count_band_tones(song, content, seed) for seed, song in enumerate(songs[:: len(songs) // 6], start=1)]
     inside, total = (sum(column) for column in zip(*counts, strict=True))

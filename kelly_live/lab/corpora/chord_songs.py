@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ from kelly_live.lab.corpora.pieces import HELD_OUT
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 from kelly_live.sync.chord_features import HOP_SECONDS, AudioChordFeatures
 from kelly_live.sync.chord_net import NO_CHORD
+from kelly_live.sync.onsets import SAMPLE_RATE
 
 UNMEASURED = -1  # a chord that is neither major nor minor
 SECONDS = 60.0
+LOOP_SECONDS, LOOP_ROUNDS = 8.0, 5
 TRAINING_PLACES = (3,)  # of ten songs these are for training; those at 0 are held out
 _MAJOR = {"maj", "maj7", "7", "maj6", "9", "maj9", "6"}
 _MINOR = {"min", "min7", "min6", "minmaj7", "min9"}
@@ -37,11 +39,15 @@ def parse_chord(name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChordSong:
-    """A rendered song with its chords: start and end in seconds, and the net's index."""
+    """A rendered song with its chords: start and end in seconds, and the net's index.
+
+    `loop`: where it starts and ends in the recording, if only a loop of it is played.
+    """
 
     path: Path
     soundfont: str
     chords: tuple[tuple[float, float, int], ...]
+    loop: tuple[float, float] | None = None
 
     def label(self, count: int) -> np.ndarray:
         """Return the true index `[count]` at the end of each hop."""
@@ -81,4 +87,30 @@ def read_chord_songs(corpora: Path, cache: Path, *, held_out: bool, most: int = 
 
 def compute_features(song: ChordSong) -> Floats:
     """Compute the features `[hops, 72]` of a song."""
-    return np.array(AudioChordFeatures().push(load_excerpt(song.path)))
+    return np.array(AudioChordFeatures().push(load_sound(song)))
+
+
+def load_sound(song: ChordSong) -> Floats:
+    """Load a song's sound at SAMPLE_RATE; a loop's rounds one after the other."""
+    sound = load_excerpt(song.path)
+    if song.loop is None:
+        return sound
+    first, last = (round(seconds * SAMPLE_RATE) for seconds in song.loop)
+    return np.tile(sound[first:last], LOOP_ROUNDS)
+
+
+def make_loop(song: ChordSong) -> ChordSong | None:
+    """Make a player's loop of about LOOP_SECONDS, whole chords of a song, played LOOP_ROUNDS times; None: too few."""
+    starts = [start for start, _, chord in song.chords if start > 8.0 and chord not in (UNMEASURED, NO_CHORD)]
+    if len(starts) < 10:
+        return None
+    first = starts[0]
+    last = min(starts, key=lambda start: abs(start - first - LOOP_SECONDS))
+    inside = [(max(start, first), min(end, last), chord) for start, end, chord in song.chords]
+    rounds = [
+        (start + turn * (last - first) - first, end + turn * (last - first) - first, chord)
+        for turn in range(LOOP_ROUNDS)
+        for start, end, chord in inside
+        if start < end
+    ]
+    return replace(song, soundfont=f"loops, {song.soundfont}", chords=tuple(rounds), loop=(first, last))

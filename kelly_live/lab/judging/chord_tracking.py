@@ -16,8 +16,7 @@ from kelly_live.core.arrays import Floats
 from kelly_live.core.values import AudioWindow, MusicParameters
 from kelly_live.engine.build import build_band
 from kelly_live.engine.options.host import HostOptions
-from kelly_live.engine.tracking import load_excerpt
-from kelly_live.lab.corpora.chord_songs import UNMEASURED, ChordSong
+from kelly_live.lab.corpora.chord_songs import UNMEASURED, ChordSong, load_sound
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.sync.audio_tracker import AudioTracker
@@ -37,7 +36,8 @@ class ChordResult:
     """How a song's chords were heard, hop by hop; `net`, `memory` and `true` are indices `[hops]`.
 
     `memory` is the net with the memory of the loop. `expected` is what was expected for a hop a second before it
-    (UNMEASURED: nothing). `repeated`: the annotation repeats itself here, since a round and for at least four seconds.
+    (UNMEASURED: nothing). `repeated`: the annotation repeats itself here, since a round and for at least four seconds;
+    in a loop, from the third round on.
     """
 
     soundfont: str
@@ -61,7 +61,11 @@ def evaluate_song(song: ChordSong, features: Floats, weights: ChordWeights | Non
         if (next_chord := memory.expect(ahead)) is not None:
             expected[hop + ahead] = next_chord.argmax()
     true = song.label(count)
-    return ChordResult(song.soundfont, true, heard, remembered, expected[:count], find_repetitions(true))
+    if song.loop is None:
+        repeated = find_repetitions(true)
+    else:  # from the third round on
+        repeated = np.arange(count) * HOP_SECONDS > 2.0 * (song.loop[1] - song.loop[0])
+    return ChordResult(song.soundfont, true, heard, remembered, expected[:count], repeated)
 
 
 def find_repetitions(true: np.ndarray) -> np.ndarray:
@@ -126,7 +130,7 @@ def count_band_tones(song: ChordSong, parameters: MusicParameters, seed: int) ->
     sink, tracker = NoteList(), AudioTracker()
     conductor = Conductor(sink, build_band(HostOptions()), seed=seed, slice_beats=LIVE_SLICE_BEATS)
     conductor.start(0.0, parameters)
-    sound, size = load_excerpt(song.path), SAMPLE_RATE // 20
+    sound, size = load_sound(song), SAMPLE_RATE // 20
     for start in range(0, len(sound) - size, size):
         now = (start + size) / SAMPLE_RATE
         tracker.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))

@@ -1,0 +1,240 @@
+"""A player's notes as an audio source: they are heard through the built-in synthesiser.
+
+Threads: the consumer (analysis) thread calls everything but `health` and `close`, which any thread may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from kelly_live.audio.note_synth import NoteSynth
+from kelly_live.audio.resample import ANALYSIS_RATE
+from kelly_live.audio.synth import SAMPLE_RATE
+from kelly_live.core.level import SILENCE_DBFS, rms_dbfs
+from kelly_live.core.midi_messages import ReceivedMessage, get_kind
+from kelly_live.core.protocols import AudioHealth, AudioSource
+from kelly_live.core.timebase import Clock
+from kelly_live.core.values import AudioWindow
+
+BLOCK_SECONDS = 0.05
+_LATEST_SECONDS = 2.0  # after a longer stall, what was played meanwhile is not heard
+_MOST_MESSAGES = 512  # of a block; a flood loses the rest
+ALL_KEYS = (0, 127)
+
+
+class NoteInput(Protocol):
+    """Where the notes come from: a MIDI input that polls. Thread: the one that reads the source."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing comes, for as long as that lasts."""
+
+    def poll(self) -> Sequence[ReceivedMessage]:
+        """Return what arrived since the last poll, in order, without waiting."""
+
+    def close(self) -> None:
+        """Close it; safe to call twice."""
+
+
+class NoteRenderer:
+    """Renders what arrives at a NoteInput, block after block of ANALYSIS_RATE. Thread: one.
+
+    `keys`: the lowest and highest MIDI note number that are heard; the drums of channel 10 always are.
+    """
+
+    def __init__(self, source: NoteInput, keys: tuple[int, int] = ALL_KEYS) -> None:
+        import soxr
+
+        self.dropped_messages = 0
+        self._source = source
+        self._keys = keys
+        self._synth = NoteSynth()
+        self._resampler = soxr.ResampleStream(SAMPLE_RATE, ANALYSIS_RATE, 1, dtype="float32")
+        self._pending = np.zeros(0, np.float32)
+        self._waiting: list[ReceivedMessage] = []
+        self._connection = 0
+        self._owed = 0.0  # samples of the synthesiser, a fraction of one
+
+    def render(self, end_seconds: float, count: int) -> np.ndarray:
+        """Render the `count` samples that end at `end_seconds` (monotonic)."""
+        start_seconds = end_seconds - count / ANALYSIS_RATE
+        messages = [*self._waiting, *self._source.poll()]
+        self._waiting = [message for message in messages if message.seconds >= end_seconds][:_MOST_MESSAGES]
+        due = [message for message in messages if message.seconds < end_seconds]
+        self.dropped_messages += max(0, len(due) - _MOST_MESSAGES)
+        if self.problem is not None:
+            self._synth.release_all()
+        for message in due[:_MOST_MESSAGES]:
+            if message.connection != self._connection:  # the release of a key may have been lost in between
+                self._connection = message.connection
+                self._synth.release_all()
+            if self._is_heard(message.data):
+                self._synth.play(message.data, max(0, round((message.seconds - start_seconds) * SAMPLE_RATE)))
+        self._owed += count * SAMPLE_RATE / ANALYSIS_RATE
+        sound = self._synth.render(int(self._owed))
+        self._owed -= len(sound)
+        self._pending = np.concatenate([self._pending, self._resampler.resample_chunk(sound)])
+        missing = max(0, count - len(self._pending))  # at the start only, while the resampler fills
+        block, self._pending = self._pending[: count - missing], self._pending[count - missing :]
+        return np.concatenate([np.zeros(missing, np.float32), block])
+
+    @property
+    def problem(self) -> str | None:
+        """Why no notes come, for as long as that lasts."""
+        return self._source.problem
+
+    def close(self) -> None:
+        """Close the input."""
+        self._source.close()
+
+    def _is_heard(self, data: bytes) -> bool:
+        is_note = get_kind(data) in ("note_on", "note_off")
+        is_drum = data[:1] in (b"\x99", b"\x89")
+        return not is_note or is_drum or self._keys[0] <= data[1] <= self._keys[1]
+
+
+class NoteSource:
+    """An AudioSource of a player's notes alone, in real time."""
+
+    sample_rate = ANALYSIS_RATE
+    is_finished = False
+
+    def __init__(self, renderer: NoteRenderer, clock: Clock, name: str) -> None:
+        self.name = name
+        self._renderer = renderer
+        self._clock = clock
+        self._next_seconds = 0.0
+        self._level = SILENCE_DBFS
+        self._dropped_seconds = 0.0
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._next_seconds = self._clock.now() + BLOCK_SECONDS
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """Return the next block, or None if it is not due within `timeout` s."""
+        self._clock.sleep_until(min(self._next_seconds, self._clock.now() + timeout))
+        now = self._clock.now()
+        if now < self._next_seconds:
+            return None
+        if now - self._next_seconds > _LATEST_SECONDS:
+            self._dropped_seconds += now - self._next_seconds
+            self._next_seconds = now
+        end_seconds = self._next_seconds
+        self._next_seconds += BLOCK_SECONDS
+        samples = self._renderer.render(end_seconds, round(BLOCK_SECONDS * ANALYSIS_RATE))
+        self._level = rms_dbfs(samples)
+        return AudioWindow(samples, ANALYSIS_RATE, end_seconds)
+
+    def health(self) -> AudioHealth:
+        """Return the level, and what was lost."""
+        return AudioHealth(
+            self._level, self._renderer.dropped_messages, self._dropped_seconds, problem=self._renderer.problem
+        )
+
+    def close(self) -> None:
+        """Close the input; safe to call twice."""
+        self._renderer.close()
+
+
+class MixedSource:
+    """An AudioSource whose sound a player's notes are added to."""
+
+    def __init__(self, audio: AudioSource, renderer: NoteRenderer) -> None:
+        self.sample_rate = audio.sample_rate
+        self.audio = audio
+        self._renderer = renderer
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the sound has ended."""
+        return self.audio.is_finished
+
+    def start(self) -> None:
+        """Start the audio input."""
+        self.audio.start()
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """Return the next block of sound with the notes that were played meanwhile."""
+        block = self.audio.read(timeout)
+        if block is None:
+            return None
+        notes = self._renderer.render(block.end_time, len(block.samples))
+        return AudioWindow(block.samples + notes, block.sample_rate, block.end_time)
+
+    def health(self) -> AudioHealth:
+        """Return the health of the audio input, and what is wrong with either."""
+        health = self.audio.health()
+        return replace(health, problem=health.problem or self._renderer.problem)
+
+    def close(self) -> None:
+        """Close both."""
+        self.audio.close()
+        self._renderer.close()
+
+
+class NoteFileSource:
+    """An AudioSource of the notes of a MIDI file, faster than real time; `end_time` is the position, from 0."""
+
+    sample_rate = ANALYSIS_RATE
+    damage = None
+    replaced_samples = 0
+
+    def __init__(self, messages: Sequence[ReceivedMessage], name: str, *, tail_seconds: float = 1.0) -> None:
+        self.name = name
+        self.duration_seconds = (messages[-1].seconds if messages else 0.0) + tail_seconds
+        self._messages = messages
+        self._level = SILENCE_DBFS
+        self.start()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all was delivered."""
+        return self._blocks * BLOCK_SECONDS >= self.duration_seconds
+
+    def start(self) -> None:
+        """Go to the beginning."""
+        self._blocks = 0
+        self._renderer = NoteRenderer(_KnownNotes(self._messages))
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """Return the next block, or None at the end."""
+        if self.is_finished:
+            return None
+        self._blocks += 1
+        end_seconds = self._blocks * BLOCK_SECONDS
+        samples = self._renderer.render(end_seconds, round(BLOCK_SECONDS * ANALYSIS_RATE))
+        self._level = rms_dbfs(samples)
+        return AudioWindow(samples, ANALYSIS_RATE, end_seconds)
+
+    def health(self) -> AudioHealth:
+        """Return the level; nothing is ever lost."""
+        return AudioHealth(self._level, overflows=0, dropped_seconds=0.0)
+
+    def close(self) -> None:
+        """Do nothing: no file is open."""
+
+
+class _KnownNotes:
+    """A NoteInput whose messages are known: each poll returns those of the next block."""
+
+    problem = None
+
+    def __init__(self, messages: Sequence[ReceivedMessage]) -> None:
+        self._messages = messages
+        self._next = 0
+        self._until = 0.0
+
+    def poll(self) -> Sequence[ReceivedMessage]:
+        first = self._next
+        self._until += BLOCK_SECONDS
+        while self._next < len(self._messages) and self._messages[self._next].seconds < self._until:
+            self._next += 1
+        return self._messages[first : self._next]
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,138 @@
+"""The built-in synthesiser as an instrument: keys go down and up, and sound comes block by block.
+
+So a player's notes are heard by everything that hears sound. The voices are those of `synth.py`, dry.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from kelly_live.audio.synth import (
+    ATTACK_SECONDS,
+    LONGEST_SECONDS,
+    PERCUSSION_CHANNEL,
+    SAMPLE_RATE,
+    Audio,
+    choose_voice,
+    compute_gain,
+    render_drum,
+)
+from kelly_live.core.midi_messages import CONTROLLERS, get_channel, get_kind
+
+_MOST_VOICES = 32  # beyond, the oldest one ends
+_LEVEL = 0.12  # of a key at full velocity: a chord stays under full scale
+_SUSTAIN, _PEDAL_DOWN = 64, 64  # the controller of the sustain pedal, and the value from which it is down
+
+
+class _Voice:
+    """A sounding key: `age` and `released_age` in samples since its attack; `offset` until that in the next block."""
+
+    __slots__ = (
+        "age",
+        "channel",
+        "drum",
+        "frequency",
+        "is_held",
+        "offset",
+        "pitch",
+        "program",
+        "released_age",
+        "velocity",
+    )
+
+    def __init__(self, channel: int, pitch: int, velocity: int, program: int, offset: int) -> None:
+        self.channel, self.pitch, self.velocity, self.program = channel, pitch, velocity, program
+        self.frequency = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+        self.offset, self.age = offset, 0
+        self.released_age: int | None = None
+        self.is_held = True  # by the key, not only by the pedal
+        self.drum = render_drum(pitch, velocity) if channel == PERCUSSION_CHANNEL else None
+
+    def render(self, count: int) -> Audio:
+        """Render the next `count` samples from the attack on."""
+        if self.drum is not None:
+            return self.drum[self.age : self.age + count]
+        voice, release = choose_voice(self.program)
+        time = (np.arange(self.age, self.age + count, dtype=np.float32)) / np.float32(SAMPLE_RATE)
+        wave = voice(time, self.frequency, self.velocity / 127.0)
+        wave = wave * np.minimum(np.float32(1.0), time / np.float32(ATTACK_SECONDS))
+        if self.released_age is not None:
+            fall = np.clip((time - self.released_age / SAMPLE_RATE) / release, 0.0, 1.0)
+            wave = wave * np.cos(0.5 * np.pi * fall) ** 2
+        return np.asarray(wave * np.float32(compute_gain(self.velocity)), np.float32)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it sounds any more."""
+        if self.drum is not None:
+            return self.age >= len(self.drum)
+        release = choose_voice(self.program)[1]
+        ended = self.released_age is not None and self.age >= self.released_age + release * SAMPLE_RATE
+        return ended or self.age >= LONGEST_SECONDS * SAMPLE_RATE
+
+
+class NoteSynth:
+    """Plays raw MIDI messages: notes, sustain pedal, programs, all notes off. Thread: one."""
+
+    def __init__(self) -> None:
+        self._voices: deque[_Voice] = deque()
+        self._programs: dict[int, int] = {}
+        self._pedals: set[int] = set()
+
+    def play(self, message: bytes, offset: int) -> None:
+        """Take a message that falls `offset` samples after the start of the next block."""
+        kind = get_kind(message)
+        if kind not in ("note_on", "note_off", "control_change", "program_change"):
+            return
+        channel = get_channel(message)
+        if kind == "note_on":
+            self._release(channel, message[1], offset, with_pedal=True)  # a key that is struck again sounds once
+            self._voices.append(_Voice(channel, message[1], message[2], self._programs.get(channel, 0), offset))
+            for _ in range(len(self._voices) - _MOST_VOICES):
+                self._voices.popleft()
+        elif kind == "note_off":
+            self._release(channel, message[1], offset)
+        elif kind == "program_change":
+            self._programs[channel] = message[1]
+        elif message[1] == _SUSTAIN:
+            self._move_pedal(channel, message[2] >= _PEDAL_DOWN, offset)
+        elif message[1] in CONTROLLERS.values():
+            self._pedals.discard(channel)
+            self._release(channel, None, offset)
+
+    def render(self, count: int) -> Audio:
+        """Return the next block `[count]` at SAMPLE_RATE, mono, in [-1, 1] as a rule."""
+        mix = np.zeros(count, np.float32)
+        for voice in self._voices:
+            start = min(voice.offset, count)
+            wave = voice.render(count - start)
+            mix[start : start + len(wave)] += wave
+            voice.age += count - start
+            voice.offset -= start
+        self._voices = deque(voice for voice in self._voices if not voice.is_over)
+        return mix * np.float32(_LEVEL / compute_gain(127))
+
+    def release_all(self) -> None:
+        """Let go of all keys and pedals."""
+        self._pedals.clear()
+        for channel in {voice.channel for voice in self._voices}:
+            self._release(channel, None, 0)
+
+    def _release(self, channel: int, pitch: int | None, offset: int, *, with_pedal: bool = False) -> None:
+        """Release a key, or all of a channel; a pedal that is down holds what the keys let go."""
+        for voice in self._voices:
+            if voice.channel == channel and pitch in (None, voice.pitch) and voice.released_age is None:
+                voice.is_held = False
+                if with_pedal or channel not in self._pedals:
+                    voice.released_age = voice.age + max(0, offset - voice.offset)
+
+    def _move_pedal(self, channel: int, is_down: bool, offset: int) -> None:
+        if is_down:
+            self._pedals.add(channel)
+            return
+        self._pedals.discard(channel)
+        for voice in self._voices:
+            if voice.channel == channel and not voice.is_held and voice.released_age is None:
+                voice.released_age = voice.age + max(0, offset - voice.offset)
