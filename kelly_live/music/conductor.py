@@ -373,13 +373,13 @@ class Conductor:
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
         is_closing = bar == self._closing_bar
-        phrase = (
-            self._planner.choose_closing_phrase(bar, parameters)
-            if is_closing
-            else self._follow_chords(
-                self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity), start
+        if is_closing:
+            phrase = self._planner.choose_closing_phrase(bar, parameters)
+        else:
+            planned = self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity)
+            phrase = self._chord_follower.follow(
+                planned, start, self._slice_seconds(), self.tempo_map.bpm, self._sync.chord
             )
-        )
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
         self._phrase = phrase
@@ -401,9 +401,6 @@ class Conductor:
                 Notes(tuple(sorted(notes_with_feel, key=lambda note: (note.onset_beats, note.channel, note.pitch))))
             )
         self._slice += 1
-
-    def _follow_chords(self, phrase: Phrase, beat: float) -> Phrase:
-        return self._chord_follower.follow(phrase, beat, self._slice_seconds(), self.tempo_map.bpm, self._sync.chord)
 
     def _send_signature(self, beat: float, key: Key) -> None:
         """Send the metre and the key in force, where they are new."""

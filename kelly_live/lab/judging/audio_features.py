@@ -179,7 +179,7 @@ def _compute_pitch_strengths(sound: Floats) -> Floats:
 def _fold_octaves(pitches: Floats) -> Floats:
     """Fold pitch strengths to chroma from C on, `[12, frames]`, each frame's strongest 1."""
     chroma: Floats = np.roll(pitches.reshape(-1, 12, pitches.shape[1]).sum(axis=0), _LOWEST_PITCH, axis=0)
-    return chroma / np.maximum(chroma.max(axis=0), 1e-9)
+    return np.asarray(chroma / np.maximum(chroma.max(axis=0), 1e-9))
 
 
 def _correlate_keys(chroma: Floats) -> Floats:
