@@ -140,7 +140,8 @@ class SchedulerHealth:
 
     `late_messages` are among the `sent_messages`; `dropped_notes` were not sent at all; `sounding_notes` sound now. The
     `*_late_seconds` are how long after its due time a message left: the worst, and two quantiles (within about 12 %).
-    `error` is what ended the sending; `problem` is a loss that is being repaired.
+    `error` is what ended the sending; `problem` is a loss that is being repaired. `sent_until`, after a stop, is the
+    time of the music (seconds, monotonic) up to which its notes were sent.
     """
 
     sent_messages: int = 0
@@ -152,6 +153,7 @@ class SchedulerHealth:
     p99_late_seconds: float = 0.0
     error: str | None = None
     problem: str | None = None
+    sent_until: float | None = None
 
 
 class NoteSink(Protocol):

@@ -277,12 +277,19 @@ class LiveSession:
                         thread.join(timeout=2.0)
                 last = self.snapshot()
             finally:  # a source of a program's own may raise: no note may hang
-                self._journal.record_stop(self._clock.now())
-                self._sink.send(Stop())
+                self._stop_sink()
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
         return last
+
+    def _stop_sink(self) -> None:
+        """Stop the sink, and record until when it sent: notes went on until it took the stop."""
+        now = self._clock.now()
+        try:
+            self._sink.send(Stop())
+        finally:
+            self._journal.record_stop(self._sink.health().sent_until or now)
 
     def _run_guarded(self, body: Callable[[], None]) -> None:
         """Run a thread's body; its first error ends the session and is raised by `run`."""

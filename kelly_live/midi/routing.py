@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from kelly_live.core.commands import Controls, Notes, PartProgram, SinkCommand, Stop, Tuning
@@ -59,6 +60,9 @@ class RoutedSink:
                 by_port = self._by_port(programs)
                 for name, port in self._ports.items():
                     port.send(command.with_programs(by_port[name]))
+            case Stop():  # all at once, as each waits until its port is closed
+                with ThreadPoolExecutor(len(self._ports), "midi-stop") as pool:
+                    list(pool.map(lambda port: port.send(command), self._ports.values()))
             case _:
                 for port in self._ports.values():
                     port.send(command)
@@ -96,7 +100,10 @@ class RoutedSink:
         return {name: _name_port(name, error) for name, error in errors.items() if error is not None}
 
     def health(self) -> SchedulerHealth:
-        """Return the sum of the counters, the lateness of the worst port, and an error once no port is left."""
+        """Return the sum of the counters, the lateness of the worst port, and an error once no port is left.
+
+        After a stop, the music was sent until the last port took it.
+        """
         each = [port.health() for port in self._ports.values()]
         errors = [
             _name_port(name, one.error) for name, one in zip(self._ports, each, strict=True) if one.error is not None
@@ -110,6 +117,7 @@ class RoutedSink:
             p50_late_seconds=max(one.p50_late_seconds for one in each),
             p99_late_seconds=max(one.p99_late_seconds for one in each),
             error=errors[0] if len(errors) == len(each) else None,
+            sent_until=max((one.sent_until for one in each if one.sent_until is not None), default=None),
         )
 
 

@@ -240,6 +240,10 @@ class SchedulerCore:
                 elif self._sounding_serials.get(entry.voice) == entry.serial:
                     self._note_off(entry, due_time, now)
 
+    def sent_until(self, now: float) -> float:
+        """Return the time of the music (seconds, monotonic) up to which `run_due(now)` has sent all that was due."""
+        return now + self._lead + self._latency
+
     def warm_caches(self) -> None:
         """Do most of what sending the next message takes, without sending it.
 

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -54,12 +55,16 @@ _REALTIME_PRIORITY = 10  # under jackd's, over everything that is not audio
 
 
 class SchedulerLoop:
-    """The main thread's loop: waits, spins, sends. The reader thread and the signal handler fill `inbox`."""
+    """The main thread's loop: waits, spins, sends. The reader thread and the signal handler fill `inbox`.
+
+    `sent_until`, after a stop, is the time of the music up to which its notes were sent.
+    """
 
     def __init__(
         self, core: SchedulerCore, opened_port: OpenedPort, parent: ParentConnection[SinkCommand], spin_seconds: float
     ) -> None:
         self.inbox: SimpleQueue[SinkCommand | Failure] = SimpleQueue()
+        self.sent_until: float | None = None
         self._core = core
         self._opened_port = opened_port
         self._connection = parent
@@ -82,6 +87,9 @@ class SchedulerLoop:
             else:
                 self._drain_inbox()
                 self._send_due()
+        now = read_clock()
+        self._core.run_due(now)  # so that it is known to the note what was sent
+        self.sent_until = self._core.sent_until(now)
 
     def _send_due(self) -> None:
         deadline = self._core.next_deadline()
@@ -229,7 +237,7 @@ def main(arguments: Sequence[str]) -> int:
         failure = str(error)
     finally:
         failure = end_notes(core, lambda: loop.is_orphaned) or failure
-        parent.send(HealthReport(core.health()))
+        parent.send(HealthReport(replace(core.health(), sent_until=loop.sent_until)))
         if failure is not None:
             parent.send(Failure(failure))
         try:

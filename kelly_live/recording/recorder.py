@@ -36,6 +36,7 @@ from kelly_live.recording.log import (
     ChecksumRecord,
     ControlRecord,
     CounterRecord,
+    EmotionRecord,
     FinishRecord,
     Header,
     MuteRecord,
@@ -135,6 +136,7 @@ class Recorder:
         self._queue: deque[tuple[Record | _QueuedStep, tuple[TapeCommand, ...]]] = deque()
         self._pending = bytearray(encode_header(header))
         self._has_unsynced_data = False
+        self._has_content = False  # something was heard, done or played
         self._slice_count = -1
         self._transport: object = None
         self._conductor: Conductor | None = None
@@ -226,7 +228,7 @@ class Recorder:
     def close(self) -> list[str]:
         """Write what is left, and the MIDI file; return lines that tell of it. Safe to call twice.
 
-        Waits for the disk, but not for ever.
+        Waits for the disk, but not for ever. A log of nothing, of a session that was stopped as it began, is removed.
         """
         if self._is_closing.is_set():
             return []
@@ -235,6 +237,8 @@ class Recorder:
         if self._thread.is_alive():
             return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
         os.close(self._file)
+        if not self._has_content and self._problem is None:
+            return self._remove_log()
         notes = self._tape.count_notes()
         unsent = self._checksum.notes - notes
         rest = f" ({unsent} more had been made, and came too late or after the end)" * (unsent > 0)
@@ -249,6 +253,13 @@ class Recorder:
             again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` creates it later"
             return [*lines, f"{error}; {again}"]
         return [f"recorded {self.paths.midi}", *lines]
+
+    def _remove_log(self) -> list[str]:
+        try:
+            self.paths.log.unlink(missing_ok=True)
+        except OSError as error:
+            return [f"nothing was played; the empty log {str(self.paths.log)!r} cannot be removed: {error.strerror}"]
+        return ["nothing was played, so nothing was recorded"]
 
     def _select_plays(self, commands: Sequence[TapeCommand]) -> SentNotes:
         """Return the notes that the log must hold because a plug-in played, None where there was none."""
@@ -310,12 +321,14 @@ class Recorder:
                 on_tape = (Controls(record.changes),)
             elif isinstance(record, PresetRecord):
                 self._parts += record.parts
+            self._has_content = self._has_content or isinstance(record, EmotionRecord | ActionRecord)
             if on_tape:
                 self._checksum.add(commands)
                 self._tape.take(last, on_tape)
             if isinstance(record, StopRecord):
                 self._tape.end(last)
         if self._checksum.notes > notes:
+            self._has_content = True
             record = ChecksumRecord(time=last, notes=self._checksum.notes, crc=self._checksum.crc)
             self._pending += encode_record(record)
         self._flush(sync=sync)

@@ -1,25 +1,28 @@
 """The live path with a scripted reader: offline by a manual clock, live by the real one."""
 
+import itertools
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
 from kelly_live.audio.sources import ScriptedSource
+from kelly_live.core.commands import SinkCommand, Stop
 from kelly_live.core.errors import AudioError, MidiError
 from kelly_live.core.protocols import EmotionOverride, Morph, Reading, SchedulerHealth
 from kelly_live.core.sync_state import SyncState
-from kelly_live.core.timebase import ManualClock, MonotonicClock
+from kelly_live.core.timebase import Clock, ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
-from kelly_live.engine import session as session_module
 from kelly_live.engine.offline import accompany, compose
-from kelly_live.engine.override import NO_OVERRIDE, OverrideStage
+from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.performance import Performance
-from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, keep_latest
+from kelly_live.engine.session import STATE_HOLD_SECONDS, LiveSession, NoJournal, Snapshot, keep_latest
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand
@@ -158,12 +161,14 @@ class Loopback(OfflineScheduler):
         return SchedulerHealth(error=self.fail_with)
 
 
+SCRIPT = [(0.0, parameters(200.0))]
+
+
 def live(source, sink) -> LiveSession:
-    script = [(0.0, parameters(200.0))]
     return LiveSession(
         source=source,
         reader=ScriptedReader(),
-        stage=scripted_stage(script),
+        stage=scripted_stage(SCRIPT),
         conductor=band(sink),
         sink=sink,
         clock=MonotonicClock(),
@@ -203,6 +208,38 @@ def test_live_raises_the_error_of_a_port_that_is_gone() -> None:
         live(silence(5.0), sink).run()
 
 
+class StopTime(NoJournal):
+    """A journal that keeps when the sink was stopped."""
+
+    seconds = 0.0
+
+    def record_stop(self, now: float) -> None:
+        self.seconds = now
+
+
+def test_the_journal_is_told_until_when_the_sink_has_sent() -> None:
+    class Slow(Loopback):
+        """Takes the stop a second late, and says so."""
+
+        sent_until: float | None = None
+
+        def send(self, command: SinkCommand) -> None:
+            if isinstance(command, Stop):
+                self.sent_until = clock.now() + 1.0
+            super().send(command)
+
+        def health(self) -> SchedulerHealth:
+            return SchedulerHealth(sent_until=self.sent_until)
+
+    clock, journal, sink = MonotonicClock(), StopTime(), Slow()
+    session = LiveSession(
+        source=silence(0.2), reader=ScriptedReader(), stage=scripted_stage(SCRIPT), conductor=band(sink), sink=sink,
+        clock=clock, journal=journal,
+    )  # fmt: skip
+    session.run()
+    assert journal.seconds == sink.sent_until
+
+
 class Tempos(NoJournal):
     """A journal that keeps the tempo asked for at each step."""
 
@@ -213,19 +250,54 @@ class Tempos(NoJournal):
         self.tempos.append(parameters.tempo.suggested)
 
 
-SCRIPT = [(0.0, parameters(200.0))]
+class StandingClock(ManualClock):
+    """Stands still until a test advances it, however long the machine takes; who waits for it waits a millisecond."""
+
+    def sleep_until(self, deadline: float) -> None:
+        time.sleep(0.001)
 
 
 def start_reading(
-    reader: ScriptedReader, journal: NoJournal, stage: OverrideStage | None = None, **options: Any
+    reader: ScriptedReader,
+    journal: NoJournal,
+    stage: OverrideStage | None = None,
+    *,
+    clock: Clock | None = None,
+    **options: Any,
 ) -> LiveSession:
     """A session that opens at 60 BPM and plays what is read at 200."""
     sink = Loopback()
     stage = stage or scripted_stage(SCRIPT, initial=parameters(60.0))
     return LiveSession(
-        source=silence(60.0), reader=reader, stage=stage, conductor=band(sink), sink=sink, clock=MonotonicClock(),
-        journal=journal, **options,
+        source=silence(60.0), reader=reader, stage=stage, conductor=band(sink), sink=sink,
+        clock=clock or MonotonicClock(), journal=journal, **options,
     )  # fmt: skip
+
+
+Moments: TypeAlias = Iterator[None]
+
+
+def until(condition: Callable[[], bool]) -> Moments:
+    """Wait for a condition, a moment for each status."""
+    while not condition():
+        yield
+
+
+def steps(journal: Tempos, count: int = 3) -> Moments:
+    """Let the conductor take some steps."""
+    end = len(journal.tempos) + count
+    yield from until(lambda: len(journal.tempos) >= end)
+
+
+def run_through(session: LiveSession, moments: Moments) -> Snapshot:
+    """Run a session, and do what a test wants to do meanwhile; then stop."""
+    done = object()
+
+    def on_status(snapshot: Snapshot) -> None:
+        if next(moments, done) is done:
+            session.stop()
+
+    return session.run(on_status)
 
 
 class Stalling(ScriptedReader):
@@ -241,27 +313,27 @@ class Stalling(ScriptedReader):
         return super().push(block)
 
 
-def test_while_the_analysis_stalls_the_last_state_holds_and_then_the_opening_comes_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(session_module, "STATE_HOLD_SECONDS", 0.2)
-    reader, journal = Stalling(), Tempos()
-    session = start_reading(reader, journal)
-    problems: list[str | None] = []
+def test_while_the_analysis_stalls_the_last_state_holds_and_then_the_opening_comes_back() -> None:
+    clock, reader, journal = StandingClock(1000.0), Stalling(), Tempos()
+    session = start_reading(reader, journal, clock=clock)
 
-    def on_status(snapshot: Snapshot) -> None:
-        problems.append(snapshot.problem)
-        if 200.0 in journal.tempos and snapshot.problem and not reader.goes_on.is_set():
-            assert journal.tempos[-1] == 60.0
-            journal.tempos.append(0.0)  # a mark
-            reader.goes_on.set()
-        elif 0.0 in journal.tempos and 200.0 in journal.tempos[journal.tempos.index(0.0) :]:
-            session.stop()
+    def play() -> Moments:
+        yield from steps(journal)
+        yield from until(lambda: journal.tempos[-1] == 200.0)
+        clock.advance(STATE_HOLD_SECONDS - 0.01)
+        yield from steps(journal)
+        assert session.snapshot().problem is None
+        assert journal.tempos[-1] == 200.0
+        clock.advance(0.02)
+        yield from steps(journal)
+        assert session.snapshot().problem == "nothing was read for 4 s"
+        assert journal.tempos[-1] == 60.0
+        reader.goes_on.set()
+        yield from until(lambda: journal.tempos[-1] == 200.0)
+        assert session.snapshot().problem is None
 
-    session.run(on_status)
-    assert journal.tempos[0] == 60.0
-    assert journal.tempos[-1] == 200.0
-    assert any(problem is not None and "nothing was read" in problem for problem in problems)
+    run_through(session, play())
+    assert [tempo for tempo, _ in itertools.groupby(journal.tempos)] == [60.0, 200.0, 60.0, 200.0]
 
 
 class Dying(ScriptedReader):
@@ -282,34 +354,30 @@ class PlaceMapper:
         return parameters(100.0 + 100.0 * state.valence)
 
 
-def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPatch) -> tuple[Snapshot, list[float]]:
+def play_beyond_a_death(override: EmotionOverride) -> tuple[Snapshot, list[float]]:
     """Play until the analysis is silent for 3 × STATE_HOLD_SECONDS; the override follows its only state."""
-    monkeypatch.setattr(session_module, "STATE_HOLD_SECONDS", 0.5)  # longer than a status may be late
-    clock, journal = MonotonicClock(), Tempos()
-    session = start_reading(Dying(), journal, OverrideStage(PlaceMapper(), state()))
-    silent_since: list[float] = []
+    clock, journal = StandingClock(1000.0), Tempos()
+    session = start_reading(Dying(), journal, OverrideStage(PlaceMapper(), state()), clock=clock)
 
-    def on_status(snapshot: Snapshot) -> None:
-        if snapshot.read is not None and session.override is NO_OVERRIDE:
-            session.set_override(override)
-        if snapshot.read is not None:
-            silent_since.append(clock.now())
-            if clock.now() - silent_since[0] > 1.5:
-                session.stop()
+    def play() -> Moments:
+        yield from until(lambda: session.snapshot().read is not None)
+        yield from steps(journal)
+        session.set_override(override)
+        for _ in range(3):
+            clock.advance(STATE_HOLD_SECONDS)
+            yield from steps(journal)
 
-    return session.run(on_status), journal.tempos
+    return run_through(session, play()), journal.tempos
 
 
-def test_a_freeze_outlives_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
-    last, tempos = play_beyond_a_death(EmotionOverride(freeze=True), monkeypatch)
+def test_a_freeze_outlives_the_analysis() -> None:
+    last, tempos = play_beyond_a_death(EmotionOverride(freeze=True))
     assert last.reading.state.valence == 0.8
     assert tempos[-1] == pytest.approx(180.0)
 
 
-def test_an_override_outlives_the_analysis_and_the_rest_returns_to_the_opening(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    last, tempos = play_beyond_a_death(EmotionOverride(valence=-0.4), monkeypatch)
+def test_an_override_outlives_the_analysis_and_the_rest_returns_to_the_opening() -> None:
+    last, tempos = play_beyond_a_death(EmotionOverride(valence=-0.4))
     assert (last.reading.state.valence, last.reading.state.arousal) == (-0.4, 0.0)
     assert tempos[-1] == pytest.approx(60.0)
 
@@ -318,19 +386,20 @@ def test_an_override_is_played_at_the_next_step_and_waits_for_no_hop() -> None:
     """The reader stands still for good: nothing new is read, and the performer is obeyed all the same."""
     reader, journal = Stalling(), Tempos()
     session = start_reading(reader, journal, OverrideStage(PlaceMapper(), state()))
-    steps: list[int] = []
+    counts: list[int] = []
 
-    def on_status(snapshot: Snapshot) -> None:
-        if snapshot.read is not None and not steps:
-            steps.append(len(journal.tempos))
-            session.set_override(EmotionOverride(valence=1.0))
-        elif steps:
-            session.stop()
+    def play() -> Moments:
+        yield from until(lambda: session.snapshot().read is not None)
+        counts.append(len(journal.tempos))
+        session.set_override(EmotionOverride(valence=1.0))
+        counts.append(len(journal.tempos))
+        yield from steps(journal)
 
-    session.run(on_status)
+    run_through(session, play())
     reader.goes_on.set()
-    assert set(journal.tempos[: steps[0]]) == {100.0}
-    assert set(journal.tempos[steps[0] + 2 :]) == {200.0}
+    before, after = counts
+    assert set(journal.tempos[:before]) == {100.0}
+    assert set(journal.tempos[after + 1 :]) == {200.0}  # a step may have begun before
 
 
 def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:

@@ -90,7 +90,9 @@ def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_
     sink.send(Notes((note(0.0), note(0.0, "far"))))
     assert (len(main.notes), len(far.notes)) == (1, 0)
     assert sink.health().dropped_notes == 4
-    main.health_report = SchedulerHealth(error="gone too")
+    main.health_report, far.health_report = SchedulerHealth(sent_until=5.0), SchedulerHealth(sent_until=5.5)
+    assert sink.health().sent_until == 5.5
+    main.health_report, far.health_report = SchedulerHealth(error="gone too"), SchedulerHealth(error="gone")
     assert sink.health().error == "gone too"
 
 

@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 
 from kelly_live.core.commands import Notes, Pause, SinkCommand, Start, Stop, TempoChange
 from kelly_live.core.errors import MidiError, WorkerError
-from kelly_live.core.timebase import TempoPoint
+from kelly_live.core.midi_messages import get_kind
+from kelly_live.core.timebase import TempoPoint, read_clock
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi import scheduler_client as client_module
 from kelly_live.midi.reports import Failure, HealthReport, PortReady, Report
 from kelly_live.midi.scheduler_client import NOTES_PER_MESSAGE, SchedulerClient, split_notes
 from kelly_live.midi.scheduler_process import INBOX_COMMANDS, _read_commands, is_stopped
+from kelly_live.midi.trace import read_trace
 from kelly_live.workers.framing import FrameDecoder, encode_frame
 from tests.core.test_commands import commands
 from tests.workers.until import stop_process
@@ -133,6 +135,24 @@ def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
     assert scheduler.exit_code == 0
     with pytest.raises(MidiError, match="opened twice"):
         scheduler.open()
+
+
+@pytest.mark.parametrize("latency_seconds", [0.0, 0.25])
+def test_a_stop_tells_to_the_note_what_was_sent(tmp_path: Path, latency_seconds: float) -> None:
+    """A note a millisecond, so that some are due between the stop and the process's taking of it."""
+    trace = tmp_path / "trace"
+    scheduler = SchedulerClient(trace=trace, latency_seconds=latency_seconds, late_limit_seconds=60.0)
+    scheduler.open()
+    origin = read_clock() + latency_seconds
+    scheduler.send(Start(origin, 60.0))
+    scheduler.send(Notes(tuple(NoteEvent(i / 1000, 0.0005, 60, 80, 1, "x") for i in range(3000))))
+    wait_for(lambda: scheduler.health().sent_messages >= 100)
+    scheduler.send(Stop())
+    sent_until = scheduler.health().sent_until
+    assert sent_until is not None
+    sent_notes = sum(get_kind(message.data) == "note_on" for message in read_trace(trace))
+    assert sent_notes == sum(origin + i / 1000 <= sent_until for i in range(3000))
+    assert 50 <= sent_notes < 3000
 
 
 def test_a_scheduler_that_was_never_opened_can_be_stopped() -> None:
