@@ -1,16 +1,20 @@
 """Coverage-guided fuzzing with atheris: `python -m tests.fuzz --seconds 60` prints a table.
 
-An input that breaks a target is kept in the folder that is named, and the exit code is 1.
+Each target has a process of its own; as many run at once as there are processors. An input that breaks a target is
+kept in the folder that is named, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.fuzz.targets import TARGETS
 
@@ -28,18 +32,29 @@ def main() -> int:
     unknown_names = sorted(set(options.targets) - set(TARGETS))
     if unknown_names:
         parser.error(f"no target is called {', '.join(unknown_names)}; choose of {', '.join(TARGETS)}")
-    findings = 0
     print(
         "| parser | seconds | inputs tried | edges reached | kept as new | findings |\n|---|---|---|---|---|---|",
         flush=True,
     )
-    for name in options.targets or TARGETS:
-        findings += report(name, options.seconds)
-    return 1 if findings else 0
+    is_broken = False
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for report in pool.map(lambda name: fuzz(name, options.seconds), options.targets or TARGETS):
+            print(report.row, flush=True)
+            if report.problem:
+                print(report.problem, file=sys.stderr)
+                is_broken = True
+    return 1 if is_broken else 0
 
 
-def report(name: str, seconds: int) -> int:
-    """Fuzz one target in a process of its own, print its row; how many findings."""
+class Report(NamedTuple):
+    """A row of the table, and what broke the target, with the input's folder; empty if nothing did."""
+
+    row: str
+    problem: str
+
+
+def fuzz(name: str, seconds: int) -> Report:
+    """Fuzz one target in a process of its own."""
     folder = Path(tempfile.mkdtemp(prefix=f"kelly-fuzz-{name}-"))
     for number, seed in enumerate(TARGETS[name].seeds()):
         (folder / f"seed-{number}").write_bytes(seed)
@@ -51,17 +66,10 @@ def report(name: str, seconds: int) -> int:
     edges = re.findall(r"cov: (\d+)", run.stderr)
     new = len(re.findall(r"^#\d+\s+NEW", run.stderr, re.MULTILINE))
     broken = run.returncode != 0
-    print(
-        f"| {name} | {seconds} | {tried[-1] if tried else 0} | {edges[-1] if edges else 0} | {new} | {int(broken)} |",
-        flush=True,
-    )
-    if broken:
-        print(
-            f"{name} broke (exit code {run.returncode}); the input is in {folder}\n"
-            f"{run.stdout[-2000:]}\n{run.stderr[-1000:]}",
-            file=sys.stderr,
-        )
-    return int(broken)
+    row = f"| {name} | {seconds} | {tried[-1] if tried else 0} | {edges[-1] if edges else 0} | {new} | {int(broken)} |"
+    ends = f"{run.stdout[-2000:]}\n{run.stderr[-1000:]}"
+    problem = f"{name} broke (exit code {run.returncode}); the input is in {folder}\n{ends}"
+    return Report(row, problem if broken else "")
 
 
 def fuzz_one(name: str, arguments: list[str]) -> int:
