@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Generator, Sequence
 from importlib.abc import MetaPathFinder
@@ -11,6 +12,7 @@ from types import ModuleType
 
 import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
 
 # A machine that is busy with other things draws slowly: that is no fault of a test.
 hypothesis.settings.register_profile(
@@ -34,6 +36,15 @@ class MissingTorchFinder(MetaPathFinder):
             pytest.skip(REASON, allow_module_level=True)
         return None
 
+
+# Machines are shared: how long an example takes says nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+# A shell's background ignores Ctrl-C, and nohup a hang-up. What tests start would inherit that; a handler it does not.
+for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 _finder = MissingTorchFinder()
 if importlib.util.find_spec("torch") is None:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 VERSIONS = ("3.12", "3.13", "3.14")
 EXTRAS = ("test", "lab", "isobar")
 LEFT_OUT = ("torch", "kelly-live")
+MADE_OF = ("pyproject.toml", "constraints.txt")
 
 
 def main() -> int:
@@ -51,13 +52,17 @@ def find_interpreter(version: str) -> str | None:
 
 
 def install(interpreter: str, version: str) -> Path:
-    """Make or update the environment of this version; its Python."""
-    python = ROOT / ".venv" / version / "bin" / "python"
+    """Make the environment of this version, or update it if what it is made of has changed; its Python."""
+    folder = ROOT / ".venv" / version
+    python, stamp = folder / "bin" / "python", folder / ".installed"
+    if stamp.exists() and stamp.stat().st_mtime > max((ROOT / name).stat().st_mtime for name in MADE_OF):
+        return python
     if not python.exists():
-        subprocess.run([interpreter, "-m", "venv", str(python.parent.parent)], check=True)
+        subprocess.run([interpreter, "-m", "venv", str(folder)], check=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--constraint", "constraints.txt", *list_requirements()], cwd=ROOT, check=True)
     subprocess.run([*pip, "--no-deps", "--editable", "."], cwd=ROOT, check=True)
+    stamp.touch()
     return python
 
 
