@@ -66,8 +66,10 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
     elif choice.mode is None:
         _show(choice.preset)
     else:
+        from kelly_live.cultures.preset import MODE_PARAMETERS
+
         print_line(f"{choice.preset.name}:{choice.mode.name}  {choice.mode.title}")
-        for field in ("share", "scale_cents", "degree_weights", "intervals", "valence"):
+        for field in MODE_PARAMETERS:
             _line(field, getattr(choice.mode, field), "not stated")
     return 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kelly_live.core.checks import require, require_note_numbers, require_range, require_weights
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.melodic_habits import NO_HABITS, MelodicHabits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -257,7 +258,8 @@ class CultureStyle:
     probability of each of ORNAMENTS for a note. `swing_ratio`: the long to the short half of a beat.
     `texture`: one of TEXTURES; only "chordal" (and None) has chords. `strength` in (0, 1]: the share of
     phrases in its scale (the others use the mode that the emotion chose), and the weight of its register.
-    `groove` names how its rhythm section plays (music/groove.py); empty: as the emotion says.
+    `groove` names how its rhythm section plays (music/groove.py); empty: as the emotion says. `habits` are those of
+    the scale's melodies.
     """
 
     name: str
@@ -272,6 +274,7 @@ class CultureStyle:
     register: Register | None = None
     strength: float = 1.0
     groove: str = ""
+    habits: MelodicHabits = NO_HABITS
 
     def __post_init__(self) -> None:
         require_range(f"strength of {self.name}", self.strength, 0.0, 1.0)

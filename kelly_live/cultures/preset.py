@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from kelly_live.core.melodic_habits import LONGEST_CELL
 from kelly_live.core.preset_library import MAX_NAME, NAME
 from kelly_live.core.safe_yaml import Node, read_nodes
 from kelly_live.core.values import GROOVES, MODES, RHYTHMS, TEXTURES
@@ -47,7 +48,9 @@ class Mode:
 
     `scale_cents` rise from 0 (the tonic) to under 1200. `degree_weights` are their shares of the sounding time,
     `intervals` the shares of signed melodic steps between them (cents). `share` is the mode's share of the corpus.
-    `valence` is in [-1, 1], and known only where listeners were asked.
+    `valence` is in [-1, 1], and known only where listeners were asked. Of its melodies (core/melodic_habits.py):
+    `contour`, mean heights in cents at even places of a tune; `rests`, shares of the degrees at rest; `cells` and
+    `cadences`, steps above the tonic ("4 3 1") -> how many times more often than expected, and share.
     """
 
     name: str
@@ -57,6 +60,10 @@ class Mode:
     degree_weights: Known[tuple[float, ...]] | None
     intervals: Known[Shares] | None
     valence: Known[float] | None
+    contour: Known[tuple[float, ...]] | None = None
+    rests: Known[tuple[float, ...]] | None = None
+    cells: Known[Shares] | None = None
+    cadences: Known[Shares] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +221,11 @@ def _read_parameter(
 
 
 def _check_lengths(parameters: dict[str, Known[Any] | None], nodes: dict[str, Node]) -> None:
-    scale, weights = parameters["scale_cents"], parameters["degree_weights"]
-    if weights is not None and (scale is None or len(scale.value) != len(weights.value)):
-        nodes["degree_weights"].fail("must have one weight for each of scale_cents")
+    scale = parameters["scale_cents"]
+    for name in ("degree_weights", "rests"):
+        weights = parameters.get(name)
+        if weights is not None and (scale is None or len(scale.value) != len(weights.value)):
+            nodes[name].fail("must have one weight for each of scale_cents")
 
 
 def _read_mode(name: str, node: Node) -> Mode:
@@ -313,6 +322,22 @@ def _intervals(node: Node) -> Shares:
     return table
 
 
+def _contour(node: Node) -> tuple[float, ...]:
+    heights = tuple(one.as_number(-4800.0, 4800.0) for one in node.as_list())
+    return heights if 2 <= len(heights) <= 32 else node.fail(f"has {len(heights)} heights; it must have 2 to 32")
+
+
+def _cells(high: float) -> Callable[[Node], Shares]:
+    def read(node: Node) -> Shares:
+        table = _table(0.01, high, most=64)(node)
+        for key, _ in table:
+            if not re.fullmatch(rf"-?\d{{1,2}}( -?\d{{1,2}}){{1,{LONGEST_CELL - 1}}}", key, re.ASCII):
+                node.as_map()[key].fail(f"must be named by 2 to {LONGEST_CELL} scale steps above the tonic, as '4 3 1'")
+        return table
+
+    return read
+
+
 def _lists(read: Callable[[Node], Any], most: int) -> Callable[[Node], tuple[tuple[str, tuple[Any, ...]], ...]]:
     def read_map(node: Node) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         nodes = node.as_map()
@@ -373,4 +398,8 @@ MODE_PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "degree_weights": _weights(None),
     "intervals": _intervals,
     "valence": _number(-1.0, 1.0),
+    "contour": _contour,
+    "rests": _weights(None),
+    "cells": _cells(1000.0),
+    "cadences": _cells(1.0),
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 from kelly_live.core.arrays import Floats
 from kelly_live.core.key_profiles import modal_profiles
+from kelly_live.core.melodic_habits import NO_HABITS, CellTable, MelodicHabits
 from kelly_live.core.values import MAX_BAR_BEATS, ORNAMENTS, CultureStyle, Metre, Register, Scale
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
 
@@ -120,9 +121,26 @@ def _create_style(preset: CulturePreset, mode: Mode | None, strength: float) -> 
         register=None if preset.register is None else Register(*preset.register.value),
         strength=strength,
         groove="" if preset.groove is None or strength < WHOLE else preset.groove.value,
+        habits=_create_habits(None if of is preset else mode, strength),
     )
     silent = CultureStyle(name=name, texture="chordal", strength=strength)
     return None if style in (silent, CultureStyle(name=name, strength=strength)) else style
+
+
+def _create_habits(mode: Mode | None, strength: float) -> MelodicHabits:
+    """Create the habits of a mode's melodies; at less than full strength its cells are less typical."""
+    if mode is None or strength < WHOLE:
+        return NO_HABITS
+    return MelodicHabits(
+        contour=() if mode.contour is None else mode.contour.value,
+        rests=() if mode.rests is None else mode.rests.value,
+        cells=tuple((steps, lift**strength) for steps, lift in _read_cells(mode.cells)),
+        cadences=_read_cells(mode.cadences),
+    )
+
+
+def _read_cells(cells: Known[Shares] | None) -> CellTable:
+    return () if cells is None else tuple((tuple(map(int, name.split())), number) for name, number in cells.value)
 
 
 def blend_tuning(cents: tuple[float, ...], strength: float) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.safe_yaml import MAX_BYTES, parse_nodes
 from kelly_live.cultures.preset import PARAMETERS, CulturePreset, load_preset_file, parse_preset
+from kelly_live.cultures.style import create_style
 from kelly_live.lab.cultures.writing import format_yaml
 from tests.cultures.example import PRESET, parse
 
@@ -56,6 +57,31 @@ def test_instruments_are_programs_by_part() -> None:
     assert dict(preset.programs.value) == {"melody": 110, "bass": 43}
     assert "is for 'fiddle'" in refusal(PRESET + "programs: {value: {fiddle: 1}, source: cited, reference: x}\n")
     assert "from 0 to 127" in refusal(PRESET + "programs: {value: {melody: 128}, source: cited, reference: x}\n")
+
+
+def test_a_mode_s_habits_are_named_by_scale_steps() -> None:
+    known = "source: measured, n: 12, of: tunes, reference: x}"
+    text = PRESET.replace(
+        "credits:",
+        f"    contour: {{value: [700, 500, 0], {known}\n"
+        f"    rests: {{value: [0.5, 0.1, 0.1, 0.2, 0.1], {known}\n"
+        f"    cells: {{value: {{4 3 1: 2.5}}, {known}\n"
+        f"    cadences: {{value: {{1 -1 0: 1}}, {known}\n"
+        "credits:",
+    )
+    mode = parse(text).modes[0]
+    assert mode.contour is not None
+    assert mode.cells is not None
+    assert mode.cadences is not None
+    assert mode.contour.value == (700.0, 500.0, 0.0)
+    assert (dict(mode.cells.value), dict(mode.cadences.value)) == ({"4 3 1": 2.5}, {"1 -1 0": 1.0})
+    style = create_style(parse(text), mode, (1.0,) * 7)
+    assert style is not None
+    assert style.habits.cadences == (((1, -1, 0), 1.0),)
+    assert create_style(parse(text), mode, (1.0,) * 7, 0.3).habits.cadences == ()  # type: ignore[union-attr]
+    assert "scale steps above the tonic" in refusal(text.replace("4 3 1", "so fa re"))
+    assert "one weight for each" in refusal(text.replace("0.5, 0.1, 0.1, 0.2, 0.1", "0.5, 0.5"))
+    assert "2 to 32" in refusal(text.replace("700, 500, 0", "700"))
 
 
 def test_absent_means_none_with_the_reason() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from kelly_live.cultures.preset import Known
+from kelly_live.cultures.preset import Known, Mode
 from kelly_live.lab.cultures.recipe import Recipe, create_cited
 
 _MEMORY = "nothing; from memory"
@@ -76,7 +76,28 @@ _PRACTICES: Mapping[str, Practice] = {
     "cuban-son": Practice("", "", (_TRUMPET, _STEEL_GUITAR, _ACOUSTIC_BASS), "trumpet, tres, double bass"),
     "georgian-vocal": Practice("", "", (_CHOIR, _CHOIR, _CHOIR), "three voices"),
 }  # fmt: skip
+# Vadi and samvadi, the degrees that a raga dwells on first and second, in semitones; Bhatkhande's, from memory.
+_VADIS: Mapping[str, tuple[int, int]] = {
+    "ahir-bhairav": (5, 0), "bairagi": (5, 0), "bhairabi": (5, 0), "bhairav": (8, 1), "bhimpalas": (5, 0),
+    "bhoop": (4, 9), "bihag": (4, 11), "bilaskhani-todi": (8, 3), "dhani": (3, 10), "hameer": (9, 4), "jog": (4, 10),
+    "kalyan": (4, 11), "lalat": (5, 0), "malkauns": (5, 0), "marubihag": (4, 11), "marwa": (1, 9), "megh": (0, 7),
+    "multani": (7, 0), "poorvi": (4, 11), "shree": (1, 7), "shuddh-sarang": (2, 7), "todi": (8, 3),
+}  # fmt: skip
+_VADI_SHARE, _SAMVADI_SHARE = 0.5, 0.3
 _GATRA = create_cited((("4/4", 1.0),), "the gatra of four beats; Sutton (1991)", "Wikipedia, Colotomy; not the book")
+
+
+def add_vadi(mode: Mode) -> Mode:
+    """Add to a raga the degrees on which it rests, where they are not measured."""
+    pair = _VADIS.get(mode.name)
+    if pair is None or mode.rests is not None or mode.scale_cents is None or mode.degree_weights is None:
+        return mode
+    rests = [(1.0 - _VADI_SHARE - _SAMVADI_SHARE) * weight for weight in mode.degree_weights.value]
+    for semitone, share in zip(pair, (_VADI_SHARE, _SAMVADI_SHARE), strict=True):
+        degrees = mode.scale_cents.value
+        rests[min(range(len(degrees)), key=lambda n: abs(degrees[n] - 100.0 * semitone))] += share
+    source = f"vadi and samvadi; Bhatkhande (1909-32); their shares of {_VADI_SHARE} and {_SAMVADI_SHARE} are ours"
+    return replace(mode, rests=create_cited(tuple(rests), source, _MEMORY))
 
 
 def add_practice(recipe: Recipe) -> Recipe:

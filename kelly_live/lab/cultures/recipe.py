@@ -11,6 +11,7 @@ from typing import Any
 from kelly_live.core.errors import ConfigError
 from kelly_live.cultures.preset import PARAMETERS, Credit, CulturePreset, Known, Mode
 from kelly_live.lab.cultures import statistics
+from kelly_live.lab.cultures.habits import measure_habits
 from kelly_live.lab.cultures.tune import Tune
 
 
@@ -123,7 +124,9 @@ def measure_tunes(
         )
     else:
         absent |= dict.fromkeys(("scale_cents", "degree_weights"), "each mode has its own degrees: see modes")
-    modes = statistics.measure_modes(tunes, reference, dict(titles or {}), divisions, min_gap, grid, least, tuning)
+    modes = statistics.measure_modes(
+        tunes, reference, dict(titles or {}), divisions, min_gap, grid, least, tuning, measure_habits
+    )
     return Findings(parameters, modes, absent)
 
 

@@ -33,7 +33,7 @@ from kelly_live.lab.cultures.corpora import (
 )
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.cultures.corpora.kern import read_kern
-from kelly_live.lab.cultures.practice import add_practice
+from kelly_live.lab.cultures.practice import add_practice, add_vadi
 from kelly_live.lab.cultures.recipe import Findings, Recipe, create_cited, measure_tunes
 from kelly_live.lab.cultures.statistics import compute_quantiles, create_measured, find_grouping
 from kelly_live.lab.cultures.tune import Tune
@@ -281,7 +281,7 @@ def _hindustani(corpora: Path) -> Findings:
     vibhags = tuple((name, tuple(parts)) for name, parts in talas.items())
     groupings = create_measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
     return (
-        findings.also(_measure_concerts(concerts, {}), modes=tuple(modes))
+        findings.also(_measure_concerts(concerts, {}), modes=tuple(add_vadi(mode) for mode in modes))
         .also({"groupings": groupings})
         .exclude(
             intervals="each raga has its own steps: see modes",

@@ -35,6 +35,7 @@ INDEPENDENT_NOTES = 60.0  # as in corpora/symbolic_features.py: how many notes' 
 LEAP_CENTS = 2400  # larger jumps are octave slips between voices or pages
 
 Tuning = Callable[[tuple[Mode, ...]], tuple[Mode, ...]]
+Description = Callable[[Sequence[Tune], Sequence[float], str], dict[str, Known[Any]]]
 
 
 def compute_quantiles(values: Iterable[float], at: Sequence[float] = (20, 50, 80)) -> tuple[float, float, float]:
@@ -383,11 +384,13 @@ def measure_modes(
     grid: float = 100.0,
     least: int = MIN_TUNES,
     tuning: Tuning | None = None,
+    describe: Description | None = None,
 ) -> tuple[Mode, ...]:
     """Measure the modes that the tunes name, the commonest first, each with at least `least` tunes.
 
     `tuning` moves their degrees from where they are notated to where they sound. Of a mode only the steps between its
-    degrees count, as only the time on them does, and as wide as they sound: a player has no other tones.
+    degrees count, as only the time on them does, and as wide as they sound: a player has no other tones. `describe`
+    adds what else is known of the tunes on these degrees.
     """
     by_name: dict[str, list[Tune]] = {}
     for tune in tunes:
@@ -414,9 +417,10 @@ def measure_modes(
     for mode, tuned_mode in zip(
         notated_modes, tuple(notated_modes) if tuning is None else tuning(tuple(notated_modes)), strict=True
     ):
-        members = by_name[mode.name]
+        members, known = by_name[mode.name], dict[str, Any]()
         if mode.scale_cents is not None and tuned_mode.scale_cents is not None:
             degrees, sounding_cents = mode.scale_cents.value, tuned_mode.scale_cents.value
             members = [move_to_degrees(tune, degrees, divisions, min_gap, sounding_cents) for tune in members]
-        modes.append(replace(tuned_mode, intervals=measure_intervals(members, reference, grid)))
+            known = {} if describe is None else describe(members, sounding_cents, reference)
+        modes.append(replace(tuned_mode, intervals=measure_intervals(members, reference, grid), **known))
     return tuple(modes)

@@ -18,6 +18,8 @@ _TABLES = {
     "groupings",
     "onset_profiles",
     "programs",
+    "cells",
+    "cadences",
 }
 
 

@@ -17,12 +17,13 @@ from kelly_live.core.values import CultureStyle, MusicParameters, Register
 from kelly_live.music.context import MusicContext
 from kelly_live.music.forms import Place
 from kelly_live.music.randomness import rng_for
+from kelly_live.music.style.habits import list_cadences, weigh_by_cells
 from kelly_live.music.style.rhythm import place_onsets
 from kelly_live.music.style.scale import blend_register, create_melody_key
 from kelly_live.music.style.transitions import (
     find_question_degrees,
+    find_rest_index,
     find_settings,
-    find_step_index,
     fit_transitions,
     weigh_by_chord,
     weigh_by_contour,
@@ -69,23 +70,43 @@ def build_line(parameters: MusicParameters, context: MusicContext, bar: int) -> 
     next_first_note = first_notes[min(in_phrase + 1, len(first_notes) - 1)]
     rng = rng_for(context.seed, "idiom line", *_repetition_labels(context, bar))
     indices = [next_first_note if last and len(onsets) == 1 else now]
-    # The last note of the phrase is its goal; in other bars the goal is the next bar's first note.
-    moves = len(onsets) - 1 if last else len(onsets)
-    table = transitions.powers[0]
+    # The last note of the phrase is its goal, after a cadence; in other bars the goal is the next bar's first note.
+    goals = {len(onsets) - 1 if last else len(onsets): next_first_note}
+    if last and not context.closing:
+        goals |= _choose_cadence(style, transitions.steps, key.size, context, next_first_note, len(onsets))
     for note_number in range(1, len(onsets)):
-        moves_left = moves - note_number
-        chances = (
-            table[indices[-1]] * transitions.after_moves(moves_left)[:, next_first_note]
-            if moves_left > 0
-            else table[indices[-1]]
-        )
         number = rng.random()
-        indices.append(next_first_note if last and moves_left <= 0 else _pick_index(chances, number))
+        if note_number in goals:
+            indices.append(goals[note_number])
+            continue
+        goal = min(place for place in goals if place > note_number)
+        chances = transitions.powers[0][indices[-1]] * transitions.after_moves(goal - note_number)[:, goals[goal]]
+        if transitions.turns is not None and note_number > 1:
+            chances = chances * transitions.turns[indices[-2], indices[-1]]
+        line = [transitions.steps[index] for index in indices]
+        typical = weigh_by_cells(style.habits, key.size, transitions.steps, line)
+        indices.append(_pick_index(chances if typical is None else chances * typical, number))
     ends = [*onsets[1:], float(context.beats_per_bar)]
     return tuple(
         PlacedNote(position, end - position, transitions.steps[index])
         for position, end, index in zip(onsets, ends, indices, strict=True)
     )
+
+
+def _choose_cadence(
+    style: CultureStyle, steps: tuple[int, ...], size: int, context: MusicContext, rest: int, count: int
+) -> dict[int, int]:
+    """Choose the last notes before a phrase's rest: by their place in a bar of `count` notes, indices in `steps`.
+
+    A bar's first note is left alone, and a note that is out of range.
+    """
+    cadences = list_cadences(style.habits, size, steps[rest])
+    if not cadences:
+        return {}
+    rng = rng_for(context.seed, "cadence", context.phrase.theme, steps[rest] % size)
+    cadence = rng.choices([cell for cell, _ in cadences], [share for _, share in cadences])[0]
+    before = enumerate(reversed(cadence[:-1]), start=2)
+    return {count - back: step - steps[0] for back, step in before if count - back >= 1 and step in steps}
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +134,7 @@ def _draw_first_notes(
     )
     for bar in range(phrase.bars):
         rng = rng_for(context.seed, "idiom anchor", *_repetition_labels(context, phrase.start_bar + bar))
-        chances = weigh_by_contour(key, transitions.steps, register, (bar + 0.5) / phrase.bars)
+        chances = weigh_by_contour(style, key, transitions.steps, register, phrase.place, (bar + 0.5) / phrase.bars)
         if first_notes:
             chances = chances * transitions.after_moves(moves[bar - 1])[first_notes[-1]]
         else:
@@ -137,4 +158,5 @@ def _find_rest(
     degree, questions = 0, find_question_degrees(style, key.size)
     if not (place.closed or context.closing) and questions:
         degree = rng_for(context.seed, "question", place.identify(index)).choice(questions)
-    return find_step_index(degree, tuple(key.steps_within(register.low, register.high)), key, register)
+    steps = tuple(key.steps_within(register.low, register.high))
+    return find_rest_index(style, degree, steps, key, register, place)

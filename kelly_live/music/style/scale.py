@@ -11,6 +11,7 @@ from kelly_live.music.randomness import rng_for
 from kelly_live.music.theory import Key
 
 _NARROWEST_REGISTER = 14.0  # semitones; a narrower register would lose tones of the scale
+_CONTOUR_REGISTER = 20.0  # and one that a contour moves in would have some of them only where the contour is not
 _HARMONY_TONES = 7
 
 
@@ -60,6 +61,7 @@ def blend_register(parameters: MusicParameters) -> Register:
         round((1.0 - share) * getattr(emotion_register, end) + share * getattr(style_register, end))
         for end in ("low", "centre", "high")
     )
-    missing = max(0.0, _NARROWEST_REGISTER - (high - low)) / 2.0
+    narrowest = _CONTOUR_REGISTER if style is not None and style.habits.contour else _NARROWEST_REGISTER
+    missing = max(0.0, narrowest - (high - low)) / 2.0
     low, high = max(0, math.floor(low - missing)), min(127, math.ceil(high + missing))
     return Register(low, min(high, max(low, centre)), high)

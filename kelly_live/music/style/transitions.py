@@ -23,8 +23,9 @@ from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS, CultureStyle, Metre, MusicParameters, Register, Scale
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_phrase_arc
-from kelly_live.music.forms import BARS_PER_PHRASE, PHRASES_PER_ROUND, find_arc_place
+from kelly_live.music.forms import BARS_PER_PHRASE, PHRASES_PER_ROUND, Place, find_arc_place
 from kelly_live.music.harmony import Phrase, plan_phrase
+from kelly_live.music.style.habits import compute_height, find_section_share, fit_turns
 from kelly_live.music.style.metre import find_metre
 from kelly_live.music.style.rhythm import LONGEST_NOTE_BEATS, USUAL_DENSITY, place_onsets_at_density
 from kelly_live.music.style.scale import choose_harmonic_scale
@@ -41,6 +42,8 @@ _SMALLEST_SHARE = 1e-5
 _UNMEASURED = 1e-6  # of a move's chance, where no such interval was measured: only if nothing else arrives
 _COMPENSATION_ROUNDS = 6
 _MOST_COMPENSATION = 4.0  # times as often, or as rarely, as measured
+_ARC_CENTS = 150.0  # how far a phrase rises above its middle, and falls below it
+_CONTOUR_SPREAD = 400.0  # cents from a measured contour: one standard deviation of a bar's first note
 _TYPICAL_FORMS = 8  # from which the distortion is computed
 _PHRASES_A_PIECE = 16  # four forms of 16 bars, then a close
 _DENSITY_GRAIN = 1.25  # a table is made for the density's nearest power of this
@@ -53,12 +56,14 @@ class StepTransitions:
     """The scale steps of a register, and the chances of a melody's moves between them.
 
     `steps` are n rising steps of the key. `weight` `[n]` is how much each sounds. `powers[k]` `[n, n]` is the chance to
-    be at a step (column) k + 1 moves after another (row).
+    be at a step (column) k + 1 moves after another (row). `turns` `[n, n, n]` is how much likelier a step is after two
+    others than after the second alone; None: the same.
     """
 
     steps: tuple[int, ...]
     weight: Floats
     powers: tuple[Floats, ...]
+    turns: Floats | None = None
 
     def after_moves(self, moves: int) -> Floats:
         """Return the chances `[n, n]` after a number of moves, 1 or more."""
@@ -106,7 +111,9 @@ def fit_transitions(style: CultureStyle, key: Key, register: Register, settings:
             target_steps = _compensate(target_steps, goal_steps, interval_shares)
     table = _fit_margins(table, kind, degrees, target_degrees, target_steps)
     chances = table / table.sum(axis=1, keepdims=True)
-    return StepTransitions(steps, table.sum(axis=1) / table.sum(), tuple(_raise_to_powers(chances, _MOST_MOVES)))
+    shares = table.sum(axis=1) / table.sum()
+    turns = fit_turns(style.habits, key.size, steps, chances, shares) if style.habits.cells else None
+    return StepTransitions(steps, shares, tuple(_raise_to_powers(chances, _MOST_MOVES)), turns)
 
 
 def _raise_to_powers(chances: Floats, most: int) -> list[Floats]:
@@ -181,15 +188,16 @@ class TypicalPhrases(NamedTuple):
 def _describe_phrases(style: CultureStyle, key: Key, register: Register, settings: RhythmSettings) -> TypicalPhrases:
     """Describe the forms of several sessions with these settings, with their rhythms and chords."""
     steps = tuple(key.steps_within(register.low, register.high))
-    tonic_step = find_step_index(0, steps, key, register)
-    questions = [
-        find_step_index(degree, steps, key, register) for degree in find_question_degrees(style, key.size)
-    ] or [tonic_step]
+    questions = find_question_degrees(style, key.size) or [0]
+    places = [find_arc_place(n) for n in range(PHRASES_PER_ROUND)]
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
-        tonic_step if find_arc_place(n).closed else questions[(n // 2 + form) % len(questions)]
-        for form in range(_TYPICAL_FORMS) for n in range(PHRASES_PER_ROUND)
+        find_rest_index(
+            style, 0 if place.closed else questions[(n // 2 + form) % len(questions)], steps, key, register, place
+        )
+        for form in range(_TYPICAL_FORMS) for n, place in enumerate(places)
     ])  # fmt: skip
+    tonic_step = find_rest_index(style, 0, steps, key, register, places[-1])
     bars = _place_typical_onsets(replace(style, metres=() if settings.metre is None else (settings.metre,)), settings)
     moves = np.array([[len(bar) for bar in phrase] for phrase in bars])
     lengths = np.zeros((*moves.shape, moves.max()))
@@ -198,7 +206,11 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
         lengths[phrase, in_phrase, : len(onsets)] = np.minimum(np.diff([*onsets, settings.per_bar]), LONGEST_NOTE_BEATS)
     moves[:, -1] -= 1  # the last note is where the others arrive
     fractions = (np.arange(BARS_PER_PHRASE) + 0.5) / BARS_PER_PHRASE
-    tilts = np.stack([weigh_by_contour(key, steps, register, fraction) for fraction in fractions])[None]
+    tilts = np.stack([
+        [weigh_by_contour(style, key, steps, register, place, fraction) for fraction in fractions]
+        for place in places
+    ])  # fmt: skip
+    tilts = np.tile(tilts, (_TYPICAL_FORMS, 1, 1))
     harmony = choose_harmonic_scale(style)
     if style.has_chords and harmony is not None:
         tilts = tilts * _weigh_typical_chords(key.scale, harmony)[:, :, np.array(steps) % key.size]
@@ -299,11 +311,17 @@ def _normalize_rows(chances: Floats) -> Floats:
     return np.asarray(chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300), dtype=np.float64)
 
 
-def weigh_by_contour(key: Key, steps: tuple[int, ...], register: Register, fraction: float) -> Floats:
-    """Return how a bar at `fraction` of its phrase leans towards each step, `[n]`: phrases rise and fall."""
+def weigh_by_contour(
+    style: CultureStyle, key: Key, steps: tuple[int, ...], register: Register, place: Place, fraction: float
+) -> Floats:
+    """Return how a bar at `fraction` of its phrase, `place` in the form, leans towards each step, `[n]`.
+
+    Phrases rise and fall, and sections as the style's contour does.
+    """
     heights = np.array([key.cents(step) for step in steps])
-    swell = 100.0 * register.centre + 150.0 * (2.0 * compute_phrase_arc(fraction) - 1.0)
-    sigma = max(50.0 * (register.high - register.low), 200.0)
+    swell = compute_height(style.habits, key, register, find_section_share(place, fraction))
+    swell += _ARC_CENTS * (2.0 * compute_phrase_arc(fraction) - 1.0)
+    sigma = _CONTOUR_SPREAD if style.habits.contour else max(50.0 * (register.high - register.low), 200.0)
     return np.asarray(np.exp(-0.5 * ((heights - swell) / sigma) ** 2), dtype=np.float64)
 
 
@@ -316,12 +334,15 @@ def weigh_by_chord(key: Key, steps: tuple[int, ...], chord: Chord) -> Floats:
 
 
 def find_question_degrees(style: CultureStyle, size: int) -> list[int]:
-    """Return the degrees that a question may end on: the two weightiest but the tonic."""
-    weights = style.degree_weights or (1.0,) * size
+    """Return the degrees that a question may end on: the two where phrases rest most, or last most, but the tonic."""
+    weights = style.habits.rests or style.degree_weights or (1.0,) * size
     return sorted(range(1, size), key=lambda degree: -weights[degree])[:2]
 
 
-def find_step_index(degree: int, steps: tuple[int, ...], key: Key, register: Register) -> int:
-    """Return the index in `steps` of a degree, nearest to the register's centre."""
+def find_rest_index(
+    style: CultureStyle, degree: int, steps: tuple[int, ...], key: Key, register: Register, place: Place
+) -> int:
+    """Return the index in `steps` of a degree, nearest to where melodies are at the end of a phrase in the form."""
+    height = compute_height(style.habits, key, register, find_section_share(place, 1.0))
     places = [i for i, step in enumerate(steps) if step % key.size == degree]
-    return min(places or range(len(steps)), key=lambda i: abs(key.cents(steps[i]) / 100.0 - register.centre))
+    return min(places or range(len(steps)), key=lambda i: abs(key.cents(steps[i]) - height))
