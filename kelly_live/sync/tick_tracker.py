@@ -185,16 +185,16 @@ class TickTracker:
             self._extra_at = number
             return self._commit([newest]) and (self._follow_double() or True)
         missing = round((newest - line.seconds_at(number + len(suspects) - 1)) / line.period)
-        witnesses = suspects[
+        evidence = suspects[
             -2 - math.ceil(2.0 * self._grain / line.period) :
         ]  # coarse stamps are soon on time by chance
-        first = number + len(suspects) - len(witnesses) + missing
-        is_constant = all(self._is_on_time(line, seconds, first + i) for i, seconds in enumerate(witnesses))
-        errors = [seconds - line.seconds_at(first + i) for i, seconds in enumerate(witnesses)]
+        first = number + len(suspects) - len(evidence) + missing
+        is_constant = all(self._is_on_time(line, seconds, first + i) for i, seconds in enumerate(evidence))
+        errors = [seconds - line.seconds_at(first + i) for i, seconds in enumerate(evidence)]
         is_constant = is_constant and max(errors) - min(errors) <= _SAME_ERROR * line.period + self._grain / 2.0
-        if missing > 0 and is_constant and len(witnesses) >= 2 + math.ceil(2.0 * self._grain / line.period):
+        if missing > 0 and is_constant and len(evidence) >= 2 + math.ceil(2.0 * self._grain / line.period):
             self.missing += missing
-            return self._commit(witnesses, first)
+            return self._commit(evidence, first)
         return False
 
     def _follow_double(self) -> bool:

@@ -85,7 +85,7 @@ def start_jackd(
     program = need_program("jackd", "jackd2")
     need_program("jack_lsp", "jackd2")
     command = [program, *(["-R", "-P", "70"] if realtime else ["--no-realtime"]), "-n", name]
-    # -S: on a busy machine a late witness is late and not deaf; but a client that is killed holds it up for seconds.
+    # -S: on a busy machine a late monitor is late and not deaf; but a client that is killed holds it up for seconds.
     command += ["-S"] if waits_for_clients else []
     command += ["-d", "dummy", "-r", str(sample_rate), "-p", str(period_frames)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -161,7 +161,7 @@ def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iter
 def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     """Start a jackd with real-time clients where they are granted.
 
-    One with real-time clients where they are granted: no load makes a witness deaf, or tears the clock that frames are
+    One with real-time clients where they are granted: no load makes a monitor deaf, or tears the clock that frames are
     counted by.
     """
     with _server_to_harm(monkeypatch, "prompt", realtime=realtime_is_granted()) as server:
@@ -170,19 +170,19 @@ def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def patient_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """One with periods of 21 ms: a witness that is late by less is not deaf."""
+    """One with periods of 21 ms: a monitor that is late by less is not deaf."""
     with _server_to_harm(monkeypatch, "patient", period_frames=1024) as server:
         yield server
 
 
-class Witness:
+class JackMonitor:
     """The messages that the independent listener received: `events`, each with its time on JACK's clock."""
 
-    def __init__(self, name: str = "kelly-witness") -> None:
+    def __init__(self, name: str = "kelly-monitor") -> None:
         self.port_name = f"{name}:in"
         self.events: list[tuple[float, bytes]] = []
         self._answers: SimpleQueue[list[str]] = SimpleQueue()
-        script = str(Path(__file__).with_name("witness.py"))
+        script = str(Path(__file__).with_name("monitor.py"))
         self._process = subprocess.Popen(
             [sys.executable, script, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -255,19 +255,19 @@ class Witness:
 
 
 @pytest.fixture
-def witness(jack_server: JackServer) -> Iterator[Witness]:
+def monitor(jack_server: JackServer) -> Iterator[JackMonitor]:
     try:
         import jack  # noqa: F401
     except (ImportError, OSError) as error:
         unavailable(f"JACK-Client does not load ({error}); pip install JACK-Client")
-    witness = Witness()
-    yield witness
-    witness.close()
+    monitor = JackMonitor()
+    yield monitor
+    monitor.close()
 
 
 @contextmanager
-def running_fluidsynth(witness: Witness, *more: str) -> Iterator[str]:
-    """A fluidsynth whose sound the witness hears (`witness.peak_since_last()`); its MIDI input's name."""
+def running_fluidsynth(monitor: JackMonitor, *more: str) -> Iterator[str]:
+    """A fluidsynth whose sound the monitor hears (`monitor.peak_since_last()`); its MIDI input's name."""
     program = need_program("fluidsynth", "fluidsynth")
     sound_font = next((font for font in SOUND_FONTS if Path(font).exists()), None)
     if sound_font is None:
@@ -280,21 +280,21 @@ def running_fluidsynth(witness: Witness, *more: str) -> Iterator[str]:
         [program, *options, sound_font], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        witness.listen_to(f"{name}:left", "audio")
-        yield witness.midi_input(f"{name}:")
+        monitor.listen_to(f"{name}:left", "audio")
+        yield monitor.midi_input(f"{name}:")
         process.communicate(b"quit\n", timeout=10.0)
     finally:
         end(process)
 
 
 @pytest.fixture
-def fluidsynth(witness: Witness) -> Iterator[str]:
-    with running_fluidsynth(witness) as name:
+def fluidsynth(monitor: JackMonitor) -> Iterator[str]:
+    with running_fluidsynth(monitor) as name:
         yield name
 
 
 @pytest.fixture
-def organ(witness: Witness, tmp_path: Path) -> Iterator[str]:
+def organ(monitor: JackMonitor, tmp_path: Path) -> Iterator[str]:
     """Start a fluidsynth that plays an organ on channel 3, without reverb and chorus.
 
     A fluidsynth set by hand to an organ on channel 3, without reverb, which runs notes together, and chorus, which
@@ -302,5 +302,5 @@ def organ(witness: Witness, tmp_path: Path) -> Iterator[str]:
     """
     by_hand = tmp_path / "by-hand"
     by_hand.write_text("prog 2 16\n")
-    with running_fluidsynth(witness, "-R", "0", "-C", "0", "-f", str(by_hand)) as name:
+    with running_fluidsynth(monitor, "-R", "0", "-C", "0", "-f", str(by_hand)) as name:
         yield name

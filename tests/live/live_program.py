@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live.conftest import Witness, wait_for
+from tests.live.conftest import JackMonitor, wait_for
 
 START_UP_SECONDS = 60.0  # on a loaded machine
 # Dense music that nothing heard can thin out.
@@ -55,12 +55,12 @@ def most_at_once(onsets: list[float], since: float) -> int:
 
 @dataclass
 class MusicObserver:
-    """What a witness makes of the music. Times are the witness's."""
+    """What a monitor makes of the music. Times are the monitor's."""
 
-    witness: Witness
+    monitor: JackMonitor
 
     def onsets(self, since: float = 0.0) -> list[float]:
-        return [t for t, data in self.witness.of_kind(0x90) if data[2] > 0 and t > since]
+        return [t for t, data in self.monitor.of_kind(0x90) if data[2] > 0 and t > since]
 
     def wait_for_first_note(self) -> None:
         wait_for(lambda: self.onsets(), "a first note", START_UP_SECONDS)
@@ -77,7 +77,7 @@ class MusicObserver:
 
     def is_sounding(self) -> bool:
         """Whether anything does, All Notes Off and All Sound Off obeyed."""
-        now = self.witness.now()
+        now = self.monitor.now()
         return self.hanging_seconds(now, now + 1.0) > 0.0
 
     def hanging_seconds(self, fault: float, until: float | None = None) -> float:
@@ -86,10 +86,10 @@ class MusicObserver:
         How long after the fault notes that had begun before it were still sounding; to `until` [default: now] if never
         ended.
         """
-        until = self.witness.now() if until is None else until
+        until = self.monitor.now() if until is None else until
         start_by_voice: dict[tuple[int, int], float] = {}
         last = fault
-        for t, data in sorted(self.witness.of_kind(0x80, 0x90, 0xB0)):
+        for t, data in sorted(self.monitor.of_kind(0x80, 0x90, 0xB0)):
             if t > until:
                 break
             ends_all = data[0] & 0xF0 == 0xB0 and data[1] in (120, 123)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.conftest import LIBRARIES, JackServer, Witness, end, need_library, wait_for
+from tests.live.conftest import LIBRARIES, JackMonitor, JackServer, end, need_library, wait_for
 
 pytest.importorskip("jack", exc_type=(ImportError, OSError))
 
@@ -69,17 +69,17 @@ def sender(jack_server: JackServer) -> Iterator[Sender]:
 
 
 @pytest.fixture
-def band(witness: Witness, sender: Sender) -> Iterator[subprocess.Popen[str]]:
-    """A metronome in the band's place, led by the sender, heard by the witness."""
+def band(monitor: JackMonitor, sender: Sender) -> Iterator[subprocess.Popen[str]]:
+    """A metronome in the band's place, led by the sender, heard by the monitor."""
     sender.does("position 0")  # from here on it ticks
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.metronome", "kelly-clock", "witness in"],
+        [sys.executable, "-m", "tests.live.metronome", "kelly-clock", "monitor in"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    settled = witness.now() + 1.5  # JACK holds up its graph while a client joins: the first ticks tell no tempo
-    wait_for(lambda: witness.now() > settled, "steady ticks")
+    settled = monitor.now() + 1.5  # JACK holds up its graph while a client joins: the first ticks tell no tempo
+    wait_for(lambda: monitor.now() > settled, "steady ticks")
     yield process
     assert process.stdin is not None
     process.stdin.close()
@@ -89,9 +89,9 @@ def band(witness: Witness, sender: Sender) -> Iterator[subprocess.Popen[str]]:
         end(process)
 
 
-def onsets(witness: Witness, after: float = 0.0) -> list[tuple[int, float]]:
+def onsets(monitor: JackMonitor, after: float = 0.0) -> list[tuple[int, float]]:
     """(place in the bar, seconds) of each beat heard."""
-    return [(data[1] - 60, seconds) for seconds, data in witness.of_kind(0x90) if seconds > after]
+    return [(data[1] - 60, seconds) for seconds, data in monitor.of_kind(0x90) if seconds > after]
 
 
 def in_turn(beats: list[tuple[int, float]], first: int) -> list[int]:
@@ -108,7 +108,7 @@ def in_turn(beats: list[tuple[int, float]], first: int) -> list[int]:
 
 @pytest.mark.timeout(150)
 def test_start_stop_position_continue_and_a_new_tempo(
-    witness: Witness, sender: Sender, band: subprocess.Popen[str]
+    monitor: JackMonitor, sender: Sender, band: subprocess.Popen[str]
 ) -> None:
     """The right beats are heard at once, and punctually in the best of three starts.
 
@@ -122,8 +122,8 @@ def test_start_stop_position_continue_and_a_new_tempo(
         top = sender.played(0, len(tries) + 1)
         sender.played(9, len(tries) + 1)
         sent_at = {number: seconds for number, seconds in list(sender.beats) if seconds >= top}
-        wait_for(lambda top=top: len(onsets(witness, top - 0.2)) >= 8, "eight beats")
-        beats = onsets(witness, top - 0.2)[:8]
+        wait_for(lambda top=top: len(onsets(monitor, top - 0.2)) >= 8, "eight beats")
+        beats = onsets(monitor, top - 0.2)[:8]
         numbers = in_turn(beats, 0)
         errors = [seconds - sent_at[number] for number, (_, seconds) in zip(numbers, beats, strict=True)]
         tries.append(sorted(map(abs, errors))[4])
@@ -131,26 +131,26 @@ def test_start_stop_position_continue_and_a_new_tempo(
         print(f"  joined beats off by {error_text} ms: median {1e3 * tries[-1]:.1f}")
 
         sender.does("stop")
-        stopped = witness.now()
-        wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)
-        assert witness.now() - stopped < 1.0
-        wait_for(lambda stopped=stopped: witness.now() > stopped + 0.7, "a rest")
+        stopped = monitor.now()
+        wait_for(lambda: not monitor.list_sounding_notes(), "silence", 5.0)
+        assert monitor.now() - stopped < 1.0
+        wait_for(lambda stopped=stopped: monitor.now() > stopped + 0.7, "a rest")
         # A beat may have been under way when the button was pressed.
-        assert onsets(witness, stopped + 0.1) == []
+        assert onsets(monitor, stopped + 0.1) == []
     assert min(tries) < 0.04
 
     sender.does("position 24")  # beat 6
-    resumed = witness.now()
+    resumed = monitor.now()
     sender.does("continue")
-    wait_for(lambda: any(place == 0 for place, _ in onsets(witness, resumed)), "beat 8")
-    in_turn(onsets(witness, resumed)[:3], 6)
+    wait_for(lambda: any(place == 0 for place, _ in onsets(monitor, resumed)), "beat 8")
+    in_turn(onsets(monitor, resumed)[:3], 6)
     again = [number for number, seconds in list(sender.beats) if seconds > resumed]
     assert again[:2] == [6, 7]
 
     sender.does("tempo 90")
-    change_time = witness.now()
-    wait_for(lambda: witness.now() > change_time + 4.5, "five beats")
-    slow = [seconds for _, seconds in onsets(witness, change_time + 1.0)]
+    change_time = monitor.now()
+    wait_for(lambda: monitor.now() > change_time + 4.5, "five beats")
+    slow = [seconds for _, seconds in onsets(monitor, change_time + 1.0)]
     assert (slow[-1] - slow[0]) / (len(slow) - 1) == pytest.approx(60.0 / 90.0, abs=0.07)
 
 

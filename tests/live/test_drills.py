@@ -40,7 +40,7 @@ from kelly_live.engine.session import STATE_HOLD_SECONDS, LiveSession
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.recording.log import LogReader, StepRecord
-from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
+from tests.live.conftest import JackMonitor, JackServer, end, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, MusicObserver, add_row, children, longest_gap, most_at_once
 from tests.live.thread_waits import waits
 
@@ -76,9 +76,9 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def program(start: Start, witness: Witness) -> LiveProgram:
-    """Playing into the witness's own port, so that it finds its way back by itself."""
-    program = LiveProgram(witness, start("--midi-out", "kelly-witness:in", *DENSE))
+def program(start: Start, monitor: JackMonitor) -> LiveProgram:
+    """Playing into the monitor's own port, so that it finds its way back by itself."""
+    program = LiveProgram(monitor, start("--midi-out", "kelly-monitor:in", *DENSE))
     program.wait_for_first_note()
     return program
 
@@ -90,8 +90,8 @@ def patient_program(patient_server: JackServer, start: Start) -> Iterator[LivePr
     On a server that waits for nobody: one that is stopped or killed would hold the other up, and its clock too.
     """
     pytest.importorskip("jack")
-    with closing(Witness("kelly-patient")) as witness:
-        program = LiveProgram(witness, start("--midi-out", "kelly-patient:in", *DENSE))
+    with closing(JackMonitor("kelly-patient")) as monitor:
+        program = LiveProgram(monitor, start("--midi-out", "kelly-patient:in", *DENSE))
         program.wait_for_first_note()
         yield program
 
@@ -108,8 +108,8 @@ def with_plug_in(folder: Path, name: str, source: str) -> dict[str, str]:
 
 def test_the_host_is_killed(patient_program: LiveProgram) -> None:
     program = patient_program
-    wait_for(lambda: len(program.witness.list_sounding_notes()) >= 2, "a chord")
-    fault = program.witness.now()
+    wait_for(lambda: len(program.monitor.list_sounding_notes()) >= 2, "a chord")
+    fault = program.monitor.now()
     program.process.kill()
     program.process.wait(5.0)
     wait_for(lambda: not program.is_sounding(), "silence", 5.0)
@@ -125,20 +125,20 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
     adds is not ours, so one take within the limits will do. Short periods: a port takes some of them to open.
     """
     pytest.importorskip("jack")
-    with closing(Witness("kelly-orphan")) as witness:
-        program = LiveProgram(witness, start("--midi-out", "kelly-orphan:in", *DENSE))
+    with closing(JackMonitor("kelly-orphan")) as monitor:
+        program = LiveProgram(monitor, start("--midi-out", "kelly-orphan:in", *DENSE))
         program.wait_for_first_note()
         takes = 0
         while takes < TAKES:
             takes += 1
-            wait_for(lambda: len(witness.list_sounding_notes()) >= 2, "a chord")
-            fault = witness.now()
+            wait_for(lambda: len(monitor.list_sounding_notes()) >= 2, "a chord")
+            fault = monitor.now()
             os.kill(program.child("kelly_live.midi.scheduler_process"), signal.SIGKILL)
             back = program.wait_until_plays_again(fault + 0.05, "the kill") - fault
             over = program.hanging_seconds(fault)
             if over < SILENCE_LIMIT and back < RECOVERY_LIMIT:
                 break
-            program.play_for(witness.now(), 3.0)
+            program.play_for(monitor.now(), 3.0)
         then = "another takes over in step; exit code 130 at Ctrl-C" + f" (take {takes})" * (takes > 1)
         add_row("SIGKILL of the scheduler process", over, back, None, then)
         assert over < SILENCE_LIMIT
@@ -146,13 +146,13 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
         program.end()
 
 
-def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
+def test_the_analysis_process_is_killed(start: Start, monitor: JackMonitor) -> None:
     with closing(OscReceiver()) as feelings:
         osc = ("--osc", f"127.0.0.1:{feelings.port}")
-        program = LiveProgram(witness, start("--midi-out", "kelly-witness:in", *DENSE, *osc))
+        program = LiveProgram(monitor, start("--midi-out", "kelly-monitor:in", *DENSE, *osc))
         program.wait_for_first_note()
         wait_for(lambda: len(feelings.readings) > 2, "a feeling", 30.0)
-        fault, killed = witness.now(), time.monotonic()
+        fault, killed = monitor.now(), time.monotonic()
         os.kill(program.child("kelly_live.workers.service_child"), signal.SIGKILL)
         # What was felt before the kill is told by then.
         wait_for(lambda: feelings.since(killed + 0.5), "a feeling again", 60.0)
@@ -169,7 +169,7 @@ def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_it_ends_on_a_repeated_signal(program: LiveProgram, name: str) -> None:
-    fault = program.witness.now()
+    fault = program.monitor.now()
     for _ in range(2):
         program.process.send_signal(getattr(signal, name))
     out, err = program.process.communicate(timeout=20.0)
@@ -184,13 +184,13 @@ def test_it_ends_on_a_repeated_signal(program: LiveProgram, name: str) -> None:
 
 def test_the_midi_port_vanishes_and_returns(start: Start, jack_server: JackServer) -> None:
     pytest.importorskip("jack")
-    before = Witness("kelly-fleeting")
+    before = JackMonitor("kelly-fleeting")
     program = LiveProgram(before, start("--midi-out", "kelly-fleeting:in", *DENSE))
     program.wait_for_first_note()
     before.close()
     time.sleep(1.5)
-    with closing(Witness("kelly-fleeting")) as again:
-        program.witness = again
+    with closing(JackMonitor("kelly-fleeting")) as again:
+        program.monitor = again
         return_time = again.now()
         back = program.wait_until_plays_again(0.0, "the port's return") - return_time
         add_row("the MIDI port vanishes and returns", None, back, None, "told in the status line; then exit code 130")
@@ -203,8 +203,8 @@ def test_the_midi_port_vanishes_and_returns(start: Start, jack_server: JackServe
 
 def test_the_sound_server_dies_and_returns_at_another_rate(start: Start, own_server: JackServer) -> None:
     pytest.importorskip("jack")
-    first = Witness("kelly-doomed-witness")
-    program = LiveProgram(first, start("--midi-out", "kelly-doomed-witness:in", *DENSE))
+    first = JackMonitor("kelly-doomed-monitor")
+    program = LiveProgram(first, start("--midi-out", "kelly-doomed-monitor:in", *DENSE))
     program.wait_for_first_note()
     own_server.process.terminate()
     own_server.process.wait(10.0)
@@ -212,8 +212,8 @@ def test_the_sound_server_dies_and_returns_at_another_rate(start: Start, own_ser
     time.sleep(2.0)
     server = start_jackd(own_server.name, waits_for_clients=False, sample_rate=44100)
     try:
-        with closing(Witness("kelly-doomed-witness")) as again:
-            program.witness = again
+        with closing(JackMonitor("kelly-doomed-monitor")) as again:
+            program.monitor = again
             returned = again.now()
             back = program.wait_until_plays_again(0.0, "the server's return") - returned
             add_row("the sound server dies and returns, 48 to 44.1 kHz", None, back, None, "input and port reopened")
@@ -231,7 +231,7 @@ def test_the_input_stops_delivering(patient_program: LiveProgram) -> None:
     program = patient_program
     capture = program.child("kelly_live.audio.capture")
     os.kill(capture, signal.SIGSTOP)
-    fault, start = program.witness.now(), time.monotonic()
+    fault, start = program.monitor.now(), time.monotonic()
     wait_for(
         lambda: set(children(program.process.pid, "kelly_live.audio.capture")) - {capture}, "another capture", 20.0
     )
@@ -293,7 +293,7 @@ class Player:
         self._answer()
 
     def close(self) -> None:
-        """Leaves the graph by itself, as a Witness does."""
+        """Leaves the graph by itself, as a JackMonitor does."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -302,22 +302,22 @@ class Player:
             end(self._process)
 
 
-def test_the_input_delivers_what_is_no_number(start: Start, witness: Witness) -> None:
+def test_the_input_delivers_what_is_no_number(start: Start, monitor: JackMonitor) -> None:
     with closing(OscReceiver()) as feelings, closing(Player()) as player:
-        witness.listen_to(player.name, "audio")
+        monitor.listen_to(player.name, "audio")
         osc = ("--osc", f"127.0.0.1:{feelings.port}")
-        process = start("--midi-out", "kelly-witness:in", "--audio-in", player.name, "--seed", "1", *osc)
-        program = LiveProgram(witness, process)
+        process = start("--midi-out", "kelly-monitor:in", "--audio-in", player.name, "--seed", "1", *osc)
+        program = LiveProgram(monitor, process)
         program.wait_for_first_note()
         wait_for(lambda: confidence(feelings.readings) > 0.3, "a feeling", 30.0)
         player.play("nan")
-        fault = witness.now()
-        witness.peak_since_last()
+        fault = monitor.now()
+        monitor.peak_since_last()
         gap = program.play_for(fault, WATCHED_SECONDS / 2)
-        peaks = [witness.peak_since_last()]
+        peaks = [monitor.peak_since_last()]
         player.play("inf")
         gap = max(gap, program.play_for(fault, WATCHED_SECONDS))
-        peaks.append(witness.peak_since_last())
+        peaks.append(monitor.peak_since_last())
         over = program.hanging_seconds(fault)
         lowest = confidence(feelings.readings)
         player.play("sound")
@@ -325,7 +325,7 @@ def test_the_input_delivers_what_is_no_number(start: Start, witness: Witness) ->
         wait_for(lambda: confidence(feelings.since(return_time)) > lowest + 0.1, "a feeling again", 20.0)
         readings = feelings.since(return_time)
         back = next(at for at, values in readings if values["confidence"] > lowest + 0.1) - return_time
-        program.play_for(witness.now(), 0.5)
+        program.play_for(monitor.now(), 0.5)
         add_row(
             "the input delivers NaN, then infinity", over, back, gap, "heard as silence; then the sound is heard again"
         )
@@ -373,12 +373,12 @@ def notes_in_three_seconds(observer: MusicObserver) -> int:
     return len(observer.onsets()) - count_before
 
 
-def test_the_analysis_stalls(witness: Witness) -> None:
+def test_the_analysis_stalls(monitor: JackMonitor) -> None:
     """In this process, so that the stall is the analysis's alone; all else is as in `kelly-live`."""
     stage = create_override_stage(EmotionOverride())
     initial = stage.map(None, 0.0)
-    stalls, clock, observer = Stalls(load_emotion_reader("cpu")), MonotonicClock(), MusicObserver(witness)
-    sink = SupervisedSink("kelly-witness:in")
+    stalls, clock, observer = Stalls(load_emotion_reader("cpu")), MonotonicClock(), MusicObserver(monitor)
+    sink = SupervisedSink("kelly-monitor:in")
     session = LiveSession(
         source=SupervisedSource(None, clock), reader=stalls, stage=stage, conductor=create_conductor(sink, seed=1),
         sink=sink, clock=clock,
@@ -395,7 +395,7 @@ def test_the_analysis_stalls(witness: Witness) -> None:
         before = notes_in_three_seconds(observer)
         stalls.goes.clear()
         assert stalls.stands.wait(10.0)
-        fault, start = witness.now(), clock.now()
+        fault, start = monitor.now(), clock.now()
         wait_for(lambda: session.snapshot().problem, "a word about it", 15.0)
         report_seconds, held_bpm = clock.now() - start, session.snapshot().conductor.bpm
         wait_for(lambda: clock.now() - start > 16.0, "the hold, the relaxing and a phrase", 25.0)
@@ -423,18 +423,18 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     assert gap < RECOVERY_LIMIT
     assert over < WATCHED_SECONDS, "a note hangs"
     assert back < RECOVERY_LIMIT
-    wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)
+    wait_for(lambda: not monitor.list_sounding_notes(), "silence", 5.0)
 
 
 def test_the_process_is_suspended(patient_program: LiveProgram) -> None:
     program = patient_program
-    program.play_for(program.witness.now(), 2.0)
+    program.play_for(program.monitor.now(), 2.0)
     usual = most_at_once(program.onsets(), 0.0)
     program.process.send_signal(signal.SIGSTOP)
-    fault = program.witness.now()
+    fault = program.monitor.now()
     time.sleep(5.0)
     over = program.hanging_seconds(fault)
-    goes_on = program.witness.now()
+    goes_on = program.monitor.now()
     program.process.send_signal(signal.SIGCONT)
     back = program.wait_until_plays_again(goes_on, "the suspension") - goes_on
     program.play_for(goes_on, 2.0)
@@ -476,19 +476,19 @@ def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_pa
     offset.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(WALL_CLOCK)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KELLY_LIVE_MOVED": str(offset)}
-    with closing(Witness("kelly-patient")) as witness:
-        program = LiveProgram(witness, start("--midi-out", "kelly-patient:in", *DENSE, env=environment))
+    with closing(JackMonitor("kelly-patient")) as monitor:
+        program = LiveProgram(monitor, start("--midi-out", "kelly-patient:in", *DENSE, env=environment))
         program.wait_for_first_note()
-        program.play_for(witness.now(), 2.0)
+        program.play_for(monitor.now(), 2.0)
         processes = [program.process.pid, *children(program.process.pid)]
         assert {program.child("kelly_live.midi.scheduler_process"), program.child("kelly_live.audio.capture")} < set(
             processes
         )
-        fault = witness.now()
+        fault = monitor.now()
         wait_count, wall_clock_waits = 0, set[str]()
         for seconds in (3600, -3600):
             offset.write_text(f"{seconds:5}")
-            jump_time = witness.now()
+            jump_time = monitor.now()
             while not program.onsets(jump_time + WATCHED_SECONDS / 2):
                 for process in processes:
                     count, by_wall_clock = waits(process)
@@ -538,12 +538,12 @@ class HangingGenerator:
 """
 
 
-def test_a_plug_in_hangs(start: Start, witness: Witness, tmp_path: Path) -> None:
+def test_a_plug_in_hangs(start: Start, monitor: JackMonitor, tmp_path: Path) -> None:
     environment = with_plug_in(tmp_path, "hangs", HANGS)
-    program = LiveProgram(witness, start("--midi-out", "kelly-witness:in", "--with", "hangs", *DENSE, env=environment))
+    program = LiveProgram(monitor, start("--midi-out", "kelly-monitor:in", "--with", "hangs", *DENSE, env=environment))
     program.wait_for_first_note()
     hung = wait_for(lambda: (tmp_path / "hung").exists() and (tmp_path / "hung").read_text(), "the hang", 30.0)
-    fault = witness.now() - (time.monotonic() - float(hung))
+    fault = monitor.now() - (time.monotonic() - float(hung))
     gap = program.play_for(fault, 6.0)  # every 5 s the status says how it is
     over = program.hanging_seconds(fault)
     add_row("a plug-in hangs", over, None, gap, "it is muted, by name and state; the band plays on")
@@ -580,7 +580,7 @@ def test_full_scale_noise() -> None:
 FULL_BYTES = 12_000
 
 
-def test_the_disk_is_full_while_recording(start: Start, witness: Witness, tmp_path: Path) -> None:
+def test_the_disk_is_full_while_recording(start: Start, monitor: JackMonitor, tmp_path: Path) -> None:
     """And has room again."""
 
     def small_disk() -> None:
@@ -589,11 +589,11 @@ def test_the_disk_is_full_while_recording(start: Start, witness: Witness, tmp_pa
 
     midi, log = tmp_path / "take.mid", tmp_path / "take.jsonl"
     program = LiveProgram(
-        witness, start("--midi-out", "kelly-witness:in", "--record", str(midi), *DENSE, preexec_fn=small_disk)
+        monitor, start("--midi-out", "kelly-monitor:in", "--record", str(midi), *DENSE, preexec_fn=small_disk)
     )
     program.wait_for_first_note()
     wait_for(lambda: log.stat().st_size >= FULL_BYTES, "a full disk", 60.0)
-    fault, full = witness.now(), time.monotonic()
+    fault, full = monitor.now(), time.monotonic()
     copy = shutil.copy(log, tmp_path / "kept.jsonl")
     gap = program.play_for(fault, WATCHED_SECONDS)
     over = program.hanging_seconds(fault)
@@ -601,7 +601,7 @@ def test_the_disk_is_full_while_recording(start: Start, witness: Witness, tmp_pa
     room_time = time.monotonic()
     wait_for(lambda: log.stat().st_size > FULL_BYTES, "more of the log", 20.0)
     back = time.monotonic() - room_time
-    program.play_for(witness.now(), 1.0)
+    program.play_for(monitor.now(), 1.0)
     output = program.end()
     lost_seconds = full - max(record.time for record in LogReader(copy).records() if isinstance(record, StepRecord))
     then = f"told; the file lacks the last {lost_seconds:.1f} s while it lasts, and nothing after it"

@@ -22,8 +22,8 @@ from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
     PERIOD_SECONDS,
     SAMPLE_RATE,
+    JackMonitor,
     JackServer,
-    Witness,
     end,
     realtime_is_granted,
     wait_for,
@@ -36,7 +36,7 @@ import sys, time
 from kelly_live.core.commands import Notes, Start
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.scheduler_client import SchedulerClient
-scheduler = SchedulerClient("witness in", frame_accurate=True)
+scheduler = SchedulerClient("monitor in", frame_accurate=True)
 scheduler.open()
 print(scheduler.process_id, flush=True)
 scheduler.send(Start(time.monotonic() + 0.2, 120.0))
@@ -46,7 +46,7 @@ time.sleep(60)
 """
 
 
-def scheduler(query: str | None = "witness in", **options: object) -> SchedulerClient:
+def scheduler(query: str | None = "monitor in", **options: object) -> SchedulerClient:
     return SchedulerClient(query, frame_accurate=True, **options)  # type: ignore[arg-type]
 
 
@@ -93,33 +93,33 @@ def drop_repeated_offs(messages: list[bytes]) -> list[bytes]:
     return kept_messages
 
 
-def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -> None:
+def test_without_a_name_a_virtual_port_waits_to_be_connected(monitor: JackMonitor) -> None:
     with scheduler(None, virtual_name="Kelly Frames") as sink:
-        witness.listen_to("Kelly Frames")
+        monitor.listen_to("Kelly Frames")
         sink.send(Tuning("mts"))
         sink.send(Start(time.monotonic() + 0.1, 120.0))
         sink.send(Notes((NoteEvent(0.0, 0.2, 60, 80, 1, "part", cents=50.0),)))
-        wait_for(lambda: witness.of_kind(0x80), "the note")
-    tuning_messages = [data for _, data in witness.events if data[0] == 0xF0]
+        wait_for(lambda: monitor.of_kind(0x80), "the note")
+    tuning_messages = [data for _, data in monitor.events if data[0] == 0xF0]
     assert key_tunings(0, {60: (60 << 14) + (1 << 13)}) in tuning_messages  # twelve bytes, whole
-    assert witness.list_sounding_notes() == set()
+    assert monitor.list_sounding_notes() == set()
 
 
 @pytest.mark.parametrize("victim", ["the parent, SIGKILL", "the scheduler, SIGTERM"])
-def test_every_note_ends_when_a_process_does(witness: Witness, victim: str) -> None:
+def test_every_note_ends_when_a_process_does(monitor: JackMonitor, victim: str) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None
         scheduler_pid = int(parent.stdout.readline())
-        wait_for(lambda: witness.list_sounding_notes() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
-        killed = witness.now()
+        wait_for(lambda: monitor.list_sounding_notes() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
+        killed = monitor.now()
         if victim.startswith("the parent"):
             parent.kill()
         else:
             os.kill(scheduler_pid, signal.SIGTERM)
-        wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) == 4, "the silence")
-        assert witness.list_sounding_notes() == set()
-        silent = max(seconds for seconds, _ in witness.of_kind(0x80, 0xB0))
+        wait_for(lambda: len({data for _, data in monitor.of_kind(0xB0)}) == 4, "the silence")
+        assert monitor.list_sounding_notes() == set()
+        silent = max(seconds for seconds, _ in monitor.of_kind(0x80, 0xB0))
         print(f"  {victim}: silent after {(silent - killed) * 1e3:.1f} ms")
         assert silent - killed < SILENCE_LIMIT_SECONDS
     finally:
@@ -128,7 +128,7 @@ def test_every_note_ends_when_a_process_does(witness: Witness, victim: str) -> N
 
 
 def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
-    receiver = Witness("kelly-vanishing")
+    receiver = JackMonitor("kelly-vanishing")
     with scheduler("vanishing in") as sink:
         sink.send(Start(time.monotonic(), 120.0))
         receiver.close()
@@ -169,9 +169,9 @@ def test_a_late_thread_loses_no_note_off(own_server: JackServer, monkeypatch: py
     to 11 of 400 notes hang here.
     """
     monkeypatch.setattr(backend_jack.JackOut, "_place", held_up(1))
-    witness = Witness("kelly-own-witness")
+    monitor = JackMonitor("kelly-own-monitor")
     try:
-        out = backend_jack.JackBackend().open(witness.port_name)
+        out = backend_jack.JackBackend().open(monitor.port_name)
         due_time = time.monotonic() + 0.6
         for i in range(300):
             due_time += 0.008
@@ -179,42 +179,42 @@ def test_a_late_thread_loses_no_note_off(own_server: JackServer, monkeypatch: py
             out.send_at(note_on(1, 30 + i % 90, 80), due_time)
             out.send_at(note_off(1, 30 + i % 90), due_time + 0.004)
         out.close()
-        assert len({data for _, data in witness.of_kind(0x90)}) == 90
-        wait_for(lambda: witness.list_sounding_notes() == set(), "the end of all notes", 2.0)
+        assert len({data for _, data in monitor.of_kind(0x90)}) == 90
+        wait_for(lambda: monitor.list_sounding_notes() == set(), "the end of all notes", 2.0)
         assert out.dropped_messages == 0
     finally:
-        witness.close()
+        monitor.close()
 
 
-def test_what_lay_too_long_is_a_rest_but_its_end_is_sent(witness: Witness) -> None:
-    out = backend_jack.JackBackend().open(witness.port_name)
-    start = witness.now()
-    wait_for(lambda: witness.now() > start + 0.2, "the connection")
+def test_what_lay_too_long_is_a_rest_but_its_end_is_sent(monitor: JackMonitor) -> None:
+    out = backend_jack.JackBackend().open(monitor.port_name)
+    start = monitor.now()
+    wait_for(lambda: monitor.now() > start + 0.2, "the connection")
     long_ago = time.monotonic() - 1.0
     out.send_at(note_on(1, 60, 80), long_ago)
     out.send_at(note_off(1, 60), long_ago)
     out.send(note_on(1, 61, 80))
     out.send(note_off(1, 61))
     out.close()
-    wait_for(lambda: len(witness.events) >= 3, "what is left")
-    assert drop_repeated_offs([data for _, data in witness.events]) == [note_on(1, 61, 80), note_off(1, 61)]
-    assert note_off(1, 60) in [data for _, data in witness.events]
+    wait_for(lambda: len(monitor.events) >= 3, "what is left")
+    assert drop_repeated_offs([data for _, data in monitor.events]) == [note_on(1, 61, 80), note_off(1, 61)]
+    assert note_off(1, 60) in [data for _, data in monitor.events]
     assert out.dropped_messages == 1
     with pytest.raises(MidiError, match="is closed"):
         out.send(note_on(1, 60, 80))
 
 
-def test_more_than_a_period_holds_goes_on_in_the_next_and_what_none_holds_is_left_out(witness: Witness) -> None:
-    out = backend_jack.JackBackend().open(witness.port_name)
-    start = witness.now()
-    wait_for(lambda: witness.now() > start + 0.2, "the connection")
+def test_more_than_a_period_holds_goes_on_in_the_next_and_what_none_holds_is_left_out(monitor: JackMonitor) -> None:
+    out = backend_jack.JackBackend().open(monitor.port_name)
+    start = monitor.now()
+    wait_for(lambda: monitor.now() > start + 0.2, "the connection")
     burst = [message(1, key) for _ in range(20) for key in range(100) for message in (soft_on, note_off)]
     out.send(bytes([0xF0, *bytes(1 << 20), 0xF7]))
     for message in burst:
         out.send(message)
-    wait_for(lambda: len(witness.events) >= len(burst), "the burst")
+    wait_for(lambda: len(monitor.events) >= len(burst), "the burst")
     out.close()
-    assert drop_repeated_offs([data for _, data in witness.events]) == burst
+    assert drop_repeated_offs([data for _, data in monitor.events]) == burst
     assert out.dropped_messages == 1
 
 

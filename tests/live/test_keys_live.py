@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.live.conftest import JackServer, Witness, wait_for
+from tests.live.conftest import JackMonitor, JackServer, wait_for
 from tests.ui.on_terminal import OnTerminal
 
 
@@ -19,13 +19,13 @@ def test_keys_control_the_session(prompt_server: JackServer, monkeypatch: pytest
     """
     pytest.importorskip("jack")
     monkeypatch.setenv("TERM", "xterm")
-    witness = Witness("kelly-own-witness")
+    monitor = JackMonitor("kelly-own-monitor")
     program = OnTerminal("-c", "import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])")
     try:
         program.type(f"{sys.executable} -m kelly_live --seed 1 --emotion sad\n".encode())
         program.wait_for("q ends", 60.0)
-        witness.listen_to("Kelly Live")
-        wait_for(lambda: len(witness.list_sounding_notes()) >= 2, "a chord", 60.0)
+        monitor.listen_to("Kelly Live")
+        wait_for(lambda: len(monitor.list_sounding_notes()) >= 2, "a chord", 60.0)
         program.wait_for("by hand: sad")
         program.type(b"f")
         program.wait_for("frozen, by hand: sad")
@@ -44,9 +44,9 @@ def test_keys_control_the_session(prompt_server: JackServer, monkeypatch: pytest
         assert program.modes() == "cooked"
         # Not tested here: whether what sounds ends, as it does in tests/midi/test_scheduler_process.py. With a stopped
         # client in its graph, JACK lost a note-off in 3 of 24 runs.
-        note_count = len(witness.of_kind(0x90))
+        note_count = len(monitor.of_kind(0x90))
         program.type(b"fg\n")
-        wait_for(lambda: len(witness.of_kind(0x90)) > note_count + 4, "music again", 20.0)
+        wait_for(lambda: len(monitor.of_kind(0x90)) > note_count + 4, "music again", 20.0)
         program.wait_until(lambda: program.modes() == "raw", "the terminal is taken again")
 
         program.type(b"q")
@@ -54,7 +54,7 @@ def test_keys_control_the_session(prompt_server: JackServer, monkeypatch: pytest
         program.type(b"echo ended with $?\n")
         program.wait_for("ended with 0")
         assert program.modes() == "cooked"
-        wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)
+        wait_for(lambda: not monitor.list_sounding_notes(), "silence", 5.0)
     finally:
         program.close()
-        witness.close()
+        monitor.close()

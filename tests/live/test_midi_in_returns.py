@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.live.conftest import LIBRARIES, JackServer, Witness, end, need_library, start_jackd, wait_for
+from tests.live.conftest import LIBRARIES, JackMonitor, JackServer, end, need_library, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, add_row
 from tests.live.test_clock_live import Sender
 
@@ -142,41 +142,41 @@ def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, libr
 
 
 @contextmanager
-def performance(witness: Witness, *options: str) -> Iterator[LiveProgram]:
+def performance(monitor: JackMonitor, *options: str) -> Iterator[LiveProgram]:
     command = [sys.executable, "-m", "kelly_live", *options, *DENSE]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        yield LiveProgram(witness, process)
+        yield LiveProgram(monitor, process)
     finally:
         if process.poll() is None:
             process.kill()
         process.communicate()
 
 
-def test_a_band_synchronises_again_to_a_returning_clock(witness: Witness) -> None:
+def test_a_band_synchronises_again_to_a_returning_clock(monitor: JackMonitor) -> None:
     """A stop and a start show it: dense music rests with the clock, and goes on with it."""
     with sending("kelly-clock") as sender:
         sender.does("start")  # and it ticks
-        follow = ("--clock", "follow", "--midi-in", "kelly-clock", "--midi-out", witness.port_name)
-        with performance(witness, *follow) as program:
+        follow = ("--clock", "follow", "--midi-in", "kelly-clock", "--midi-out", monitor.port_name)
+        with performance(monitor, *follow) as program:
             wait_for(lambda: connections().get("kelly-clock:out"), "its MIDI input", 60.0)
             sender.does("start")
             program.wait_for_first_note()
             sender.close()
-            gap = program.play_for(witness.now(), 2.0)
+            gap = program.play_for(monitor.now(), 2.0)
             with sending("kelly-clock") as again:
-                returned = witness.now()
+                returned = monitor.now()
                 wait_for(lambda: connections().get("kelly-clock:out"), "the input")
-                back = witness.now() - returned
+                back = monitor.now() - returned
                 add_row("the MIDI input vanishes and returns", None, back, gap, "the band plays on; it is led again")
                 assert back < RECOVERY_LIMIT
 
                 def rests() -> bool:
                     again.does("stop")
-                    return witness.now() - program.onsets()[-1] > 2.0
+                    return monitor.now() - program.onsets()[-1] > 2.0
 
                 wait_for(rests, "a rest with the clock", 20.0)
-                stopped = witness.now()
+                stopped = monitor.now()
                 again.does("start")
                 program.wait_until_plays_again(stopped, "the start")
                 output = program.end()

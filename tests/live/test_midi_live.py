@@ -23,8 +23,8 @@ from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
     LIBRARIES,
     PERIOD_SECONDS,
+    JackMonitor,
     JackServer,
-    Witness,
     end,
     need_library,
     wait_for,
@@ -96,79 +96,79 @@ def in_three_tries(performance: Callable[[], float]) -> None:
     assert min(tries) <= 1.0
 
 
-def test_the_jack_port_is_listed_and_found_by_a_part_of_its_name(witness: Witness) -> None:
-    assert witness.port_name in [port.name for port in list_outputs()]
-    assert resolve_output("witness in").name == witness.port_name
-    with pytest.raises(MidiError, match=r"kelly-witness:in.*kelly-live devices"):
+def test_the_jack_port_is_listed_and_found_by_a_part_of_its_name(monitor: JackMonitor) -> None:
+    assert monitor.port_name in [port.name for port in list_outputs()]
+    assert resolve_output("monitor in").name == monitor.port_name
+    with pytest.raises(MidiError, match=r"kelly-monitor:in.*kelly-live devices"):
         resolve_output("no such port")
 
 
-def test_two_ports_of_one_kind_need_more_of_the_name(witness: Witness) -> None:
-    twin = Witness("kelly-witness-twin")
+def test_two_ports_of_one_kind_need_more_of_the_name(monitor: JackMonitor) -> None:
+    twin = JackMonitor("kelly-monitor-twin")
     try:
         with pytest.raises(MidiError, match="ambiguous"):
-            resolve_output("kelly-witness")
+            resolve_output("kelly-monitor")
         assert resolve_output("twin").name == twin.port_name
     finally:
         twin.close()
 
 
-def test_notes_reach_a_named_port_in_order_and_in_time(witness: Witness) -> None:
+def test_notes_reach_a_named_port_in_order_and_in_time(monitor: JackMonitor) -> None:
     messages = [m for i in range(24) for m in (note_on(1, MELODY[i % 8], 80), note_off(1, MELODY[i % 8]))]
 
     def performance() -> float:
-        witness.events.clear()
-        with SchedulerClient("witness in") as scheduler:
+        monitor.events.clear()
+        with SchedulerClient("monitor in") as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes(tuple(melody(24))))
-            wait_for(lambda: len(witness.events) >= 48 and witness.events[-1][1] == messages[-1], "24 notes")
+            wait_for(lambda: len(monitor.events) >= 48 and monitor.events[-1][1] == messages[-1], "24 notes")
         health = scheduler.health()
         late = (health.p50_late_seconds, health.p99_late_seconds, health.worst_late_seconds)
         print("  deadline error p50/p99/worst: " + " / ".join(f"{seconds * 1e3:.3f} ms" for seconds in late))
-        assert drop_repeats(data for _, data in witness.events)[:48] == messages
-        return spacing_error([seconds for seconds, _ in witness.of_kind(0x90)], 0.125)
+        assert drop_repeats(data for _, data in monitor.events)[:48] == messages
+        return spacing_error([seconds for seconds, _ in monitor.of_kind(0x90)], 0.125)
 
     in_three_tries(performance)
 
 
-def test_a_tempo_change_on_the_way_is_heard(witness: Witness) -> None:
+def test_a_tempo_change_on_the_way_is_heard(monitor: JackMonitor) -> None:
     def performance() -> float:
-        witness.events.clear()
-        with SchedulerClient("witness in") as scheduler:
+        monitor.events.clear()
+        with SchedulerClient("monitor in") as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes(tuple(melody(16))))
             scheduler.send(TempoChange(TempoPoint(2.0, 240.0)))
-            wait_for(lambda: len(witness.of_kind(0x80)) >= 16, "16 notes")
-        onsets = [seconds for seconds, _ in witness.of_kind(0x90)]
+            wait_for(lambda: len(monitor.of_kind(0x80)) >= 16, "16 notes")
+        onsets = [seconds for seconds, _ in monitor.of_kind(0x90)]
         return max(spacing_error(onsets[:9], 0.125), spacing_error(onsets[8:], 0.0625))
 
     in_three_tries(performance)
 
 
-def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -> None:
+def test_without_a_name_a_virtual_port_waits_to_be_connected(monitor: JackMonitor) -> None:
     scheduler = SchedulerClient()
     port = scheduler.open()
     assert (port.name, port.is_virtual) == ("Kelly Live", True)
     try:
-        witness.listen_to("Kelly Live")
+        monitor.listen_to("Kelly Live")
         scheduler.send(Start(time.monotonic() + 0.1, 120.0))
         scheduler.send(Notes(tuple(melody(8))))
-        wait_for(lambda: len(witness.of_kind(0x80)) >= 8, "8 notes")
+        wait_for(lambda: len(monitor.of_kind(0x80)) >= 8, "8 notes")
     finally:
         scheduler.send(Stop())
-    assert [data[1] for _, data in witness.of_kind(0x90)] == MELODY
-    assert witness.list_sounding_notes() == set()
+    assert [data[1] for _, data in monitor.of_kind(0x90)] == MELODY
+    assert monitor.list_sounding_notes() == set()
 
 
-def test_clock_is_24_ticks_a_beat(witness: Witness) -> None:
+def test_clock_is_24_ticks_a_beat(monitor: JackMonitor) -> None:
     def performance() -> float:
-        witness.events.clear()
-        with SchedulerClient("witness in", send_clock=True) as scheduler:
+        monitor.events.clear()
+        with SchedulerClient("monitor in", send_clock=True) as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes(tuple(NoteEvent(float(beat), 0.5, 60, 80, 1, "beat") for beat in range(5))))
-            wait_for(lambda: len(witness.of_kind(0x90)) >= 5, "5 beats")
-        wait_for(lambda: witness.events[-1][1] == STOP, "the stop")
-        events = list(witness.events)
+            wait_for(lambda: len(monitor.of_kind(0x90)) >= 5, "5 beats")
+        wait_for(lambda: monitor.events[-1][1] == STOP, "the stop")
+        events = list(monitor.events)
         assert events[0][1] == START
         beats = [i for i, (_, data) in enumerate(events) if data[0] == 0x90]
         for start, stop in itertools.pairwise(beats):
@@ -179,9 +179,9 @@ def test_clock_is_24_ticks_a_beat(witness: Witness) -> None:
 
 
 @pytest.fixture(params=["virtual", "named"])
-def playing_parent(request: pytest.FixtureRequest, witness: Witness) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def playing_parent(request: pytest.FixtureRequest, monitor: JackMonitor) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A parent process with a scheduler that holds three notes; and the scheduler's process id."""
-    arguments = [] if request.param == "virtual" else ["witness in"]
+    arguments = [] if request.param == "virtual" else ["monitor in"]
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
@@ -190,9 +190,9 @@ def playing_parent(request: pytest.FixtureRequest, witness: Witness) -> Iterator
     try:
         scheduler_pid = int(parent.stdout.readline())
         if request.param == "virtual":
-            witness.listen_to("Kelly Live")
+            monitor.listen_to("Kelly Live")
         parent.stdin.write("go\n")
-        wait_for(lambda: witness.list_sounding_notes() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
+        wait_for(lambda: monitor.list_sounding_notes() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
         yield parent, scheduler_pid
     finally:
         parent.kill()
@@ -201,29 +201,29 @@ def playing_parent(request: pytest.FixtureRequest, witness: Witness) -> Iterator
 
 @pytest.mark.parametrize("victim", ["the parent, SIGKILL", "the scheduler, SIGTERM"])
 def test_every_note_ends_when_a_process_does(
-    playing_parent: tuple[subprocess.Popen[str], int], witness: Witness, victim: str
+    playing_parent: tuple[subprocess.Popen[str], int], monitor: JackMonitor, victim: str
 ) -> None:
     parent, scheduler_pid = playing_parent
-    killed = witness.now()
+    killed = monitor.now()
     if victim.startswith("the parent"):
         parent.kill()
     else:
         os.kill(scheduler_pid, signal.SIGTERM)
     # note-offs, then CC 123 and CC 120 on the two channels that were used
-    wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) >= 4, "the silence")
-    assert witness.list_sounding_notes() == set()
-    assert sorted(drop_repeats(data for _, data in witness.of_kind(0x80))) == [
+    wait_for(lambda: len({data for _, data in monitor.of_kind(0xB0)}) >= 4, "the silence")
+    assert monitor.list_sounding_notes() == set()
+    assert sorted(drop_repeats(data for _, data in monitor.of_kind(0x80))) == [
         note_off(1, 60),
         note_off(1, 64),
         note_off(10, 38),
     ]
-    assert [data.hex() for data in drop_repeats(data for _, data in witness.of_kind(0xB0))] == [
+    assert [data.hex() for data in drop_repeats(data for _, data in monitor.of_kind(0xB0))] == [
         "b07b00",
         "b07800",
         "b97b00",
         "b97800",
     ]
-    silent = max(seconds for seconds, _ in witness.of_kind(0x80, 0xB0))
+    silent = max(seconds for seconds, _ in monitor.of_kind(0x80, 0xB0))
     print(f"  {victim}: silent after {(silent - killed) * 1e3:.1f} ms")
     assert silent - killed < SILENCE_LIMIT_SECONDS
     wait_for(lambda: not os.path.exists(f"/proc/{scheduler_pid}") or _is_zombie(scheduler_pid), "the scheduler to end")
@@ -238,23 +238,23 @@ def _is_zombie(pid: int) -> bool:
 
 
 def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) -> None:
-    witness = Witness("kelly-own-witness")
+    monitor = JackMonitor("kelly-own-monitor")
     try:
-        with SchedulerClient("own-witness in") as scheduler:
+        with SchedulerClient("own-monitor in") as scheduler:
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes((NoteEvent(0.0, 1000.0, 60, 80, 3, "pad"),)))
-            wait_for(lambda: witness.list_sounding_notes() == {(3, 60)}, "the held note")
+            wait_for(lambda: monitor.list_sounding_notes() == {(3, 60)}, "the held note")
             assert scheduler.process_id is not None
             os.kill(scheduler.process_id, signal.SIGKILL)
-            wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) == 2, "the parent's silence")
-            assert {data.hex() for _, data in witness.of_kind(0xB0)} == {"b27b00", "b27800"}
+            wait_for(lambda: len({data for _, data in monitor.of_kind(0xB0)}) == 2, "the parent's silence")
+            assert {data.hex() for _, data in monitor.of_kind(0xB0)} == {"b27b00", "b27800"}
             assert "ended by itself (exit code -9)" in str(scheduler.health().error)
     finally:
-        witness.close()
+        monitor.close()
 
 
 def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
-    recorder = Witness("kelly-vanishing")
+    recorder = JackMonitor("kelly-vanishing")
     with SchedulerClient("vanishing in") as scheduler:
         scheduler.send(Start(time.monotonic(), 120.0))
         recorder.close()
@@ -264,7 +264,7 @@ def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
 
 @pytest.mark.parametrize("query", [None, "brief in"], ids=["virtual", "named"])
 def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(own_server: JackServer, query: str | None) -> None:
-    listener = Witness("brief")
+    listener = JackMonitor("brief")
     try:
         scheduler = SchedulerClient(query, send_clock=True)
         scheduler.open()
@@ -291,21 +291,21 @@ def test_no_server_is_started_for_a_listing(
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("query", [None, "witness in"], ids=["virtual", "named"])
+@pytest.mark.parametrize("query", [None, "monitor in"], ids=["virtual", "named"])
 def test_each_back_end_delivers_all_it_was_given_before_it_closes(
-    witness: Witness, library: str, query: str | None
+    monitor: JackMonitor, library: str, query: str | None
 ) -> None:
     among = need_library(library)()
     assert [backend.name for backend in among] == [f"{'libjack' if library == 'jack' else library}:jack"]
     out = open_output(query, among)
     if query is None:
-        witness.listen_to(VIRTUAL_PORT_NAME)
+        monitor.listen_to(VIRTUAL_PORT_NAME)
     assert out.is_virtual == (query is None)
     out.out.send(note_on(1, 60, 80))
     out.out.send(note_off(1, 60))
     out.out.close()
     out.out.close()
-    assert [data for _, data in wait_for(lambda: list(witness.events), "the notes")][:2] == [
+    assert [data for _, data in wait_for(lambda: list(monitor.events), "the notes")][:2] == [
         note_on(1, 60, 80),
         note_off(1, 60),
     ]
@@ -313,9 +313,9 @@ def test_each_back_end_delivers_all_it_was_given_before_it_closes(
         out.out.send(note_on(1, 60, 80))
 
 
-def test_fluidsynth_sounds_and_falls_silent(witness: Witness, fluidsynth: str) -> None:
+def test_fluidsynth_sounds_and_falls_silent(monitor: JackMonitor, fluidsynth: str) -> None:
     with SchedulerClient(fluidsynth) as scheduler:
         scheduler.send(Start(time.monotonic(), 120.0))
         scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 110, 1, "chord") for pitch in (60, 64, 67))))
-        wait_for(lambda: witness.peak_since_last() > 0.02, "a sound")
-    wait_for(lambda: (time.sleep(0.1), witness.peak_since_last() < 1e-3)[1], "the silence after the stop")
+        wait_for(lambda: monitor.peak_since_last() > 0.02, "a sound")
+    wait_for(lambda: (time.sleep(0.1), monitor.peak_since_last() < 1e-3)[1], "the silence after the stop")

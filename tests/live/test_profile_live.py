@@ -12,7 +12,7 @@ from kelly_live.mapping.net import load_mapper_net
 from kelly_live.mapping.profile_taste import play_for_profile
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.store import ProfileStore
-from tests.live.conftest import Witness, wait_for
+from tests.live.conftest import JackMonitor, wait_for
 from tests.profiles.sample import NOW
 from tests.ui.on_terminal import OnTerminal
 
@@ -24,7 +24,7 @@ def sad_tempo(profile: Profile | None) -> float:
 
 @pytest.mark.timeout(200)
 def test_a_profile_learned_in_one_session_is_played_in_the_next(
-    witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monitor: JackMonitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -35,18 +35,18 @@ def test_a_profile_learned_in_one_session_is_played_in_the_next(
     first = OnTerminal("-m", "kelly_live", "--seed", "1", "--emotion", "sad", "--profile", "anna")
     try:
         first.wait_for(f"{sad_tempo(None):.0f} BPM", 60.0)
-        witness.listen_to("Kelly Live")
-        wait_for(lambda: len(witness.list_sounding_notes()) >= 2, "a chord", 60.0)
+        monitor.listen_to("Kelly Live")
+        wait_for(lambda: len(monitor.list_sounding_notes()) >= 2, "a chord", 60.0)
         first.type(b"t")
         first.wait_for("too-fast: noted for anna")
         first.wait_for("too-fast: anna's sad: tempo")
         first.type(b"b")
         first.wait_for("too-bright: anna's sad: ")
         first.wait_for("for anna (2 said)")
-        note_count = len(witness.of_kind(0x90))
+        note_count = len(monitor.of_kind(0x90))
         first.type(b"n")
         first.wait_for("for bert (0 said)")
-        wait_for(lambda: len(witness.of_kind(0x90)) > note_count + 4, "music for bert", 20.0)
+        wait_for(lambda: len(monitor.of_kind(0x90)) > note_count + 4, "music for bert", 20.0)
         first.type(b"q")
         first.wait_for("events sent", 20.0)
     finally:

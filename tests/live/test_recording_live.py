@@ -18,7 +18,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from tests.live.conftest import JackServer, Witness, end, wait_for
+from tests.live.conftest import JackMonitor, JackServer, end, wait_for
 
 OPTIONS = ("--emotion", "happy", "--culture", "turkish-makam:hicaz", "--seed", "5", "--follow", "tempo,key")
 # A controller of its own: another process, as rtmidi and a Python JACK callback in one can hold each other up.
@@ -45,7 +45,7 @@ class Pads:
 
 
 @pytest.fixture
-def pads(witness: Witness) -> Iterator[Pads]:
+def pads(monitor: JackMonitor) -> Iterator[Pads]:
     pads = Pads()
     yield pads
     end(pads.process)
@@ -80,8 +80,8 @@ def note_ons(midi: Path) -> list[tuple[float, int, int]]:
     return ons
 
 
-def list_received_notes(witness: Witness) -> list[tuple[float, int, int]]:
-    return [(seconds, data[0] & 15, data[1]) for seconds, data in witness.of_kind(0x90) if data[2]]
+def list_received_notes(monitor: JackMonitor) -> list[tuple[float, int, int]]:
+    return [(seconds, data[0] & 15, data[1]) for seconds, data in monitor.of_kind(0x90) if data[2]]
 
 
 def replayed(log: Path, midi: Path) -> str:
@@ -91,19 +91,19 @@ def replayed(log: Path, midi: Path) -> str:
 
 @pytest.mark.timeout(200)
 def test_the_recording_holds_what_sounded_and_a_controller_overrides(
-    kelly: subprocess.Popen[str], pads: Pads, witness: Witness, tmp_path: Path
+    kelly: subprocess.Popen[str], pads: Pads, monitor: JackMonitor, tmp_path: Path
 ) -> None:
     log = tmp_path / "set.jsonl"
-    witness.listen_to("Kelly Live")
-    wait_for(lambda: len(list_received_notes(witness)) > 10, "music", 60.0)
+    monitor.listen_to("Kelly Live")
+    wait_for(lambda: len(list_received_notes(monitor)) > 10, "music", 60.0)
     pads.press(27)
     wait_for(lambda: read_log_events(log, "action"), "a freeze in the log", 10.0)
     assert {"name": "freeze", "source": "midi"}.items() <= read_log_events(log, "action")[0].items()
     pads.press(29)
     wait_for(lambda: read_log_events(log, "panic"), "a panic", 10.0)
-    quiet_from = witness.now()
+    quiet_from = monitor.now()
     wait_for(
-        lambda: any(seconds > quiet_from + 0.3 for seconds, *_ in list_received_notes(witness)), "music again", 20.0
+        lambda: any(seconds > quiet_from + 0.3 for seconds, *_ in list_received_notes(monitor)), "music again", 20.0
     )
     time.sleep(1.0)
     kelly.send_signal(signal.SIGINT)
@@ -114,7 +114,7 @@ def test_the_recording_holds_what_sounded_and_a_controller_overrides(
 
     assert "notes: the same" in replayed(log, tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "set.mid").read_bytes()
-    received_notes = list_received_notes(witness)
+    received_notes = list_received_notes(monitor)
     dropped_notes = max((record["dropped"] for record in read_log_events(log, "counted")), default=0)
     # The last few milliseconds before the stop may go either way when it is live.
     assert (keys(received_notes) - keys(note_ons(tmp_path / "set.mid"))).total() <= 2
@@ -128,18 +128,18 @@ def keys(notes: list[tuple[float, int, int]]) -> Counter[int]:
 
 @pytest.mark.timeout(200)
 def test_after_a_kill_the_log_holds_all_but_the_last_second(
-    prompt_server: JackServer, kelly: subprocess.Popen[str], witness: Witness, tmp_path: Path
+    prompt_server: JackServer, kelly: subprocess.Popen[str], monitor: JackMonitor, tmp_path: Path
 ) -> None:
     """On a server that does not wait for clients: its MIDI input is one, and dies with it."""
-    witness.listen_to("Kelly Live")
-    wait_for(lambda: len(list_received_notes(witness)) > 24, "music", 60.0)
-    killed = witness.now()
+    monitor.listen_to("Kelly Live")
+    wait_for(lambda: len(list_received_notes(monitor)) > 24, "music", 60.0)
+    killed = monitor.now()
     kelly.send_signal(signal.SIGKILL)
     kelly.communicate(timeout=20.0)
     assert not (tmp_path / "set.mid").exists()
     print(replayed(tmp_path / "set.jsonl", tmp_path / "saved.mid"))
     saved = note_ons(tmp_path / "saved.mid")
-    by_ear = [note for note in list_received_notes(witness) if note[0] < killed - 1.0]
+    by_ear = [note for note in list_received_notes(monitor) if note[0] < killed - 1.0]
     assert len(by_ear) > 3
     assert not keys(by_ear) - keys(saved)
 

@@ -19,7 +19,7 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, create_score, measure_cents
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import SchedulerClient
-from tests.live.conftest import SAMPLE_RATE, Witness, wait_for
+from tests.live.conftest import SAMPLE_RATE, JackMonitor, wait_for
 from tests.midi.receiver import Receiver
 
 PROGRAMS = (PartProgram(CHANNEL, PROGRAM),)
@@ -30,7 +30,7 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.core.commands import Notes, Start, Tuning
 
-scheduler = SchedulerClient("kelly-witness")
+scheduler = SchedulerClient("kelly-monitor")
 scheduler.open()
 scheduler.send(Tuning(sys.argv[1]))
 scheduler.send(Start(time.monotonic(), 60.0))
@@ -74,16 +74,16 @@ def test_fluidsynth_sounds_in_tune_live(organ: str, tuning: Tuning, tmp_path: Pa
 
 @pytest.mark.parametrize("mode", ["bend", "mpe", "mts"])
 @pytest.mark.parametrize("victim", ["parent", "scheduler"])
-def test_a_killed_process_leaves_no_note_and_no_bend(witness: Witness, mode: str, victim: str) -> None:
+def test_a_killed_process_leaves_no_note_and_no_bend(monitor: JackMonitor, mode: str, victim: str) -> None:
     parent = subprocess.Popen([sys.executable, "-c", LEFT_HANGING, mode], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None
         scheduler = int(parent.stdout.readline())
 
         def read_receiver() -> Receiver:
-            return Receiver().hear(RecordedMessage(seconds, data) for seconds, data in list(witness.events))
+            return Receiver().hear(RecordedMessage(seconds, data) for seconds, data in list(monitor.events))
 
-        wait_for(lambda: len(witness.list_sounding_notes()) == 6, "six notes")
+        wait_for(lambda: len(monitor.list_sounding_notes()) == 6, "six notes")
         before = read_receiver()
         assert sorted(voice.pitches[-1] for voice in before.voices) == pytest.approx(
             [60 + i + (10.0 * i - 35.0) / 100.0 for i in range(6)], abs=0.004
@@ -97,17 +97,17 @@ def test_a_killed_process_leaves_no_note_and_no_bend(witness: Witness, mode: str
             )
 
         wait_for(straight, "silence, and every channel back at 12-TET", 15.0)
-        assert {m[1][1] for m in witness.of_kind(0xB0) if get_kind(m[1]) == "control_change"} >= {120, 123}
+        assert {m[1][1] for m in monitor.of_kind(0xB0) if get_kind(m[1]) == "control_change"} >= {120, 123}
     finally:
         parent.kill()
         parent.wait()
 
 
-def test_plain_music_brings_no_bend_with_it(witness: Witness) -> None:
-    with SchedulerClient("kelly-witness") as scheduler:
+def test_plain_music_brings_no_bend_with_it(monitor: JackMonitor) -> None:
+    with SchedulerClient("kelly-monitor") as scheduler:
         scheduler.send(Tuning(programs=(PartProgram(3, 11),)))
         scheduler.send(Start(time.monotonic(), 120.0))
         scheduler.send(Notes(tuple(NoteEvent(0.5 * i, 0.4, 60 + i, 80, 3, "melody") for i in range(4))))
-        wait_for(lambda: len(witness.of_kind(0x80)) == 4, "four notes")
-    wait_for(lambda: len(witness.events) == 10, "all that was sent")
-    assert [data[0] & 0xF0 for _, data in witness.events] == [0x90, 0x80] * 4 + [0xB0] * 2
+        wait_for(lambda: len(monitor.of_kind(0x80)) == 4, "four notes")
+    wait_for(lambda: len(monitor.events) == 10, "all that was sent")
+    assert [data[0] & 0xF0 for _, data in monitor.events] == [0x90, 0x80] * 4 + [0xB0] * 2

@@ -19,7 +19,7 @@ import soundfile
 import soxr
 
 from kelly_live.core.resources import find_resources
-from tests.live.conftest import SAMPLE_RATE, JackServer, Witness, wait_for
+from tests.live.conftest import SAMPLE_RATE, JackMonitor, JackServer, wait_for
 
 START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-live lab bench` tells
 
@@ -89,36 +89,36 @@ def start(jack_server: JackServer) -> Iterator[Start]:
         process.communicate()
 
 
-def notes_on(recorder: Witness) -> list[tuple[float, bytes]]:
+def notes_on(recorder: JackMonitor) -> list[tuple[float, bytes]]:
     return [event for event in recorder.of_kind(0x90) if event[1][2] > 0]
 
 
 @pytest.mark.timeout(300)
 def test_a_recording_in_music_out_of_a_real_synth(
-    start: Start, player: Player, witness: Witness, fluidsynth: str
+    start: Start, player: Player, monitor: JackMonitor, fluidsynth: str
 ) -> None:
     seconds = float(os.environ.get("KELLY_LIVE_LIVE_SECONDS", "15"))
     process = start("--midi-out", fluidsynth, "--clock", "send", "--seed", "3")
-    witness.listen_to("kelly-live")
+    monitor.listen_to("kelly-live")
     player.play_into("PortAudio")
-    wait_for(lambda: notes_on(witness), "a first note", START_UP_SECONDS)
-    witness.peak_since_last()
+    wait_for(lambda: notes_on(monitor), "a first note", START_UP_SECONDS)
+    monitor.peak_since_last()
     time.sleep(seconds)
-    peak = witness.peak_since_last()
+    peak = monitor.peak_since_last()
 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20.0)
-    wait_for(lambda: not witness.list_sounding_notes(), "the last note's end", 5.0)
+    wait_for(lambda: not monitor.list_sounding_notes(), "the last note's end", 5.0)
     print(out)
 
     assert process.returncode == 128 + signal.SIGINT, err
     assert err == ""
     assert peak > 0.01  # fluidsynth is not silent
-    notes = notes_on(witness)
+    notes = notes_on(monitor)
     assert {(data[0] & 15) + 1 for _, data in notes} >= {1, 2, 3, 10}
     assert len(notes) > seconds  # more than a note a second, all parts together
     assert len({data[1] for _, data in notes}) >= 8
-    assert witness.of_kind(0xF8)  # MIDI clock
+    assert monitor.of_kind(0xF8)  # MIDI clock
     lines = out.splitlines()
     assert lines[0].startswith("listening to ")
     assert "stopped:" in lines[-1]
@@ -130,22 +130,22 @@ def test_a_recording_in_music_out_of_a_real_synth(
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_cleanly(start: Start, witness: Witness, number: signal.Signals) -> None:
+def test_a_signal_stops_it_cleanly(start: Start, monitor: JackMonitor, number: signal.Signals) -> None:
     process = start("--seed", "1", "--emotion", "excited", "--freeze")
-    witness.listen_to("Kelly Live")
-    wait_for(lambda: notes_on(witness), "a first note", START_UP_SECONDS)
+    monitor.listen_to("Kelly Live")
+    wait_for(lambda: notes_on(monitor), "a first note", START_UP_SECONDS)
     process.send_signal(number)
     _, err = process.communicate(timeout=10.0)
     assert (process.returncode, err) == (128 + number, "")
-    wait_for(lambda: not witness.list_sounding_notes(), "silence", 5.0)
+    wait_for(lambda: not monitor.list_sounding_notes(), "silence", 5.0)
 
 
 @pytest.mark.timeout(200)
-def test_devices_marks_what_would_be_chosen(start: Start, witness: Witness) -> None:
-    out, err = start("devices", "--midi-out", "witness").communicate(timeout=60.0)
+def test_devices_marks_what_would_be_chosen(start: Start, monitor: JackMonitor) -> None:
+    out, err = start("devices", "--midi-out", "monitor").communicate(timeout=60.0)
     assert err == ""
     assert "-> system" in out.split("MIDI outputs")[0]
-    assert f"-> {witness.port_name}" in out.split("MIDI outputs")[1]
+    assert f"-> {monitor.port_name}" in out.split("MIDI outputs")[1]
 
 
 @pytest.mark.timeout(200)
@@ -157,7 +157,7 @@ def test_devices_marks_what_would_be_chosen(start: Start, witness: Witness) -> N
     ],
 )
 def test_a_wrong_name_is_one_line_that_lists_what_there_is(
-    start: Start, witness: Witness, options: tuple[str, ...], complaint: str
+    start: Start, monitor: JackMonitor, options: tuple[str, ...], complaint: str
 ) -> None:
     process = start(*options)
     _, err = process.communicate(timeout=START_UP_SECONDS)
