@@ -28,6 +28,19 @@ def find_resources(kind: str) -> Path:
     )
 
 
+def find_resource_file(kind: str, name: str) -> Path:
+    """Return a file of `kind`: the one in the folder of `find_resources`, or the shipped one where that has none.
+
+    Raises ConfigError.
+    """
+    own = find_resources(kind) / name
+    package = Path(__file__).resolve().parents[1]
+    for path in (own, package / kind / name, package.parent / kind / name):
+        if path.is_file():
+            return path
+    raise ConfigError(f"there is no {name} in {own.parent}; reinstall kelly-live")
+
+
 def is_shipped(path: Path) -> bool:
     """Return whether a file was installed with the code, and so is trusted like the code."""
     package = Path(__file__).resolve().parents[1]

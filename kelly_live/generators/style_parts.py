@@ -44,6 +44,7 @@ _GONG_TONIC, _KEMPUL_TOP, _KENONG_TOP = 33.0, 55.0, 67.0
 LOW_DRUM, HIGH_DRUM = 64, 63
 _INSTRUMENTS = {"clave": (75, 0.0), "bell": (56, 0.5), "conga": (63, 0.9)}
 _STROKE_BEATS = 0.2
+_SOFTEST_WEIGHT, _TOUCH_WEIGHT = 0.33, 0.8  # of the accent, by the touch of a cycle's stroke: 1 for a firm one
 _BAR_MARK_DENSITY = 0.7  # from here on the beginning of a bar without a metre of its own is struck
 
 
@@ -219,7 +220,8 @@ class StylePercussion(StylePart):
         if has_cycle:
             for stroke in list_cycle_strokes(parameters.groove, metre, context, bar):
                 if parameters.density >= stroke.density:
-                    yield _stroke(parameters, context, player, stroke.key, start + stroke.position, stroke.touch)
+                    weight = _SOFTEST_WEIGHT + _TOUCH_WEIGHT * stroke.touch
+                    yield _stroke(parameters, context, player, stroke.key, start + stroke.position, weight)
             return
         for name in audible_instruments:
             assert metre is not None

@@ -19,7 +19,8 @@ from kelly_live.core.values import Metre, MusicParameters, NoteEvent, TempoRange
 from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.chord_following import ChordFollower
 from kelly_live.music.context import MusicContext
-from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
+from kelly_live.music.drumming import compute_player_offset, load_drumming
+from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.phrase_planner import PhrasePlanner
@@ -106,6 +107,7 @@ class Conductor:
         self._sink = sink
         self._band = band
         self._seed = seed
+        self._drummers = load_drumming()
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form)
         self._chord_follower = ChordFollower()
@@ -434,9 +436,10 @@ class Conductor:
 
     def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """Move a note to where a player would put it: swung, then by an offset in seconds."""
-        role = self._band.get_role(note.part)
-        beat, voice = note.onset_beats, note.pitch
-        offset = compute_onset_offset(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
+        offset = compute_player_offset(
+            self._drummers, parameters, seed=self._seed, role=self._band.get_role(note.part), beat=note.onset_beats,
+            beats_per_bar=self._per_bar, key=note.pitch,
+        )  # fmt: skip
         if parameters.style is not None:
             note = replace(note, onset_beats=swing_beat(note.onset_beats, parameters.style.swing_ratio))
         if offset == 0.0:

@@ -1,21 +1,67 @@
-"""How a drummer strikes: the velocity of each instrument, as people play it.
+"""How drummers strike: what people play at each place of the bar, as tables that the drummer draws from.
 
-The numbers are medians of 143 grooves in 4/4 of the Groove MIDI Dataset (Gillick et al. 2019, CC BY 4.0; funk, jazz,
-latin and Afro-Cuban playing of ten drummers): the velocity in each place of a beat over that of the backbeat, and its
-standard deviation. When a stroke falls is the band's feel (music/feel.py).
+`load_drumming()` reads `models/drumming.json` once. `kelly-live lab train drumming` makes it from the Groove MIDI
+Dataset (Gillick et al. 2019, CC BY 4.0); models/drumming.md has the measurements. The drummers are in groups of styles
+(DRUMMERS), and each groove of music/groove.py names the group that it is played like.
+
+A stroke's touch (0-1) says how firmly it is struck among people's strokes of that instrument in that place of the bar:
+.5 is the median one, .1 a ghost note where people play some.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from kelly_live.core.values import Dynamics
-from kelly_live.music.feel import LOUDEST_VELOCITY, SOFTEST_VELOCITY
-from kelly_live.music.groove import CLOSED_HAT, KICK, RIDE, SNARE
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import quote_value
+from kelly_live.core.resources import find_resource_file
+from kelly_live.core.values import Dynamics, MusicParameters
+from kelly_live.music.feel import (
+    LARGEST_JITTER_SECONDS,
+    LOUDEST_VELOCITY,
+    SOFTEST_VELOCITY,
+    compute_onset_offset,
+    compute_section_drift,
+    draw_deviation,
+    draw_drummer_deviation,
+)
+from kelly_live.music.groove import find_groove
+
+FILE = "drumming.json"
+VERSION = 1
+MAX_BYTES = 1 << 20  # the shipped one has 45 kB
+DRUMMERS = ("backbeat", "funk", "jazz", "latin", "afro", "all")
+INSTRUMENTS = ("kick", "snare", "rim", "hat", "open hat", "pedal hat", "ride", "crash", "tom")
+BAR_BEATS = 4
+FRACTIONS = (0.0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4)  # of a beat; the places of a bar are these in each beat
+PLACES = BAR_BEATS * len(FRACTIONS)
+QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)  # of the strokes' velocities
+FILL_BEATS = (1, 2, 3, 4)
+_LARGEST = 100.0  # of any number in the file
+
+# General MIDI keys by the instrument of the kit that they are struck like.
+_KEYS = {
+    "kick": (35, 36), "snare": (38, 40), "rim": (37, 67, 75, 76, 77), "hat": (42, 54, 70), "open hat": (46,),
+    "pedal hat": (44,), "ride": (51, 53, 56, 59), "crash": (49, 52, 55, 57),
+    "tom": (41, 43, 45, 47, 48, 50, 60, 61, 62, 63, 64),
+}  # fmt: skip
+_INSTRUMENT_BY_KEY = {key: name for name, keys in _KEYS.items() for key in keys}
+
+# The touch of a pattern's marks.
+TOUCHES = {"X": 0.85, "x": 0.6, "-": 0.3, "o": 0.1}
+_LIMIT = 1.12  # of the loudest note of the others, which a firm stroke is as loud as: one that stands out
+_AUDIBLE = 0.2  # of it: people's softest strokes are half heard, or a pedal that came down
+_USUAL_VARIANCE_SHARE = 1.7  # the spread is as measured at a variance of .35, which the mapper asks for mostly
 
 
 class Stroke(NamedTuple):
-    """A stroke: its place in the bar (beats), key, how firmly it is struck (0-1.1), and the least density."""
+    """A stroke: its place in the bar (beats), key, touch (0-1), and the least density that it is played at."""
 
     position: float
     key: int
@@ -23,28 +69,178 @@ class Stroke(NamedTuple):
     density: float
 
 
-# How firmly the marks of a pattern are struck.
-TOUCHES = {"X": 1.0, "x": 0.76, "-": 0.5, "o": 0.34}
-# Velocity by sixteenth of the beat, over the first one's (hat 72 48 77 64, snare 84 46 83 44 after ghost notes).
-_PLACES = {CLOSED_HAT: (1.0, 0.7, 0.86, 0.8), RIDE: (1.0, 0.75, 0.9, 0.85)}
-_FEW_PLACES = (1.0, 0.85, 0.95, 0.9)
-# Standard deviation of a stroke's velocity, as a share of it (hat 26 of 70, kick 26 of 60, ride 24 of 78).
-_SPREAD = {CLOSED_HAT: 0.24, RIDE: 0.2, SNARE: 0.16, KICK: 0.14}
-_USUAL_SPREAD = 0.15
-_USUAL_VARIANCE_SHARE = 1.7  # the spread is as measured at a variance of .35, which the mapper asks for mostly
-_LIMIT = 1.12  # of the loudest note of the others, which a firm stroke is as loud as: one that stands out
+@dataclass(frozen=True, slots=True)
+class Drumming:
+    """How a group of drummers plays. Rows by place have PLACES numbers.
+
+    `velocities` are by instrument and place: shares of the loudest strokes at QUANTILES. `touch_sd` is how far the
+    strokes of one groove spread among these, as a standard deviation of quantiles. `offsets` are the seconds that an
+    instrument lies behind its place, `own_sd` the standard deviation of one instrument from what is struck with it,
+    `place_sd` that of all that is struck together, `drift_sd` of the slow drift under it (seconds each), and
+    `place_correlation` how what is struck together correlates with what comes next.
+    `ghosts` and `kicks` are the chances that a place where a groove has none gets a ghost note or a kick, `left_out`
+    the chance that a stroke of a groove is left out. `fill_rate` is the fills a bar, `fill_beats` how long they are
+    (beats -> share), `fill_strokes` how many strokes of snare and toms a beat of them has.
+    """
+
+    velocities: Mapping[str, tuple[tuple[float, ...], ...]]
+    touch_sd: Mapping[str, float]
+    offsets: Mapping[str, tuple[float, ...]]
+    own_sd: Mapping[str, float]
+    place_sd: float
+    place_correlation: float
+    drift_sd: float
+    ghosts: tuple[float, ...]
+    kicks: tuple[float, ...]
+    left_out: Mapping[str, float]
+    fill_rate: float
+    fill_beats: Mapping[int, float]
+    fill_strokes: float
 
 
-def compute_stroke_velocity(dynamics: Dynamics, stroke: Stroke, *, lift: float, deviation: float) -> int:
-    """Compute a stroke's MIDI velocity.
+def find_instrument(key: int) -> str:
+    """Find the instrument of INSTRUMENTS that a General MIDI key is struck like; the toms for an unknown one."""
+    return _INSTRUMENT_BY_KEY.get(key, "tom")
 
-    A kit spans more than the band's dynamics: a firm stroke is as loud as the loudest notes, a ghost note a third of
-    it. `lift` (about -0.3 to 0.3) is the form's, `deviation` in [-1, 1] the stroke's own.
+
+def find_place(position: float) -> int:
+    """Find the place, 0 to PLACES - 1, nearest to a position in beats; bars of other metres begin at the same place."""
+    beat = math.floor(position + 0.125)
+    fraction = position - beat
+    nearest = min(range(len(FRACTIONS)), key=lambda index: abs(FRACTIONS[index] - fraction))
+    return beat % BAR_BEATS * len(FRACTIONS) + nearest
+
+
+def compute_stroke_velocity(
+    drumming: Drumming, dynamics: Dynamics, stroke: Stroke, *, lift: float, deviation: float
+) -> int:
+    """Compute a stroke's MIDI velocity: as people strike that instrument in that place, under the band's ceiling.
+
+    `lift` (about -0.3 to 0.3) is the form's, `deviation` in [-1, 1] the stroke's own.
     """
     loudest = dynamics.ceiling + lift * (dynamics.ceiling - dynamics.floor)
-    place = round(4.0 * (stroke.position % 1.0)) % 4
-    share = stroke.touch * _PLACES.get(stroke.key, _FEW_PLACES)[place]
     uneven = 0.4 + _USUAL_VARIANCE_SHARE * dynamics.variance
-    share *= 1.0 + 1.7 * uneven * _SPREAD.get(stroke.key, _USUAL_SPREAD) * deviation
-    level = loudest * min(_LIMIT, share)
+    instrument = find_instrument(stroke.key)
+    touch = stroke.touch + math.sqrt(3.0) * drumming.touch_sd[instrument] * uneven * deviation
+    shares = drumming.velocities[instrument][find_place(stroke.position)]
+    level = loudest * min(_LIMIT, max(_AUDIBLE, _interpolate(shares, touch)))
     return max(SOFTEST_VELOCITY, min(LOUDEST_VELOCITY, round(LOUDEST_VELOCITY * level)))
+
+
+def compute_stroke_offset(drumming: Drumming, *, seed: int, beat: float, beats_per_bar: int, key: int) -> float:
+    """Compute how many seconds a stroke lies behind its beat, within LARGEST_JITTER_SECONDS; negative is ahead.
+
+    Bars count from beat 0. What is struck together lies together, but for each instrument's own
+    deviation, and all of it drifts with the band's rhythm section.
+    """
+    instrument = find_instrument(key)
+    offset = drumming.offsets[instrument][find_place(beat % beats_per_bar)]
+    correlation, place_sd = drumming.place_correlation, drumming.place_sd
+    offset += math.hypot(drumming.drift_sd, math.sqrt(correlation) * place_sd) * compute_section_drift(seed, beat)
+    offset += math.sqrt(3.0 * (1.0 - correlation)) * place_sd * draw_drummer_deviation(seed, beat)
+    offset += math.sqrt(3.0) * drumming.own_sd[instrument] * draw_deviation(seed, "drummer", beat, key)
+    return max(-LARGEST_JITTER_SECONDS, min(LARGEST_JITTER_SECONDS, offset))
+
+
+def compute_player_offset(
+    drummers: Mapping[str, Drumming],
+    parameters: MusicParameters,
+    *,
+    seed: int,
+    role: str,
+    beat: float,
+    beats_per_bar: int,
+    key: int,
+) -> float:
+    """Compute how many seconds a player's note lies behind its beat: the drummer's by the tables, others' by the feel.
+
+    It is never further ahead than `compute_earliest_offset`.
+    """
+    if role != "percussion":
+        return compute_onset_offset(parameters.timing, seed=seed, part=role, beat=beat, voice=key)
+    drumming = drummers[find_groove(parameters.groove).drummers]
+    return compute_stroke_offset(drumming, seed=seed, beat=beat, beats_per_bar=beats_per_bar, key=key)
+
+
+def _interpolate(values: tuple[float, ...], quantile: float) -> float:
+    """Interpolate between the values at QUANTILES, and hold the first and the last."""
+    for index in range(1, len(QUANTILES)):
+        low, high = QUANTILES[index - 1], QUANTILES[index]
+        if quantile <= high:
+            share = max(0.0, (quantile - low) / (high - low))
+            return values[index - 1] + share * (values[index] - values[index - 1])
+    return values[-1]
+
+
+@lru_cache(maxsize=1)
+def load_drumming() -> Mapping[str, Drumming]:
+    """Return the shipped tables by group, read at the first call; raises ConfigError if they are missing or damaged."""
+    return read_drumming(find_resource_file("models", FILE))
+
+
+def read_drumming(path: Path) -> Mapping[str, Drumming]:
+    """Read tables by group; raises ConfigError if the file is missing, damaged or of another version."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError(f"{path} is over {MAX_BYTES >> 20} MB; it is not kelly-live's: reinstall")
+        content = json.loads(data.decode("utf-8"))
+        if content["version"] != VERSION:
+            version = quote_value(content["version"])
+            raise ConfigError(f"{path} is of version {version}; this kelly-live reads version {VERSION}")
+        return {name: _read_group(content["drummers"][name]) for name in DRUMMERS}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(repr(error).split())[:200]
+        raise ConfigError(f"{path} is damaged ({reason}); reinstall, or run `kelly-live lab train drumming`") from error
+
+
+def _read_group(content: Mapping[str, Any]) -> Drumming:
+    instruments = {name: content["instruments"][name] for name in INSTRUMENTS}
+    return Drumming(
+        velocities={
+            name: tuple(_read_row(row, len(QUANTILES)) for row in _read_rows(table["velocities"]))
+            for name, table in instruments.items()
+        },
+        touch_sd={name: _read_share(table["touch_sd"]) for name, table in instruments.items()},
+        offsets={
+            name: tuple(value / 1000.0 for value in _read_row(table["offset_ms"], PLACES))
+            for name, table in instruments.items()
+        },
+        own_sd={name: _read_number(table["own_sd_ms"]) / 1000.0 for name, table in instruments.items()},
+        place_sd=_read_number(content["place_sd_ms"]) / 1000.0,
+        place_correlation=_read_share(content["place_correlation"]),
+        drift_sd=_read_number(content["drift_sd_ms"]) / 1000.0,
+        ghosts=tuple(map(_read_share, _read_row(content["ghosts"], PLACES))),
+        kicks=tuple(map(_read_share, _read_row(content["kicks"], PLACES))),
+        left_out={name: _read_share(table["left_out"]) for name, table in instruments.items()},
+        fill_rate=_read_share(content["fills"]["a_bar"]),
+        fill_beats={beats: _read_share(content["fills"]["beats"][str(beats)]) for beats in FILL_BEATS},
+        fill_strokes=_read_number(content["fills"]["strokes_a_beat"]),
+    )
+
+
+def _read_rows(rows: Any) -> list[Any]:
+    if not isinstance(rows, list) or len(rows) != PLACES:
+        raise ValueError(f"a table has {quote_value(rows)}; it must have {PLACES} places")
+    return rows
+
+
+def _read_row(row: Any, length: int) -> tuple[float, ...]:
+    if not isinstance(row, list) or len(row) != length:
+        raise ValueError(f"a row is {quote_value(row)}; it must have {length} numbers")
+    return tuple(map(_read_number, row))
+
+
+def _read_number(value: object) -> float:
+    """Return a number of a bounded size. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise ValueError(f"{quote_value(value)} is no number of at most {_LARGEST:g}")
+    return float(value)
+
+
+def _read_share(value: object) -> float:
+    """Return a share from 0 to 1. Raises ValueError."""
+    if not 0.0 <= (share := _read_number(value)) <= 1.0:
+        raise ValueError(f"{share:g} is no share; it must be from 0 to 1")
+    return share

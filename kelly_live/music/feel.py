@@ -1,9 +1,10 @@
 """Human timing and dynamics: where a note falls around its beat, and how loud it is.
 
 Timing weights become an offset in seconds, not beats: a player lies back by about the same time at any tempo. Parts
-take unequal shares (SHARE), as feel is only heard against a part that keeps the grid: percussion takes none, the bass a
-third (it must lock with the kick), chords half, and the melody all of it. The noise of a hand is everyone's: the rhythm
-section drifts together, as players who listen to each other do, and each note has a deviation of its own.
+take unequal shares (SHARE), as feel is only heard against a part that keeps the grid: the drummer takes none
+(music/drumming.py says where strokes fall), the bass a third (it must lock with the kick), chords half, and the melody
+all of it. The noise of a hand is everyone's: the rhythm section drifts together, as players who listen to each other
+do, and each note has a deviation of its own.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from kelly_live.core.values import Dynamics, TimingWeights
 from kelly_live.music.randomness import rng_for
 
 MAX_OFFSET_SECONDS = 0.035  # about as far as a melody lies behind or ahead before it sounds wrong
-SHARE = {"percussion": 0.0, "bass": 1 / 3, "arpeggio": 1 / 3, "chords": 0.5, "pad": 0.5, "melody": 1.0}
+SHARE = {"bass": 1 / 3, "arpeggio": 1 / 3, "chords": 0.5, "pad": 0.5, "melody": 1.0}
 # Who drifts together. The melody and plug-ins drift by themselves.
-_SECTION = {"percussion": "rhythm section", "bass": "rhythm section", "chords": "rhythm section"}
-# Of the jitter. Drummers of the Groove MIDI Dataset lie 17 to 30 ms from a metronome's grid; half of it is drift that a
-# band follows, and its own tempo is not a metronome's.
-_JITTER_SHARE = {"percussion": 1.5, "bass": 0.8}
+_RHYTHM_SECTION = "rhythm section"
+_SECTION = {"bass": _RHYTHM_SECTION, "chords": _RHYTHM_SECTION}
+_JITTER_SHARE = {"bass": 0.8}  # of the jitter, where it is not that of the part
+_DRUMMER_SHARE = {"bass": 0.6}  # of a note's deviation (squares), what is the drummer's in that place: they lock
 _DEFAULT_SHARE = 0.5  # of a part that a plug-in plays
 # Standard deviation for the melody. EMOPIA's pianists lie 17 ms from a tracked grid (models/vocabulary.md), of which
 # transcription and tracking are about 15 (squares added).
 JITTER_SECONDS = 0.007
-_LARGEST_JITTER_SECONDS = 3.0 * JITTER_SECONDS  # for anyone: notes are made that much earlier
+LARGEST_JITTER_SECONDS = 3.0 * JITTER_SECONDS  # for anyone: notes are made that much earlier
 _OWN_SHARE = 0.6  # of it, each note's own; the rest (root of squares) drifts
 # Human timing drifts on every scale, as 1/f noise (Hennig et al. 2011, PLoS ONE 6:e26457): a sum of shocks that stay
 # for half a beat, one, two, four, ... 128 beats.
@@ -61,25 +62,34 @@ def compute_drift(seed: int, part: str, beat: float) -> float:
     return max(-3.0, min(3.0, total / math.sqrt(_SCALES)))
 
 
+def compute_section_drift(seed: int, beat: float) -> float:
+    """Compute the drift that the rhythm section shares, of about unit variance, within [-3, 3]."""
+    return compute_drift(seed, _RHYTHM_SECTION, beat)
+
+
 def compute_onset_offset(timing: TimingWeights, *, seed: int, part: str, beat: float, voice: int = 0) -> float:
-    """Compute how many seconds a part's note lies behind its beat; negative is ahead.
+    """Compute how many seconds a part's note, other than a drummer's, lies behind its beat; negative is ahead.
 
     It is never further ahead than `compute_earliest_offset`. The notes of a chord, each a `voice`, fall at slightly
     different times.
     """
     share = SHARE.get(part, _DEFAULT_SHARE)
     mean_offset = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
-    deviation = math.sqrt(3.0) * draw_deviation(seed, part + " hand", beat, voice)
+    follows = _DRUMMER_SHARE.get(part, 0.0)
+    deviation = math.sqrt(1.0 - follows) * draw_deviation(seed, part + " hand", beat, voice)
+    if follows:
+        deviation += math.sqrt(follows) * draw_drummer_deviation(seed, beat)
+    deviation *= math.sqrt(3.0)
     drift = compute_drift(seed, _SECTION.get(part, part), beat)
     noise = math.sqrt(1.0 - _OWN_SHARE**2) * drift + _OWN_SHARE * deviation
     jitter = _JITTER_SHARE.get(part, share) * JITTER_SECONDS * noise
-    return share * mean_offset + max(-_LARGEST_JITTER_SECONDS, min(_LARGEST_JITTER_SECONDS, jitter))
+    return share * mean_offset + max(-LARGEST_JITTER_SECONDS, min(LARGEST_JITTER_SECONDS, jitter))
 
 
 def compute_earliest_offset(timing: TimingWeights) -> float:
     """Compute how many seconds ahead of its beat any part's note may lie at most, 0 or more."""
     mean_offset = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
-    return _LARGEST_JITTER_SECONDS - min(0.0, mean_offset)
+    return LARGEST_JITTER_SECONDS - min(0.0, mean_offset)
 
 
 # Share of the way to the next note that a note lasts: legato in sustained music, detached where a rhythm is pointed
@@ -120,3 +130,8 @@ def draw_deviation(seed: int, part: str, beat: float, voice: int = 0) -> float:
     It depends on the note's place and not on its pitch, so that a change of mode keeps it.
     """
     return rng_for(seed, "stray", part, round(beat * 48), voice).uniform(-1.0, 1.0)
+
+
+def draw_drummer_deviation(seed: int, beat: float) -> float:
+    """Draw the deviation in [-1, 1] of all that the drummer strikes on a beat, which the bass hears."""
+    return draw_deviation(seed, "drummer", beat)

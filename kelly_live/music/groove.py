@@ -3,7 +3,8 @@
 A pattern is one bar of sixteenths, a character each; a tuple of patterns is a cycle of bars, counted from the phrase's
 start. Where the band plays in thirds of a beat, the two inner sixteenths move to the thirds.
 
-Drums  X struck firmly, x struck, o a ghost note, - soft. A line is a General MIDI key and its patterns.
+Drums  X struck firmly, x usually, - softly, o a ghost note: among people's strokes in that place (music/drumming.py).
+       A line is a General MIDI key and its patterns.
 Bass   R root, 5 fifth, 8 octave, 3 third, A a step into the next root, N the next chord's root ahead of it, B the
        semitone above the root, W a walking tone, D a tone of a line that falls.
 Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest; P root and fifth, low.
@@ -11,8 +12,8 @@ Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest
 The levels of a part are patterns with the least density that each asks for; the last one that is reached is played.
 
 Sources of the patterns, all from memory: swing and bossa nova after Riley, "The Art of Bop Drumming" (1994), son
-after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Velocities of the strokes are measured
-(music/drumming.py). Which feeling asks for which groove: mapping/groove.py.
+after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Which feeling asks for which
+groove: mapping/groove.py.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Groove:
 
     A part without patterns for the bar in force plays as the plain band does. `gate` is the share of their usual length
     that the melody's notes last, `leaps` the chance that a strong beat leaps. `resolves` False leaves clashes of the
-    chords with the melody standing. `is_broken_off` lets answers end on the sixth degree instead of the tonic.
+    chords with the melody standing. `is_broken_off` lets answers end on the sixth degree instead of the tonic. `drummers`
+    are those whose touch the drummer has, one of music/drumming.py's DRUMMERS.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Groove:
     is_staccato: bool = False
     has_fills: bool = True
     rhythm: str = ""
+    drummers: str = "backbeat"
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -144,6 +147,7 @@ PATTERNS: Mapping[str, Groove] = {
             resolves=False,
             gate=0.7,
             has_fills=False,
+            drummers="all",
         ),
         Groove(
             "stop-time",
@@ -168,6 +172,7 @@ PATTERNS: Mapping[str, Groove] = {
             leaps=0.4,
             is_broken_off=True,
             is_staccato=True,
+            drummers="funk",
         ),
         Groove(
             "march",
@@ -185,6 +190,7 @@ PATTERNS: Mapping[str, Groove] = {
             resolves=False,
             gate=0.6,
             is_staccato=True,
+            drummers="all",
         ),
         Groove(
             "lament",
@@ -196,6 +202,7 @@ PATTERNS: Mapping[str, Groove] = {
             chords={4: ((0.0, ("X...............",)), (0.5, ("X.......2.......", "X.....3.2...1...")),
                         (0.75, ("X...1...2...3...", "X...2...3...1...")))},
             gate=1.0,
+            drummers="all",
         ),
         Groove(
             "dance",
@@ -221,6 +228,7 @@ PATTERNS: Mapping[str, Groove] = {
                        DrumLine(RIDE, ("x...x.-.x...", "x...x...x.-."), 0.7))},
             bass={3: ((0.0, ("R...........", "5...........")), (1.0, ("R.......A...", "5.......A...")))},
             chords={3: ((0.0, ("....x...x...",)),)},
+            drummers="jazz",
         ),
         Groove(
             "swing",
@@ -236,6 +244,7 @@ PATTERNS: Mapping[str, Groove] = {
             bass={4: ((0.0, ("R.......W.......",)), (0.4, ("R...W...W...A...",)), (1.4, ("R...W...W.W.A...", "R.W.W...W...A...")))},
             chords={4: ((0.0, ("X.....x.........", "......x.........", "X.............x.", "..x...........x.")),
                         (0.9, ("X.....x.......x.", "......x...x.....", "x.....X.......x.", "..x...x.....x...")))},
+            drummers="jazz",
         ),
         Groove(
             "bossa",
@@ -249,6 +258,7 @@ PATTERNS: Mapping[str, Groove] = {
             },
             bass={4: ((0.0, ("R.......5.......",)), (0.4, ("R.....5.5.....R.",)))},
             chords={4: ((0.0, ("X..x......x.....", "..x...x..x......")), (0.8, ("X..x..x...x..x..", "..x...x..x..x..."))),},
+            drummers="latin",
         ),
         Groove(
             "son",
@@ -265,6 +275,7 @@ PATTERNS: Mapping[str, Groove] = {
             bass={4: ((0.0, ("...5..N....5..N.",)),)},
             chords={4: ((0.0, ("0.32.1.3.2.3.1.2",)), (0.9, ("X.32.1x3.2x3.1x2",)))},
             has_fills=False,
+            drummers="latin",
         ),
         Groove(
             "bulgar",
@@ -281,6 +292,7 @@ PATTERNS: Mapping[str, Groove] = {
             bass={2: ((0.0, ("R...5...",)),), 3: ((0.0, ("R.......5...",)),), 4: ((0.0, ("R...5...R...5...",)),)},
             chords={2: ((0.0, ("..x...x.",)),), 3: ((0.0, ("....x...x...",)),), 4: ((0.0, ("..x...x...x...x.",)),)},
             gate=0.9,
+            drummers="all",
         ),
         Groove(
             "polska",
@@ -288,6 +300,7 @@ PATTERNS: Mapping[str, Groove] = {
             drums={3: (DrumLine(TAMBOURINE, ("X.......x...", "X...-...x..."), 0.4), DrumLine(KICK, ("X...........",), 0.5))},
             bass={3: ((0.0, ("R.......5...",)), (1.0, ("R.......5.A.",)))},
             chords={3: ((0.0, ("........x...",)), (0.8, ("....x...X...",)))},
+            drummers="all",
         ),
         Groove(
             "reel",
@@ -299,6 +312,7 @@ PATTERNS: Mapping[str, Groove] = {
             },
             bass={4: ((0.0, ("R.......5.......",)), (0.9, ("R...5...R...5...",))), 2: ((0.0, ("R...5...",)),)},
             chords={4: ((0.0, ("....x.......x...",)), (0.9, ("..x...x...x...x.",))), 2: ((0.0, ("..x...x.",)),)},
+            drummers="all",
         ),
         Groove(
             "jig",
@@ -307,15 +321,16 @@ PATTERNS: Mapping[str, Groove] = {
             chords={2: ((0.0, ("..x...x.",)),), 4: ((0.0, ("..x...x...x...x.",)),)},
             rhythm="triplet",
             has_fills=False,
+            drummers="all",
         ),
-        Groove("usul", "the Turkish cycle of the metre, in düm and tek", has_fills=False),
-        Groove("iqa", "an Arab cycle on frame drum and jingles", has_fills=False),
-        Groove("tala", "the Hindustani cycle of the metre, as the tabla's theka", has_fills=False),
-        Groove("solkattu", "the Carnatic cycle of the metre, as the mridangam says it", has_fills=False),
-        Groove("banyan", "Beijing opera's clapper on the strong beat, a small drum on the others", has_fills=False),
-        Groove("jangdan", "the Korean cycle of the metre on the hourglass drum", has_fills=False),
-        Groove("bon", "the big drum and its rim, as in Japanese bon dances", has_fills=False),
-        Groove("gamelan", "gongs that divide a Javanese cycle of sixteen beats", has_fills=False),
+        Groove("usul", "the Turkish cycle of the metre, in düm and tek", has_fills=False, drummers="all"),
+        Groove("iqa", "an Arab cycle on frame drum and jingles", has_fills=False, drummers="all"),
+        Groove("tala", "the Hindustani cycle of the metre, as the tabla's theka", has_fills=False, drummers="all"),
+        Groove("solkattu", "the Carnatic cycle of the metre, as the mridangam says it", has_fills=False, drummers="all"),
+        Groove("banyan", "Beijing opera's clapper on the strong beat, a small drum on the others", has_fills=False, drummers="all"),
+        Groove("jangdan", "the Korean cycle of the metre on the hourglass drum", has_fills=False, drummers="all"),
+        Groove("bon", "the big drum and its rim, as in Japanese bon dances", has_fills=False, drummers="all"),
+        Groove("gamelan", "gongs that divide a Javanese cycle of sixteen beats", has_fills=False, drummers="all"),
     )
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from kelly_live.core.errors import ConfigError, KellyError, ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.engine.build import create_mapper
 from kelly_live.mapping.net import load_mapper_net
+from kelly_live.music.drumming import read_drumming
 from kelly_live.music.vocabulary import MAX_BYTES, read_vocabulary
 
 BITS = {
@@ -106,6 +107,7 @@ def test_a_net_with_odd_weights_plays_or_is_refused_and_prints_nothing(
 def test_what_is_shipped_is_accepted() -> None:
     create_mapper()
     read_vocabulary(find_resources("models") / "vocabulary.json")
+    read_drumming(find_resources("models") / "drumming.json")
 
 
 def _damage(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -143,6 +145,26 @@ def test_a_vocabulary_is_bounded_numbers(tmp_path: Path, name: str) -> None:
     path = tmp_path / "vocabulary.json"
     path.write_bytes(VOCABULARIES[name]())
     assert str(path) in _refuse(lambda: read_vocabulary(path))
+
+
+DRUMMINGS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "place that is missing": lambda group: group["ghosts"].pop(),
+    "places of another length": lambda group: group["instruments"]["snare"]["velocities"].pop(),
+    "quantile that is text": lambda group: group["instruments"]["snare"]["velocities"][0].__setitem__(0, "0.5"),
+    "huge deviation": lambda group: group["instruments"]["hat"].update(own_sd_ms=HUGE),
+    "negative chance": lambda group: group["fills"].update(a_bar=-0.5),
+    "instrument that is missing": lambda group: group["instruments"].pop("kick"),
+    "truth for a number": lambda group: group.update(drift_sd_ms=True),
+}
+
+
+@pytest.mark.parametrize("name", DRUMMINGS)
+def test_a_drummers_table_is_bounded_numbers(tmp_path: Path, name: str) -> None:
+    content = json.loads((find_resources("models") / "drumming.json").read_text())
+    DRUMMINGS[name](content["drummers"]["funk"])
+    path = tmp_path / "drumming.json"
+    path.write_text(json.dumps(content))
+    assert str(path) in _refuse(lambda: read_drumming(path))
 
 
 def test_a_vocabulary_of_300_mb_is_not_read(tmp_path: Path) -> None:

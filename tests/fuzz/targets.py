@@ -404,6 +404,16 @@ def _vocabularies() -> Iterator[bytes]:
     yield (find_resources("models") / "vocabulary.json").read_bytes()
 
 
+def _drumming(data: bytes) -> object:
+    from kelly_live.music.drumming import read_drumming
+
+    return read_drumming(_file(data))
+
+
+def _drummers() -> Iterator[bytes]:
+    yield (find_resources("models") / "drumming.json").read_bytes()
+
+
 def _action(data: bytes) -> object:
     from kelly_live.core.actions import parse_action
 
@@ -476,6 +486,7 @@ TARGETS = {
     "chord-ratings": Target(_chord_ratings, _rated_chords),
     "checkpoint": Target(_checkpoint, _checkpoints),
     "vocabulary": Target(_vocabulary, _vocabularies),
+    "drumming": Target(_drumming, _drummers),
     "action": Target(_action, _actions),
     "options": Target(_options, _command_lines),
     "presets": Target(_listing, _preset_names),

@@ -30,29 +30,22 @@ def mean_offset(timing: TimingWeights, part: str) -> float:
     return statistics.mean(compute_onset_offset(timing, seed=1, part=part, beat=k / 2) for k in range(400))
 
 
-def test_behind_is_late_ahead_is_early_and_percussion_stays() -> None:
+def test_behind_is_late_and_ahead_is_early() -> None:
     assert abs(mean_offset(BEHIND, "melody") - MAX_OFFSET_SECONDS) < 0.004
     assert abs(mean_offset(AHEAD, "melody") + MAX_OFFSET_SECONDS) < 0.004
     assert abs(mean_offset(ON, "melody")) < 0.004
     assert abs(mean_offset(BEHIND, "chords") - MAX_OFFSET_SECONDS / 2) < 0.004
     assert abs(mean_offset(BEHIND, "bass") - MAX_OFFSET_SECONDS / 3) < 0.004
-    assert all(abs(mean_offset(timing, "percussion")) < 0.004 for timing in (ON, BEHIND, AHEAD))
 
 
 def test_the_rhythm_section_drifts_together() -> None:
-    """A bass note lies where the kick lies, more than where another seed's kick would."""
-    drums, bass, other = (
+    """A chord lies where the bass lies, more than where another seed's bass would."""
+    chords, bass, other = (
         [compute_onset_offset(ON, seed=seed, part=part, beat=beat / 2) for beat in range(400)]
-        for part, seed in (("percussion", 1), ("bass", 1), ("percussion", 2))
+        for part, seed in (("chords", 1), ("bass", 1), ("bass", 2))
     )
-    assert statistics.correlation(drums, bass) > 0.4
-    assert abs(statistics.correlation(bass, other)) < 0.2
-
-
-def test_a_drummer_is_within_ten_milliseconds_mostly() -> None:
-    offsets = [compute_onset_offset(ON, seed=4, part="percussion", beat=beat / 4, voice=38) for beat in range(2000)]
-    assert 0.008 < statistics.stdev(offsets) < 0.012
-    assert max(map(abs, offsets)) <= 3.0 * JITTER_SECONDS
+    assert statistics.correlation(chords, bass) > 0.4
+    assert abs(statistics.correlation(chords, other)) < 0.2
 
 
 def test_drift_is_correlated_unit_noise() -> None:
@@ -97,13 +90,12 @@ def test_no_note_leaves_its_beat_by_more_than_the_reach(seed: int, beat: float, 
 
 
 def test_slices_are_made_as_much_earlier_as_the_earliest_note() -> None:
-    """Also where the melody lies back: the drums do not."""
     for timing, ahead in ((BEHIND, 0.0), (ON, 0.0), (AHEAD, MAX_OFFSET_SECONDS)):
         assert compute_earliest_offset(timing) == pytest.approx(3.0 * JITTER_SECONDS + ahead)
         offsets = [
             compute_onset_offset(timing, seed=seed, part=part, beat=beat / 4)
             for seed in range(3)
-            for part in ("melody", "percussion", "bass")
+            for part in ("melody", "chords", "bass")
             for beat in range(400)
         ]
         assert -min(offsets) <= compute_earliest_offset(timing)

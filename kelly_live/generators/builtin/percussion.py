@@ -8,7 +8,15 @@ from typing import ClassVar
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter
 from kelly_live.music.cycles import list_cycle_strokes
-from kelly_live.music.drumming import TOUCHES, Stroke, compute_stroke_velocity
+from kelly_live.music.drumming import (
+    TOUCHES,
+    Drumming,
+    Stroke,
+    compute_stroke_velocity,
+    find_instrument,
+    find_place,
+    load_drumming,
+)
 from kelly_live.music.feel import compute_phrase_arc, draw_deviation
 from kelly_live.music.form import compute_accompaniment_density, compute_lift
 from kelly_live.music.groove import (
@@ -22,10 +30,11 @@ from kelly_live.music.groove import (
     RIDE,
     SNARE,
     DrumLine,
+    Groove,
     find_groove,
     place_cell,
 )
-from kelly_live.music.randomness import rng_for
+from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import find_middle_beat
 
 _KIT = 0.8  # the kit comes in where the melody has most of a note a beat; below that there are no drums
@@ -33,9 +42,11 @@ _STROKE_BEATS = 0.2
 _BUILDING, _CALMING = 0.5, 0.5  # trends from which the drums follow
 _CRASH_BEATS = 2.0
 _ARC_TOUCH = 0.08  # how much more firmly a phrase's highest place is struck
-# Chance that a bar varies by a stroke left out (of those that are not firm), one ghost note more, or a kick moved.
-_LEFT_OUT, _GHOST_MORE, _KICK_MORE = 0.12, 0.55, 0.3
+_FIRMEST, _FIRM = TOUCHES["X"], TOUCHES["x"]
 _GHOST_DENSITY = 0.75
+# A fill has one stroke a beat from the first density on, and as many as people's from the sum of both.
+_FILL_DENSITY, _FILL_DENSITY_RANGE = 0.85, 0.5
+_PHRASE_BARS = 4  # a fill comes at the end of one, so that its chance there is that of so many bars
 
 
 class PercussionGenerator(BarPlayer):
@@ -51,10 +62,16 @@ class PercussionGenerator(BarPlayer):
         help="kick, snare and cymbals",
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._drummers = load_drumming()
+
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the notes of a bar."""
         density = compute_accompaniment_density(parameters, context)
-        for stroke in _list_strokes(parameters, context, bar, fills=self.switch("fills")):
+        groove = find_groove(parameters.groove)
+        drumming = self._drummers[groove.drummers]
+        for stroke in _list_strokes(groove, drumming, context, bar, fills=self.switch("fills")):
             if density < stroke.density:
                 continue
             beat = bar * context.beats_per_bar + stroke.position
@@ -64,34 +81,32 @@ class PercussionGenerator(BarPlayer):
                 onset_beats=float(beat),
                 duration_beats=_CRASH_BEATS if stroke.key == CRASH else _STROKE_BEATS,
                 pitch=stroke.key,
-                velocity=compute_stroke_velocity(parameters.dynamics, stroke, lift=lift, deviation=deviation),
+                velocity=compute_stroke_velocity(drumming, parameters.dynamics, stroke, lift=lift, deviation=deviation),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )
 
 
-def _list_strokes(parameters: MusicParameters, context: MusicContext, bar: int, *, fills: bool) -> list[Stroke]:
+def _list_strokes(groove: Groove, drumming: Drumming, context: MusicContext, bar: int, *, fills: bool) -> list[Stroke]:
     """Return the bar's strokes, no key twice in one place."""
-    groove = find_groove(parameters.groove)
     if context.closing:
-        return [Stroke(0.0, KICK, 1.0, _KIT), Stroke(0.0, CRASH, 0.8, 1.2)]
+        return [Stroke(0.0, KICK, _FIRMEST, _KIT), Stroke(0.0, CRASH, _FIRM, 1.2)]
     per_bar, number = context.beats_per_bar, context.bar_in_phrase(bar)
     cycle = list_cycle_strokes(groove.name, None, context, bar)
     if cycle and per_bar not in groove.drums:
         return cycle
     lines = groove.drums.get(per_bar)
     strokes = [*_read_lines(lines, context, number)] if lines else [*_list_kit(context), *_list_ghosts(context)]
-    strokes = _vary(strokes, context, bar)
+    strokes = _vary(strokes, drumming, context, bar)
     if fills and groove.has_fills and context.is_last_bar(bar) and context.trend > -_CALMING:
-        # The fill takes the last beat (two at a section's end, or where the emotion builds up) from the cymbals and the
-        # snare; where it calms down there is none.
-        long = (context.phrase.place.closed or context.trend >= _BUILDING) and per_bar >= 4
-        fill_start = per_bar - (2.0 if long else 1.0)
-        strokes = [stroke for stroke in strokes if stroke.position < fill_start or stroke.key == KICK]
-        strokes += _list_fill(context, fill_start)
+        fill_beats = _choose_fill_beats(drumming, context)
+        if fill_beats:
+            fill_start = float(per_bar - fill_beats)
+            strokes = [stroke for stroke in strokes if stroke.position < fill_start or stroke.key == KICK]
+            strokes += _list_fill(drumming, context, fill_start)
     if number == 0 and groove.has_fills:
         least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.is_contrast else 1.6
-        strokes.append(Stroke(0.0, CRASH, 0.8, least))
+        strokes.append(Stroke(0.0, CRASH, _FIRM, least))
     chosen: dict[tuple[float, int], Stroke] = {}
     for stroke in strokes:
         known = chosen.setdefault((stroke.position, stroke.key), stroke)
@@ -108,22 +123,29 @@ def _read_lines(lines: tuple[DrumLine, ...], context: MusicContext, number: int)
                 yield Stroke(place_cell(cell, context.rhythm), line.key, TOUCHES[mark], line.density)
 
 
-def _vary(strokes: list[Stroke], context: MusicContext, bar: int) -> list[Stroke]:
-    """Change a stroke here and there: a drummer hardly plays a bar twice alike (Groove MIDI: nine in ten differ)."""
+def _vary(strokes: list[Stroke], drumming: Drumming, context: MusicContext, bar: int) -> list[Stroke]:
+    """Leave strokes out, and add ghost notes and kicks, as often as people do: hardly a bar comes twice alike."""
     rng = rng_for(context.seed, "drum variation", context.phrase.index, bar)
-    has_snare = any(stroke.key == SNARE for stroke in strokes)
+    keys = {stroke.key for stroke in strokes}
+    taken = {(stroke.position, stroke.key) for stroke in strokes}
     varied = [
-        stroke for stroke in strokes if stroke.touch >= 1.0 or stroke.position == 0.0 or rng.random() >= _LEFT_OUT
+        stroke
+        for stroke in strokes
+        if stroke.touch >= _FIRMEST
+        or stroke.position == 0.0
+        or rng.random() >= drumming.left_out[find_instrument(stroke.key)]
     ]
-    inner = (1 / 3, 2 / 3) if context.rhythm == "triplet" else (0.25, 0.75)
-    places = [beat + offset for beat in range(context.beats_per_bar) for offset in inner]
-    if has_snare:
-        for _ in range(2):
-            place = rng.choice(places)
-            if rng.random() < _GHOST_MORE:
-                varied.append(Stroke(place, SNARE, TOUCHES["o"], _GHOST_DENSITY))
-    if rng.random() < _KICK_MORE and any(stroke.key == KICK for stroke in strokes):
-        varied.append(Stroke(rng.choice(places), KICK, TOUCHES["x"], 1.0))
+    cells = (0.0, 1 / 3, 2 / 3) if context.rhythm == "triplet" else (0.0, 0.25, 0.5, 0.75)
+    for beat in range(context.beats_per_bar):
+        for offset in cells:
+            position = beat + offset
+            for key, chances, touch, density in (
+                (SNARE, drumming.ghosts, TOUCHES["o"], _GHOST_DENSITY),
+                (KICK, drumming.kicks, _FIRM, 1.0),
+            ):
+                is_drawn = rng.random() < chances[find_place(position)]
+                if is_drawn and key in keys and (position, key) not in taken:
+                    varied.append(Stroke(position, key, touch, density))
     return varied
 
 
@@ -137,20 +159,20 @@ def _list_kit(context: MusicContext) -> Iterator[Stroke]:
     for beat in range(per_bar):
         strong = beat in (0, middle)
         least = _KIT if strong or not is_sustained else 1.1
-        yield Stroke(float(beat), cymbal, 0.8 if strong else 0.7, least)
-        yield Stroke(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if is_sustained else 1.0)
-    yield Stroke(0.0, KICK, 1.0, _KIT)
+        yield Stroke(float(beat), cymbal, _FIRM if strong else 0.5, least)
+        yield Stroke(beat + off, cymbal, _FIRM if rhythm == "syncopated" else 0.4, 2.0 if is_sustained else 1.0)
+    yield Stroke(0.0, KICK, _FIRMEST, _KIT)
     if middle is not None and rhythm != "syncopated":
-        yield Stroke(float(middle), SNARE if is_sustained else KICK, 0.95, 0.85)
+        yield Stroke(float(middle), SNARE if is_sustained else KICK, _FIRMEST, 0.85)
     if rhythm == "syncopated":
-        yield Stroke(1.5, KICK, 1.0, 0.85)
+        yield Stroke(1.5, KICK, _FIRMEST, 0.85)
         if per_bar > 3:
-            yield Stroke(per_bar - 1.5, KICK, 0.95, 1.1)
+            yield Stroke(per_bar - 1.5, KICK, _FIRMEST, 1.1)
     elif rhythm == "dotted":
-        yield Stroke(per_bar - 1.25, KICK, 0.9, 1.2)
+        yield Stroke(per_bar - 1.25, KICK, _FIRM, 1.2)
     backbeats = () if is_sustained else range(1, per_bar, 2) if per_bar % 2 == 0 else range(1, per_bar)
     for beat in backbeats:
-        yield Stroke(float(beat), SNARE, 1.0, 0.85)
+        yield Stroke(float(beat), SNARE, _FIRMEST, 0.85)
 
 
 def _list_ghosts(context: MusicContext) -> Iterator[Stroke]:
@@ -162,22 +184,36 @@ def _list_ghosts(context: MusicContext) -> Iterator[Stroke]:
     rng = rng_for(context.seed, "ghosts", context.phrase.theme, context.phrase.place.letter)
     for beat in range(per_bar):
         for offset in inner:
-            yield Stroke(beat + offset, RIDE if rhythm == "triplet" else CLOSED_HAT, 0.5, 1.9 + 0.4 * rng.random())
+            yield Stroke(
+                beat + offset, RIDE if rhythm == "triplet" else CLOSED_HAT, TOUCHES["-"], 1.9 + 0.4 * rng.random()
+            )
     extra = rng.randrange(per_bar)
-    yield Stroke(extra + (2 / 3 if rhythm == "triplet" else 0.75), KICK, 0.8, 1.7)
+    yield Stroke(extra + (2 / 3 if rhythm == "triplet" else 0.75), KICK, _FIRM, 1.7)
     for place in (rng.randrange(per_bar) + inner[0], per_bar / 2.0 - 1.0 + inner[-1]):
         yield Stroke(place, SNARE, TOUCHES["o"], _GHOST_DENSITY)
-    yield Stroke(per_bar - 1 + (2 / 3 if rhythm == "triplet" else 0.5), OPEN_HAT, 0.7, 1.5)
+    yield Stroke(per_bar - 1 + (2 / 3 if rhythm == "triplet" else 0.5), OPEN_HAT, _FIRM, 1.5)
 
 
-def _list_fill(context: MusicContext, start: float) -> Iterator[Stroke]:
+def _choose_fill_beats(drumming: Drumming, context: MusicContext) -> int:
+    """Choose how many beats the phrase's last bar gives to a fill, 0 for none.
+
+    A section's end and what builds up have one of two beats or more, other phrases as often as people play one.
+    """
+    rng = rng_for(context.seed, "fill length", context.phrase.index)
+    is_drawn, beats = rng.random() < _PHRASE_BARS * drumming.fill_rate, pick(rng, drumming.fill_beats)
+    if context.beats_per_bar >= 4 and (context.phrase.place.closed or context.trend >= _BUILDING):
+        return max(2, beats)
+    return min(beats, context.beats_per_bar - 1, 2) if is_drawn else 0
+
+
+def _list_fill(drumming: Drumming, context: MusicContext, start: float) -> Iterator[Stroke]:
     """Yield a fill down the toms: the first stroke of each beat early, the rest as density grows."""
     per_bar = context.beats_per_bar
     offsets = (0.0, 1 / 3, 2 / 3) if context.rhythm == "triplet" else (0.0, 0.5, 0.25, 0.75)
     rng = rng_for(context.seed, "fill", context.phrase.index)
     drums = rng.choice(((SNARE, HIGH_TOM, MID_TOM, LOW_TOM), (SNARE, SNARE, HIGH_TOM, LOW_TOM)))
     for beat in range(int(start), per_bar):
-        pair = drums[:2] if beat < per_bar - 1 else drums[2:]
         for rank, offset in enumerate(offsets):
-            touch = 0.75 + 0.25 * (beat + offset - start) / max(1.0, per_bar - start)
-            yield Stroke(beat + offset, pair[offset >= 0.5], touch, (0.85, 1.0, 1.6, 1.8)[rank])
+            share = (beat + offset - start) / (per_bar - start)
+            least = _FILL_DENSITY + _FILL_DENSITY_RANGE * rank / drumming.fill_strokes
+            yield Stroke(beat + offset, drums[int(len(drums) * share)], 0.45 + 0.5 * share, least)

@@ -216,6 +216,24 @@ def chords(corpora: Path, cache: Path, units: int, epochs: int, seed: int, out: 
     click.echo(f"wrote {out}")
 
 
+@command.command("drumming", cls=CheckedCommand)
+@click.option("--corpora", type=FOLDER, required=True, help="Folder of groove-gmd-latin-afro.tar.xz.")
+@debug_option
+@out_option("models/drumming.json")
+def drumming(corpora: Path, out: Path) -> None:
+    """Learn how people strike a drum kit, as tables for the drummer: velocity, timing, ghost notes, fills.
+
+    Prints what each group of styles does, and how well the tables tell the strokes of a drummer who was left out.
+    """
+    from kelly_live.lab.training.drumming_card import train_drumming
+
+    result = train_drumming(
+        corpora, out, log=click.echo, command="kelly-live lab train drumming --corpora data/cultures"
+    )
+    click.echo(result.format_table())
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
 @command.command("system", cls=CheckedCommand)
 @click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
 @debug_option
