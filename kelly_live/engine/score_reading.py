@@ -20,17 +20,23 @@ _COLUMN = 26
 def format_score(performance: Performance) -> str:
     """Format a page: a line of form, then each phrase with its bars.
 
-    A bar shows its chords as roman numerals, and the melody as notes by their place (1, 1e, 1&, 1a, 2, ...), a
-    `~` after a note that sounds over the barline.
+    A bar shows its chords as roman numerals, if the style has chords, and the melody as notes by their place (1, 1e,
+    1&, 1a, 2, ...), a `~` after a note that sounds over the barline.
     """
     melody = sorted((note for note in performance.notes if note.part == "melody"), key=lambda note: note.onset_beats)
     phrases = performance.phrases
     groove = performance.readings[0].parameters.groove or "plain"
     bpm = performance.readings[0].parameters.tempo.suggested
     form = " ".join(_list_phrases(phrases))
-    lines = [f"{performance.title}: {performance.tonic} {performance.mode}, {bpm:.0f} BPM, {groove}", f"form: {form}"]
+    style = performance.readings[0].parameters.style
+    has_chords = style is None or style.has_chords
+    texture = "" if style is None or has_chords else f", {style.texture} without chords"
+    lines = [
+        f"{performance.title}: {performance.tonic} {performance.mode}, {bpm:.0f} BPM, {groove}{texture}",
+        f"form: {form}",
+    ]
     for phrase in phrases:
-        lines += ["", *_format_phrase(phrase, melody)]
+        lines += ["", *_format_phrase(phrase, melody, has_chords=has_chords)]
     return "\n".join(lines)
 
 
@@ -56,7 +62,7 @@ def _list_phrases(phrases: Sequence[Phrase]) -> Iterator[str]:
         yield _name_phrase(phrase)
 
 
-def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent]) -> Iterator[str]:
+def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent], *, has_chords: bool) -> Iterator[str]:
     first, last = phrase.start_bar + 1, phrase.start_bar + phrase.bars
     bars = f"bar {first}" if first == last else f"bars {first}-{last}"
     key = f"{phrase.key.tonic_name} {phrase.key.scale.name}"
@@ -65,7 +71,8 @@ def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent]) -> Iterator[str]
     manner = {PERIOD: "", PRESENTATION: ", a sentence begins", CONTINUATION: ", the sentence goes on"}[place.build]
     without = f", without {' and '.join(place.silent)}" if place.silent else ""
     turned = {0: "", 1: ", arrives", -1: ", lets go"}[place.arrival]
-    yield f"{name}, {bars}, {key}, {name_cadence(phrase)} cadence{manner}{without}{turned}"
+    cadence = f"{name_cadence(phrase)} cadence" if has_chords else "an answer" if place.closed else "a question"
+    yield f"{name}, {bars}, {key}, {cadence}{manner}{without}{turned}"
     chord_row, melody_row = [], []
     names = {pitch: NOTE_NAMES[pitch] for pitch in range(12)}
     names |= dict(zip(phrase.key.pitch_classes, spell_key(phrase.key), strict=True))
@@ -76,7 +83,7 @@ def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent]) -> Iterator[str]
         inside = [note for note in melody if start <= _quantise(note.onset_beats) < end]
         melody_row.append(" ".join(_format_note(note, names, start, end) for note in inside))
     width = max(_COLUMN, *(len(text) + 1 for text in (*chord_row, *melody_row)))
-    for name, row in (("chords", chord_row), ("melody", melody_row)):
+    for name, row in ((("chords", chord_row),) if has_chords else ()) + (("melody", melody_row),):
         yield f"  {name:7}|" + "|".join(f" {text:{width}}" for text in row) + "|"
 
 

@@ -273,7 +273,8 @@ PATTERNS: Mapping[str, Groove] = {
                 )
             },
             bass={4: ((0.0, ("...5..N....5..N.",)),)},
-            chords={4: ((0.0, ("0.32.1.3.2.3.1.2",)), (0.9, ("X.32.1x3.2x3.1x2",)))},
+            # The montuno goes with the clave: off the beat over its side of three, on it over its side of two.
+            chords={4: ((0.0, (".3.1.2.30.23.1.2",)), (0.9, (".X.1.2.XX.2X.1.2", ".X.2.1.XX.1X.2.X")))},
             has_fills=False,
             drummers="latin",
         ),

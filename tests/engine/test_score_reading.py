@@ -35,3 +35,23 @@ def test_the_command_takes_the_options_of_compose(capsys: pytest.CaptureFixture[
     output = capsys.readouterr().out
     assert output.startswith("Kelly Live: angry: E aeolian")
     assert "rock" in output
+
+
+def test_a_melody_without_chords_asks_and_answers() -> None:
+    page = format_score(kelly_live.compose("happy", bars=17, seed=3, culture="turkish-makam")).splitlines()
+    assert page[0].endswith("usul, heterophony without chords")
+    assert not any(line.startswith("  chords") for line in page)
+    phrases = [line for line in page if ", bars " in line]
+    assert [line.split(", ")[-1] for line in phrases] == ["a question", "an answer"] * 2
+
+
+def test_a_reel_is_two_parts_each_played_twice_note_for_note() -> None:
+    piece = kelly_live.compose("happy", bars=33, seed=3, culture="irish-traditional:dorian", metre="4/4")
+    assert [phrase.place.section for phrase in piece.phrases[:8]] == ["A"] * 4 + ["B"] * 4
+    tune = [(round(4 * n.onset_beats), n.pitch) for n in piece.notes if n.part == "melody" and n.duration_beats > 0.15]
+    part, again = (
+        [(place - 4 * first, pitch) for place, pitch in tune if 4 * first <= place < 4 * first + 112]
+        for first in (64, 96)
+    )
+    assert part == again
+    assert part

@@ -17,7 +17,7 @@ from kelly_live.core.values import CultureStyle, MusicParameters, Register
 from kelly_live.music.context import MusicContext
 from kelly_live.music.forms import Place
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.style.habits import list_cadences, weigh_by_cells
+from kelly_live.music.style.habits import find_section_share, list_cadences, weigh_by_cells
 from kelly_live.music.style.rhythm import place_onsets
 from kelly_live.music.style.scale import blend_register, create_melody_key
 from kelly_live.music.style.transitions import (
@@ -159,4 +159,5 @@ def _find_rest(
     if not (place.closed or context.closing) and questions:
         degree = rng_for(context.seed, "question", place.identify(index)).choice(questions)
     steps = tuple(key.steps_within(register.low, register.high))
-    return find_rest_index(style, degree, steps, key, register, place)
+    share = 1.0 if context.closing else find_section_share(place, 1.0)
+    return find_rest_index(style, degree, steps, key, register, share)

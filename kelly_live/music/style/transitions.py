@@ -193,11 +193,12 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
         find_rest_index(
-            style, 0 if place.closed else questions[(n // 2 + form) % len(questions)], steps, key, register, place
+            style, 0 if place.closed else questions[(n // 2 + form) % len(questions)], steps, key, register,
+            find_section_share(place, 1.0),
         )
         for form in range(_TYPICAL_FORMS) for n, place in enumerate(places)
     ])  # fmt: skip
-    tonic_step = find_rest_index(style, 0, steps, key, register, places[-1])
+    tonic_step = find_rest_index(style, 0, steps, key, register, 1.0)
     bars = _place_typical_onsets(replace(style, metres=() if settings.metre is None else (settings.metre,)), settings)
     moves = np.array([[len(bar) for bar in phrase] for phrase in bars])
     lengths = np.zeros((*moves.shape, moves.max()))
@@ -340,9 +341,9 @@ def find_question_degrees(style: CultureStyle, size: int) -> list[int]:
 
 
 def find_rest_index(
-    style: CultureStyle, degree: int, steps: tuple[int, ...], key: Key, register: Register, place: Place
+    style: CultureStyle, degree: int, steps: tuple[int, ...], key: Key, register: Register, share: float
 ) -> int:
-    """Return the index in `steps` of a degree, nearest to where melodies are at the end of a phrase in the form."""
-    height = compute_height(style.habits, key, register, find_section_share(place, 1.0))
+    """Return the index in `steps` of a degree, nearest to where melodies are at a share (0-1) of a section."""
+    height = compute_height(style.habits, key, register, share)
     places = [i for i, step in enumerate(steps) if step % key.size == degree]
     return min(places or range(len(steps)), key=lambda i: abs(key.cents(steps[i]) - height))
