@@ -307,3 +307,18 @@ def write_wav(path: Path, samples: Audio, sample_rate: int = SAMPLE_RATE) -> Non
         file.setframerate(sample_rate)
         file.writeframes(pcm.tobytes())
     write_atomically(path, buffer.getvalue())
+
+
+def write_mp3(path: Path, samples: Audio, sample_rate: int = SAMPLE_RATE) -> None:
+    """Write `[channels, n]` in [-1, 1] as MP3, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    import soundfile
+
+    from kelly_live.core.atomic_write import write_atomically
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(samples.T, -1.0, 1.0), sample_rate, format="MP3")
+    write_atomically(path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""`kelly-live gallery`: a minute of each quadrant of the emotion plane, solo and with the band."""
+"""`kelly-live gallery`: two minutes of each emotion and one of each tradition, to hear and to see."""
 
 from __future__ import annotations
 
@@ -18,26 +18,33 @@ from kelly_live.engine.options.click_options import (
 
 @click.command(cls=CheckedCommand)
 @click.argument("folder", type=OUTPUT_FOLDER)
-@click.option("--sheet", type=OUTPUT_FILE, help="Also draw one picture of all eight, as a PNG.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this emotion, tradition, `emotions` or `traditions`.")
+@click.option("--sheet", type=OUTPUT_FILE, help="Also draw one picture of all pieces, as a PNG.")
 @seed_option("Same seed, same pieces.")
 @debug_option
-def command(folder: Path, sheet: Path | None, seed: int) -> None:
-    """Write eight pieces of about a minute to FOLDER, each as MIDI, WAV and picture.
+def command(folder: Path, only: tuple[str, ...], sheet: Path | None, seed: int) -> None:
+    """Write two minutes of each emotion, and one of each tradition, to FOLDER; open FOLDER/index.html to hear them.
 
-    They play the centre of each quadrant of the emotion plane (happy, tense, sad, calm), on solo piano and with the
-    band.
+    Each piece is a MIDI file, an MP3 and a piano roll, played by the preset `band`. All of them take three to five
+    minutes and 50 MB; `--only happy --only klezmer` takes two pieces.
     """
     from kelly_live.core.atomic_write import create_folder, write_atomically
     from kelly_live.engine.build import check_outputs
-    from kelly_live.engine.gallery import write_gallery
+    from kelly_live.engine.gallery import GalleryPiece, list_pieces, write_gallery
     from kelly_live.ui.rolls import draw_rolls
+    from kelly_live.ui.terminal import progress
 
+    names = list_pieces(only)
     create_folder(folder)
     check_outputs([sheet])
-    rolls = []
-    for path, roll in write_gallery(folder, seed=seed):
-        rolls.append(roll)
-        print_line(f"{roll.title}: {roll.caption} -> {path}, .wav, .png")
+    with progress(len(names), "playing") as bar:
+
+        def report(piece: GalleryPiece) -> None:
+            bar.advance()
+            print_line(f"{piece.name}: {piece.roll.caption}")
+
+        pieces = write_gallery(folder, names, seed=seed, report=report)
+    print_line(f"to hear and see them, open {folder / 'index.html'}")
     if sheet is not None:
-        write_atomically(sheet, draw_rolls(rolls, "A minute of each emotion, solo and with the band"))
+        write_atomically(sheet, draw_rolls([piece.roll for piece in pieces]))
         print_line(f"all of them -> {sheet}")

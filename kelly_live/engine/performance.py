@@ -84,6 +84,12 @@ class Performance:
 
         write_wav(Path(path), render(self.sounding_notes(), self._programs()), SAMPLE_RATE)
 
+    def write_mp3(self, path: Path | str) -> None:
+        """Write an MP3, played by the built-in synthesiser: a tenth of a WAV. Raises OutputError."""
+        from kelly_live.audio.synth import SAMPLE_RATE, render, write_mp3
+
+        write_mp3(Path(path), render(self.sounding_notes(), self._programs()), SAMPLE_RATE)
+
     def write_plot(self, path: Path | str) -> None:
         """Write a picture (PNG): the emotion over time above a piano roll. Raises OutputError."""
         from kelly_live.ui.plot import plot_session
