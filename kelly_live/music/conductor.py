@@ -436,10 +436,10 @@ class Conductor:
 
     def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """Move a note to where a player would put it: swung, then by an offset in seconds."""
+        role, per_bar = self._band.get_role(note.part), self._per_bar
         offset = compute_player_offset(
-            self._drummers, parameters, seed=self._seed, role=self._band.get_role(note.part), beat=note.onset_beats,
-            beats_per_bar=self._per_bar, key=note.pitch,
-        )  # fmt: skip
+            self._drummers, parameters, note, seed=self._seed, role=role, beats_per_bar=per_bar
+        )
         if parameters.style is not None:
             note = replace(note, onset_beats=swing_beat(note.onset_beats, parameters.style.swing_ratio))
         if offset == 0.0:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
 from kelly_live.core.resources import find_resource_file
-from kelly_live.core.values import Dynamics, MusicParameters
+from kelly_live.core.values import Dynamics, MusicParameters, NoteEvent
 from kelly_live.music.feel import (
     LARGEST_JITTER_SECONDS,
     LOUDEST_VELOCITY,
@@ -145,17 +145,17 @@ def compute_stroke_offset(drumming: Drumming, *, seed: int, beat: float, beats_p
 def compute_player_offset(
     drummers: Mapping[str, Drumming],
     parameters: MusicParameters,
+    note: NoteEvent,
     *,
     seed: int,
     role: str,
-    beat: float,
     beats_per_bar: int,
-    key: int,
 ) -> float:
-    """Compute how many seconds a player's note lies behind its beat: the drummer's by the tables, others' by the feel.
+    """Compute how many seconds a note lies behind its beat: a drummer's by the tables, another player's by the feel.
 
     It is never further ahead than `compute_earliest_offset`.
     """
+    beat, key = note.onset_beats, note.pitch
     if role != "percussion":
         return compute_onset_offset(parameters.timing, seed=seed, part=role, beat=beat, voice=key)
     drumming = drummers[find_groove(parameters.groove).drummers]
