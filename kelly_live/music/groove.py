@@ -9,7 +9,8 @@ Bass   R root, 5 fifth, 8 octave, 3 third, A a step into the next root, N the ne
        semitone above the root, W a walking tone, D a tone of a line that falls.
 Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest; P root and fifth, low.
 
-The levels of a part are patterns with the least density that each asks for; the last one that is reached is played.
+The levels of a part are patterns with the least density that each asks for; the last one that is reached is played. The
+chords take a restless feeling for more density, a light one for less (generators/builtin/chords.py).
 
 Sources of the patterns, all from memory: swing and bossa nova after Riley, "The Art of Bop Drumming" (1994), son
 after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Which feeling asks for which
@@ -124,8 +125,8 @@ PATTERNS: Mapping[str, Groove] = {
             },
             bass={4: ((0.0, ("R.R...R.R.R.....", "R.R...R...R...R.")), (0.6, ("R.R.R.R.R.R.R.R.",)),
                       (0.9, ("R.RRR.R.R.RRR.B.", "R.RRR.R.R.R.A.A.")), (1.3, ("R.RRR.RRR.RRR.BB", "R.RRR.RRR.RRA.A.")))},
-            chords={4: ((0.0, ("P.....P.P.......", "P.....P...P.....")), (0.6, ("P.P...P.P.P.....",)),
-                        (0.8, ("P.P...P.P.P...P.", "P.P...P...P.P.P.")), (1.2, ("P.P.P.P.P.P.P.P.", "P.PPP.P.P.P.P.P.")))},
+            chords={4: ((0.0, ("P.....P.P.......", "P.....P...P.....")), (0.75, ("P.P...P.P.P.....",)),
+                        (1.0, ("P.P...P.P.P...P.", "P.P...P...P.P.P.")), (1.5, ("P.P.P.P.P.P.P.P.", "P.PPP.P.P.P.P.P.")))},
             resolves=False,
             gate=0.8,
         ),
@@ -143,7 +144,7 @@ PATTERNS: Mapping[str, Groove] = {
                       (0.6, ("R.R.B.R.R.R.B.R.", "R.R.B.R.........", "R.R.B.R.R.R.B.R.", "R...............")),
                       (1.1, ("R.RRB.R.R.RRB.R.", "R.RRB.R.R.......", "R.RRB.R.R.RRB.R.", "R...............")))},
             chords={4: ((0.0, ("X...............", "................", "X.......3.......", "................")),
-                        (0.8, ("X.......xxxxxxxx", "x...............", "X.......3.3.3.3.", "................")))},
+                        (1.0, ("X.......xxxxxxxx", "x...............", "X.......3.3.3.3.", "................")))},
             resolves=False,
             gate=0.7,
             has_fills=False,
@@ -165,9 +166,9 @@ PATTERNS: Mapping[str, Groove] = {
                       (0.6, ("R..R............", "R.....8.........", "R..R..5.........", "............A.R.")),
                       (0.9, ("R..8....5.......", "R.....8.....A...", "R..R..8...5.....", "R...........A.8.")))},
             chords={4: ((0.0, ("X...............", "......X.........", "X.....X.........", "............X...")),
-                        (0.6, ("X..X............", "......X.........", "X..X..X.........", "............X...")),
-                        (0.9, ("X..X......3.2.1.", "......X.....0.3.", "X..X..X.........", "3.2.1.0.....X...")),
-                        (1.3, ("X..X..X...3.2.1.", "......X...3.0.3.", "X..X..X...X.....", "3.2.1.0.....X..X")))},
+                        (0.5, ("X..X............", "......X.........", "X..X..X.........", "............X...")),
+                        (0.75, ("X..X......3.2.1.", "......X.....0.3.", "X..X..X.........", "3.2.1.0.....X...")),
+                        (1.1, ("X..X..X...3.2.1.", "......X...3.0.3.", "X..X..X...X.....", "3.2.1.0.....X..X")))},
             gate=0.55,
             leaps=0.4,
             is_broken_off=True,
@@ -186,7 +187,7 @@ PATTERNS: Mapping[str, Groove] = {
                 )
             },
             bass={4: ((0.0, ("R.......5.......",)), (0.7, ("R...B...5...B...", "R...5...R...B.A.")))},
-            chords={4: ((0.0, ("....x.......x...",)), (0.7, ("....X...x...X...", "....X.......X.x.")))},
+            chords={4: ((0.0, ("....x.......x...",)), (0.85, ("....X...x...X...", "....X.......X.x.")))},
             resolves=False,
             gate=0.6,
             is_staccato=True,
@@ -218,7 +219,7 @@ PATTERNS: Mapping[str, Groove] = {
             },
             bass={4: ((0.0, ("R...R...R...5...",)), (0.6, ("R.8.R.8.R.8.5.A.", "R.8.R.8.5.8.A.A.")),
                       (1.3, ("R.88R.88R.885.A.", "R.88R.8.5.88A.A.")))},
-            chords={4: ((0.0, ("..x...x...x...x.",)), (0.9, ("..X..xX...X..xX.", "x.X..xX..xX...X.")))},
+            chords={4: ((0.0, ("..x...x...x...x.",)), (0.7, ("..X..xX...X..xX.", "x.X..xX..xX...X.")))},
             gate=0.85,
         ),
         Groove(

@@ -24,7 +24,7 @@ _FIGURE_PACE = {"sustained": 0.85}
 # Bitter music is accompanied restlessly and glad music lightly, as people do it: under the melody EMOPIA's pianists
 # play 4.7 times a second in Q2 and 3.8 in Q1 (train, n 187 and 169, SE .1), ours 4.2 and 4.5 without this. (Gabrielsson
 # & Lindström 2010, from memory: rough, complex rhythm for unease and anger, flowing for joy.)
-_UNREST = 0.4  # log of the pace, for an unrest of 1
+_UNREST = 0.4  # log of the pace, or of the density that chooses a pattern, for an unrest of 1
 _ENERGY_PACE = 0.25  # log of the pace, where the form is at its highest
 _FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
 _RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, less for each 1 of density, at least
@@ -174,9 +174,11 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     changes = {position for position in changes if 0.0 <= position < per_bar}
     if context.closing:
         return [Attack(position, (0, 1, 2, 3)) for position in sorted(changes)]
+    restless = math.exp(_UNREST * parameters.unrest)
     levels = find_groove(parameters.groove).chords.get(per_bar)
     if levels is not None:
-        return _read_pattern(choose_level(levels, density, context.bar_in_phrase(bar)) or "", context, changes)
+        pattern = choose_level(levels, restless * density, context.bar_in_phrase(bar))
+        return _read_pattern(pattern or "", context, changes)
     place = context.phrase.place
     form = place.repeat  # a section that returns is accompanied otherwise
     rng = rng_for(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
@@ -185,7 +187,7 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     struck_places = set(ranks[: count_notes(_NOTES_PER_BEAT * density * beats, 0)])
     slope = density**1.5
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
-    pace *= math.exp(_UNREST * parameters.unrest + _ENERGY_PACE * compute_energy(context.phrase))
+    pace *= restless * math.exp(_ENERGY_PACE * compute_energy(context.phrase))
     if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
         draw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
         pace *= draw.choice(_MORE_OR_FEWER)
