@@ -210,6 +210,7 @@ def create_conductor(
         tonic=piece.tonic,
         beats_per_bar=piece.metre,
         form=piece.form,
+        sheet=piece.chords,
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,

@@ -11,7 +11,7 @@ from kelly_live.engine.options.commands import DEFAULT_BARS, NO_PROFILE, Compose
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.override import OverrideOptions
-from kelly_live.engine.options.piece import FixedKey, PieceOptions, parse_metre
+from kelly_live.engine.options.piece import FixedKey, PieceOptions, parse_metre, parse_sheet
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import EmotionOverride
@@ -34,6 +34,7 @@ def compose(
     metre: str | None = None,
     style: str | None = None,
     form: str | None = None,
+    chords: str | None = None,
     preset: str | None = None,
     culture: str | None = None,
     culture_strength: float = 1.0,
@@ -44,7 +45,8 @@ def compose(
     The same arguments give the same notes. `morph_to` is reached after `morph_bars`. `preset`: who plays, by default
     the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
     `key` ("Ebm", "D dorian"), `tempo` (BPM), `metre` ("3/4"), `style` (one of GROOVES, or "plain") and `form` ("song",
-    "aaba", "aabb", "blues", "theme", "montuno", "arc"): fixed by hand, where they are given. Raises KellyError.
+    "aaba", "aabb", "blues", "theme", "montuno", "arc") and `chords` (a sheet such as "| Am | F | C G |", or a file):
+    fixed by hand, where they are given. Raises KellyError.
     """
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.composition import compose_piece
@@ -59,6 +61,7 @@ def compose(
             None if metre is None else parse_metre(metre),
             style,
             form,
+            None if chords is None else parse_sheet(chords),
         ),
         bars=bars,
         seed=seed,

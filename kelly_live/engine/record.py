@@ -73,6 +73,7 @@ def start_recorder(
         slice_beats=conductor.slice_beats,
         beats_per_bar=options.piece.metre,
         form=options.piece.form,
+        chords=None if options.piece.chords is None else str(options.piece.chords),
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

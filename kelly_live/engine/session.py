@@ -39,7 +39,8 @@ from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
 from kelly_live.core.wording import plural
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
-from kelly_live.music.conductor import Conductor, ConductorStatus
+from kelly_live.music.conductor import Conductor
+from kelly_live.music.conductor_status import ConductorStatus
 
 MAX_BACKLOG_SECONDS = 1.0
 STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden returns to the opening state

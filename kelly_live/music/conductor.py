@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kelly_live.core.commands import Notes, Pause, Signature, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
@@ -16,8 +16,10 @@ from kelly_live.core.protocols import NoteSink
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import Metre, MusicParameters, NoteEvent, TempoRange
-from kelly_live.music.band import Band, MutedPlayer, Slot
+from kelly_live.music.band import Band, Slot
 from kelly_live.music.chord_following import ChordFollower
+from kelly_live.music.chord_sheet import ChordSheet
+from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
 from kelly_live.music.drumming import compute_player_offset, load_drumming
 from kelly_live.music.feel import compute_earliest_offset
@@ -45,40 +47,14 @@ _FINEST_BEATS = 1 / 64
 _START_TOLERANCE_SECONDS = 0.15
 
 
-@dataclass(frozen=True, slots=True)
-class ConductorStatus:
-    """Where the music is, as of the last `advance`: `beat`, in `bar` (from 0), and what sounds there.
-
-    `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
-    stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording.
-    """
-
-    beat: float
-    bar: int
-    bpm: float
-    mode: str
-    chord: str
-    tonic: str
-    muted: tuple[MutedPlayer, ...]
-    skipped_beats: float
-    beats_per_bar: int = 4
-    synchronized: tuple[str, ...] = ()
-    plan: tuple[tuple[float, str], ...] = ()
-
-    @property
-    def bars(self) -> float:
-        """The number of bars that have gone by, with the part of the present one."""
-        return self.beat / self.beats_per_bar
-
-
 class Conductor:
     """Steps the band through time.
 
     Call `start`, then `advance` often, then `finish`; or `play_through` to render. Parameters are not played as they
     come in, but smoothed (`music/smoothing.py`), each at its musical place. Bars have `beats_per_bar` beats; without it
     the style's metre decides, and 4 where there is none. With `length_bars` the last of that many bars is the closing
-    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py). Raises ConfigError for a value outside its
-    range.
+    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py); a `sheet` gives the chords. Raises
+    ConfigError for a value outside its range.
     """
 
     def __init__(
@@ -93,6 +69,7 @@ class Conductor:
         slice_beats: float = SLICE_BEATS,
         length_bars: int | None = None,
         form: str | None = None,
+        sheet: ChordSheet | None = None,
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
@@ -109,7 +86,7 @@ class Conductor:
         self._seed = seed
         self._drummers = load_drumming()
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
-        self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form)
+        self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet)
         self._chord_follower = ChordFollower()
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kelly_live.core.sync_state import KeyEstimate
 from kelly_live.core.values import RHYTHMS, MusicParameters
+from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.form_plan import FormPlan, Slot
 from kelly_live.music.forms import choose_form
 from kelly_live.music.groove import find_groove
@@ -19,12 +20,22 @@ _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 class PhrasePlanner:
     """Plans phrases, and holds the one in force.
 
-    `tonic` is the band's own. `form` is one of FORM_NAMES; None: that of the groove that the session begins with. With
-    `length_bars` the last bar is the closing one. Raises ConfigError. Thread: the conductor's.
+    `tonic` is the band's own. The chords are those of a `sheet`, if there is one. `form` is one of FORM_NAMES; None:
+    that of the groove that the session begins with. With `length_bars` the last bar is the closing one. Raises
+    ConfigError. Thread: the conductor's.
     """
 
-    def __init__(self, *, seed: int, tonic: int, length_bars: int | None, form: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        tonic: int,
+        length_bars: int | None,
+        form: str | None = None,
+        sheet: ChordSheet | None = None,
+    ) -> None:
         self._seed = seed
+        self._sheet = sheet
         self._form_name = form
         self._form = FormPlan(form or choose_form("", length_bars=length_bars), seed=seed, length_bars=length_bars)
         self._tonic = tonic
@@ -149,7 +160,7 @@ class PhrasePlanner:
         return RHYTHMS[-1]
 
     def _plan(self, slot: Slot, key: Key, parameters: MusicParameters) -> Phrase:
-        return plan_phrase(
+        phrase = plan_phrase(
             self._seed,
             slot.number,
             key,
@@ -164,6 +175,7 @@ class PhrasePlanner:
             modes=None if self.is_synchronized else parameters.modes,
             groove=find_groove(self._groove),
         )
+        return phrase if self._sheet is None else self._sheet.apply(phrase)
 
     def _choose_key(self, parameters: MusicParameters, slot: Slot) -> Key:
         """Choose the key of a phrase.

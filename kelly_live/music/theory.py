@@ -188,9 +188,17 @@ def build_chord(key: Key, degree: int, *, seventh: bool = False, fifth: bool = T
     return Chord(key, degrees, _chord_name(key, stack, seventh=seventh, fifth=fifth))
 
 
-@lru_cache(maxsize=1024)
 def fit_chord(key: Key, root: int, quality: str) -> Chord | None:
-    """Fit a major or minor triad on any `root` (0-11) into a key of seven tones; None where it does not fit.
+    """Fit a major or minor triad on any `root` (0-11) into a key of seven tones; None where it does not fit."""
+    spelling = spell_key(key)
+    own_degrees = [degree for degree, pitch_class in enumerate(key.pitch_classes) if pitch_class == root]
+    name = (spelling[own_degrees[0]] if own_degrees else NOTE_NAMES[root]) + ("m" if quality == "minor" else "")
+    return fit_tones(key, root, (0, 4 if quality == "major" else 3, 7), name)
+
+
+@lru_cache(maxsize=1024)
+def fit_tones(key: Key, root: int, tones: tuple[int, ...], name: str) -> Chord | None:
+    """Fit tones, in semitones above a `root` (0-11), into a key of seven tones; None where they do not fit.
 
     Tones that the scale lacks take the place of a neighbour a semitone away, but never of the tonic. Other tones stay,
     so that steps keep their meaning.
@@ -198,9 +206,9 @@ def fit_chord(key: Key, root: int, quality: str) -> Chord | None:
     semitones = [round(cents / 100.0) for cents in key.scale.degrees_cents]
     if len(semitones) != 7 or any(100.0 * s != c for s, c in zip(semitones, key.scale.degrees_cents, strict=True)):
         return None
-    tones = [(root - key.tonic + above) % 12 for above in (0, 4 if quality == "major" else 3, 7)]
-    degrees = {tone: semitones.index(tone) for tone in tones if tone in semitones}
-    for tone in tones:
+    above_tonic = [(root - key.tonic + tone) % 12 for tone in tones]
+    degrees = {tone: semitones.index(tone) for tone in above_tonic if tone in semitones}
+    for tone in above_tonic:
         if tone in degrees:
             continue
         nearby_degrees = [d for d in range(1, 7) if abs(semitones[d] - tone) == 1 and d not in degrees.values()]
@@ -210,12 +218,9 @@ def fit_chord(key: Key, root: int, quality: str) -> Chord | None:
         semitones[nearby_degrees[-1]] = tone
     if semitones != sorted(set(semitones)):
         return None
-    spelling = spell_key(key)
-    own_degrees = [d for d, pitch_class in enumerate(key.pitch_classes) if pitch_class == root]
-    name = (spelling[own_degrees[0]] if own_degrees else NOTE_NAMES[root]) + ("m" if quality == "minor" else "")
     scale = Scale(f"{key.scale.name} for {name}", tuple(100.0 * semitone for semitone in semitones))
     fits = scale.degrees_cents == key.scale.degrees_cents
-    return Chord(key if fits else Key(key.tonic, scale), tuple(degrees[tone] for tone in tones), name)
+    return Chord(key if fits else Key(key.tonic, scale), tuple(degrees[tone] for tone in above_tonic), name)
 
 
 _TRIADS = {(4, 7): "", (3, 7): "m", (3, 6): "dim", (4, 8): "aug", (5, 7): "sus4", (2, 7): "sus2"}

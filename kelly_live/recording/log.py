@@ -21,6 +21,7 @@ from kelly_live.core.commands import DEFAULT_TUNING, Notes, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlChange, EmotionState, MusicParameters
+from kelly_live.music.chord_sheet import MAX_SHEET_CHARACTERS
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 
 FORMAT = 2
@@ -64,8 +65,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the
     generators beside every preset, `settings` of players as typed. `live`: it was played against the clock.
-    `beats_per_bar` and `form`: fixed by hand; None: the tradition's (or 4), and the groove's. `options`: the command
-    line's other choices, to be read.
+    `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the groove's, and the
+    band's own. `options`: the command line's other choices, to be read.
     """
 
     version: Text
@@ -82,6 +83,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     slice_beats: Annotated[float, Meta(ge=MIN_SLICE_BEATS, le=1.0)] = SLICE_BEATS
     beats_per_bar: Annotated[int, Meta(ge=1, le=MAX_BAR_BEATS)] | None = None
     form: Text | None = None
+    chords: Annotated[str, Meta(max_length=MAX_SHEET_CHARACTERS)] | None = None
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None

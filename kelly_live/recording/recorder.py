@@ -29,7 +29,8 @@ from kelly_live.core.timebase import Clock
 from kelly_live.core.values import MusicParameters
 from kelly_live.core.wording import plural
 from kelly_live.music.band import MutedPlayer, Slot
-from kelly_live.music.conductor import Conductor, ConductorStatus
+from kelly_live.music.conductor import Conductor
+from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.recording.log import (
     MAX_TEXT,
     ActionRecord,

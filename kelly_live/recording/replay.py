@@ -9,6 +9,7 @@ from kelly_live.core.commands import Controls, Notes
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
+from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
     ChecksumRecord,
@@ -75,6 +76,7 @@ class _Replay:
                 tonic=header.tonic,
                 beats_per_bar=header.beats_per_bar,
                 form=header.form,
+                sheet=None if header.chords is None else ChordSheet.parse(header.chords),
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )

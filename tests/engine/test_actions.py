@@ -9,7 +9,7 @@ from kelly_live.core.emotion_space import create_state
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, Reading, SchedulerHealth
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.engine.session import Snapshot
-from kelly_live.music.conductor import ConductorStatus
+from kelly_live.music.conductor_status import ConductorStatus
 from tests.fakes import parameters
 
 SHOWN = create_state(0.2, -0.3, 0.1)

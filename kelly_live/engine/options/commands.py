@@ -82,10 +82,11 @@ def _profile_option() -> str | None:
 
 
 def _check_followed(piece: PieceOptions, follow: tuple[str, ...]) -> None:
-    """Refuse a tempo or key that is both fixed and followed. Raises ConfigError."""
-    for name, value in (("tempo", piece.tempo), ("key", piece.key)):
+    """Refuse a tempo, key or chords that are both fixed and followed. Raises ConfigError."""
+    fixed = (("tempo", "tempo", piece.tempo), ("key", "key", piece.key))
+    for option_name, name, value in (*fixed, ("chords", "chords", piece.chords), ("chords", "key", piece.chords)):
         if name in follow and value is not None:
-            raise ConfigError(f"--{name} fixes what --follow {name} would follow; give one of them")
+            raise ConfigError(f"--{option_name} fixes what --follow {name} would follow; give one of them")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
 from kelly_live.core.pitch_names import parse_pitch_class
 from kelly_live.core.values import GROOVES, MODES
+from kelly_live.core.wording import quote_error
 from kelly_live.engine.options.metadata import check_options, option
 from kelly_live.mapping.constraints import Constraints
+from kelly_live.music.chord_sheet import MAX_SHEET_CHARACTERS, ChordSheet
 from kelly_live.music.forms import FORM_NAMES
 from kelly_live.music.theory import NOTE_NAMES
 
 PLAIN_STYLE = "plain"
+_LONGEST_PATH = 4_096
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 30.0, 240.0
 MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12
 _KEY_RULE = "write a tonic and, if it is to stay, a mode: C, F#, Ebm, A minor, D dorian"
@@ -57,9 +61,24 @@ def parse_metre(text: str) -> int:
     return beats
 
 
+def parse_sheet(text: str) -> ChordSheet:
+    """Read a chord sheet: the text itself, or the file that it names. Raises ConfigError."""
+    path = Path(text.strip())
+    if "|" not in text and len(text) < _LONGEST_PATH and (path.suffix or path.exists()):
+        try:
+            with path.open(encoding="utf-8") as file:
+                text = file.read(MAX_SHEET_CHARACTERS + 1)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read the chord sheet {quote_value(text)} ({quote_error(error)}); name a text file, "
+                "or write | Am | F | C G |"
+            ) from error
+    return ChordSheet.parse(text)
+
+
 @dataclass(frozen=True, slots=True)
 class PieceOptions:
-    """Key, tempo (BPM), beats a bar, groove (one of GROOVES, or "plain") and form (one of FORM_NAMES).
+    """Key, tempo (BPM), beats a bar, groove (one of GROOVES, or "plain"), form (one of FORM_NAMES) and chords.
 
     None: as the emotion, the tradition and the seed say. Raises ConfigError.
     """
@@ -100,15 +119,30 @@ class PieceOptions:
         help="Which sections follow each other (`open` has no end).",
     )
 
+    chords: ChordSheet | None = option(
+        "--chords",
+        metavar="SHEET",
+        parse=parse_sheet,
+        default_note="the band's own",
+        help="Play these chords, round after round: a text such as '| Am | F | C G |', or a file of it or in ChordPro.",
+    )
+
     def __post_init__(self) -> None:
         check_options(self)
 
     @property
+    def fixed_key(self) -> FixedKey | None:
+        """The key that was given, else that of the chords; None: the seed's and the emotion's."""
+        if self.key is None and self.chords is not None:
+            return FixedKey(*self.chords.find_key())
+        return self.key
+
+    @property
     def tonic(self) -> int | None:
         """The pitch class of the tonic, 0-11; None: the seed's."""
-        return None if self.key is None else self.key.tonic
+        return None if self.fixed_key is None else self.fixed_key.tonic
 
     def build_constraints(self) -> Constraints:
         """Build what holds the mapper's parameters."""
         groove = self.style if self.style != PLAIN_STYLE else ""
-        return Constraints(None if self.key is None else self.key.mode, self.tempo, groove)
+        return Constraints(None if self.fixed_key is None else self.fixed_key.mode, self.tempo, groove)

@@ -26,6 +26,7 @@ RULES = (
     Rule("--morph-bars", needs=("--morph-to",)),
     Rule("--culture-strength", needs=("--culture",)),
     Rule("--cc-channel", needs=("--cc",)),
+    Rule("--chords", excludes=("--culture",)),
     Rule("--play-in-range", needs=("--play-in",)),
     Rule("--from", excludes=("--audio-in",)),
     Rule("--sheet", excludes=("--listen", "--json")),

@@ -1,0 +1,176 @@
+"""A chord sheet that leads the harmony: bars of chords, as musicians write them.
+
+Two ways of writing are read: bars (`| Am | F | C G |`, also ChordPro's grids), and ChordPro's chords in square brackets
+between words, a bar each. `%` repeats the bar before, `.` or `/` the chord before; `N.C.` is no chord: the key's tonic.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.pitch_names import parse_pitch_class
+from kelly_live.music.harmony import ChordSpan, Phrase, create_tonic_chord
+from kelly_live.music.theory import MODE_SEMITONES, NOTE_NAMES, Chord, Key, fit_tones
+
+_MOST_BARS, _MOST_CHORDS = 512, 8
+MAX_SHEET_CHARACTERS = 50_000
+_CHORD = re.compile(r"([A-G])([#b♯♭]?)([^/\s]*)(?:/([A-G][#b♯♭]?))?")
+_SIGNS = str.maketrans("♯♭", "#b")
+# Semitones above the root, by what is written behind it; longer spellings of the same are brought to these first.
+_QUALITIES = {
+    "": (0, 4, 7), "m": (0, 3, 7), "5": (0, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "sus4": (0, 5, 7),
+    "sus2": (0, 2, 7), "11": (0, 4, 7, 10), "13": (0, 4, 7, 10), "m11": (0, 3, 7, 10), "m13": (0, 3, 7, 10),
+    "6": (0, 4, 7, 9), "m6": (0, 3, 7, 9), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "m7": (0, 3, 7, 10),
+    "mmaj7": (0, 3, 7, 11), "m7b5": (0, 3, 6, 10), "dim7": (0, 3, 6, 9), "7sus4": (0, 5, 7, 10), "add9": (0, 4, 7, 2),
+    "9": (0, 4, 7, 10), "m9": (0, 3, 7, 10), "maj9": (0, 4, 7, 11),
+}  # fmt: skip
+_SPELLINGS = (
+    ("ø7", "m7b5"), ("ø", "m7b5"), ("°7", "dim7"), ("°", "dim"), ("o7", "dim7"), ("Δ7", "maj7"), ("Δ", "maj7"),
+    ("minor", "m"), ("min", "m"), ("mi", "m"), ("-", "m"), ("major", "maj"), ("M", "maj"), ("+", "aug"),
+    ("mmaj7", "mmaj7"), ("m(maj7)", "mmaj7"), ("sus", "sus4"),
+)  # fmt: skip
+_NO_CHORD = ("N.C.", "NC", "N")
+
+
+@dataclass(frozen=True, slots=True)
+class ChordSymbol:
+    """A chord as it is written: its root 0-11 (None: no chord), the semitones of its tones above it, and its text."""
+
+    root: int | None
+    tones: tuple[int, ...]
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> ChordSymbol:
+        """Read such as `Am`, `F#m7b5`, `Bbmaj7` or `C/E`, whose bass is left to the band. Raises ConfigError."""
+        if text in _NO_CHORD:
+            return cls(None, (), "N.C.")
+        match = _CHORD.fullmatch(text)
+        quality = None if match is None else _read_quality(match.group(3))
+        if match is None or quality is None:
+            raise ConfigError(f"{text[:20]!r} is no chord that is known; write such as Am, F#m7, Bbmaj7, Gsus4 or C/E")
+        letter, sign = match.group(1), match.group(2).translate(_SIGNS)
+        return cls(parse_pitch_class(letter + sign), _QUALITIES[quality], text)
+
+    def fit(self, key: Key) -> Chord:
+        """Return it as a chord of a key; of tones that do not fit, the last ones are left out."""
+        if self.root is None:
+            return create_tonic_chord(key)
+        for count in range(len(self.tones), 0, -1):
+            chord = fit_tones(key, self.root, self.tones[:count], self.text)
+            if chord is not None:
+                return chord
+        return create_tonic_chord(key)  # in a scale that has no such root
+
+
+@dataclass(frozen=True, slots=True)
+class ChordSheet:
+    """Bars of chords, played round after round. Each bar has one or more, of equal length."""
+
+    bars: tuple[tuple[ChordSymbol, ...], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> ChordSheet:
+        """Read a sheet.
+
+        Raises ConfigError that names what is no chord, or if there are none, or too many.
+        """
+        if len(text) > MAX_SHEET_CHARACTERS:
+            raise ConfigError(f"the chord sheet has over {MAX_SHEET_CHARACTERS} characters; give one song")
+        texts = _list_bars(text)
+        if not 1 <= len(texts) <= _MOST_BARS:
+            raise ConfigError(
+                f"the chord sheet has {len(texts)} bars; it must have 1 to {_MOST_BARS}: write | Am | F | C G |"
+            )
+        bars = list[tuple[ChordSymbol, ...]]()
+        for names in texts:
+            if len(names) > _MOST_CHORDS:
+                raise ConfigError(f"bar {len(bars) + 1} has {len(names)} chords; at most {_MOST_CHORDS} fit")
+            if names == ["%"] and bars:
+                bars.append(bars[-1])
+                continue
+            chords = list[ChordSymbol]()
+            for name in names:
+                if name in (".", "/") and (chords or bars):
+                    chords.append(chords[-1] if chords else bars[-1][-1])
+                else:
+                    chords.append(ChordSymbol.parse(name))
+            bars.append(tuple(chords))
+        return cls(tuple(bars))
+
+    def __str__(self) -> str:
+        return f"| {' | '.join(' '.join(chord.text for chord in bar) for bar in self.bars)} |"
+
+    def find_key(self) -> tuple[int, str]:
+        """Find the tonic 0-11 and mode (ionian or aeolian) whose scale and tonic triad fit best."""
+
+        def fit(tonic: int, mode: str) -> float:
+            scale = {(tonic + semitone) % 12 for semitone in MODE_SEMITONES[mode]}
+            third = 4 if mode == "ionian" else 3
+            score = 0.0
+            for bar in self.bars:
+                for chord in bar:
+                    if chord.root is None:
+                        continue
+                    classes = [(chord.root + tone) % 12 for tone in chord.tones]
+                    score += sum(1.0 if pitch_class in scale else -1.5 for pitch_class in classes) / len(bar)
+                    leads = chord.root == (tonic + 7) % 12 and 4 in chord.tones  # the dominant of minor is major
+                    score += (1.5 if leads and mode == "aeolian" else 0.0) / len(bar)
+                    score += (1.0 if chord.root == tonic and third in chord.tones else 0.0) / len(bar)
+            for chord in (self.bars[0][0], self.bars[-1][-1]):
+                score += 2.0 * (chord.root == tonic and third in chord.tones)
+            return score
+
+        return max(((tonic, mode) for mode in ("ionian", "aeolian") for tonic in range(12)), key=lambda key: fit(*key))
+
+    def apply(self, phrase: Phrase) -> Phrase:
+        """Return a phrase with the sheet's chords for its bars."""
+        spans = list[ChordSpan]()
+        for bar in range(phrase.start_bar, phrase.start_bar + phrase.bars):
+            chords = self.bars[bar % len(self.bars)]
+            length = phrase.beats_per_bar / len(chords)
+            for number, symbol in enumerate(chords):
+                start = bar * phrase.beats_per_bar + number * length
+                chord = symbol.fit(phrase.key)
+                if spans and spans[-1].chord == chord:
+                    spans[-1] = replace(spans[-1], end_beat=start + length)
+                else:
+                    spans.append(ChordSpan(start, start + length, chord))
+        return replace(phrase, spans=tuple(spans))
+
+
+def spell_chord(root: int, quality: str) -> str:
+    """Return a triad as a sheet has it."""
+    return NOTE_NAMES[root] + ("m" if quality == "minor" else "")
+
+
+def _read_quality(text: str) -> str | None:
+    """Return the key of _QUALITIES that is meant; extensions beyond it are left out."""
+    for spelling, quality in _SPELLINGS:
+        if text.startswith(spelling):
+            text = quality + text[len(spelling) :]
+            break
+    text = text.replace("(", "").replace(")", "").replace(" ", "")
+    if text in _QUALITIES:
+        return text
+    if text == "maj":
+        return ""
+    shortened = max((name for name in _QUALITIES if name and text.startswith(name)), key=len, default=None)
+    rest = text[len(shortened) :] if shortened else text
+    return shortened if shortened and re.fullmatch(r"(?:[#b]?\d+|add\d+|sus\d?|alt|omit\d+)*", rest) else None
+
+
+def _list_bars(text: str) -> list[list[str]]:
+    """Return the names in each bar."""
+    lines = [line.split("#", 1)[0] if line.lstrip().startswith("#") else line for line in text.splitlines()]
+    lines = [re.sub(r"\{[^}]*\}", " ", line) for line in lines]  # ChordPro's directives
+    if any("|" in line for line in lines):
+        joined = " ".join(re.sub(r"\|[:|]*\]?|:?\|+", "|", line) for line in lines if "|" in line)
+        bars = [bar.replace(":", " ").split() for bar in joined.split("|")]
+        return [bar for bar in bars if bar]
+    bracketed = [name for line in lines for name in re.findall(r"\[([^\]]*)\]", line)]
+    if bracketed:
+        return [[name.strip()] for name in bracketed if name.strip()]
+    return [[name] for line in lines for name in line.split()]

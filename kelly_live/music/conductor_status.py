@@ -1,0 +1,33 @@
+"""What the conductor tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kelly_live.music.band import MutedPlayer
+
+
+@dataclass(frozen=True, slots=True)
+class ConductorStatus:
+    """Where the music is, as of the last `advance`: `beat`, in `bar` (from 0), and what sounds there.
+
+    `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
+    stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording.
+    """
+
+    beat: float
+    bar: int
+    bpm: float
+    mode: str
+    chord: str
+    tonic: str
+    muted: tuple[MutedPlayer, ...]
+    skipped_beats: float
+    beats_per_bar: int = 4
+    synchronized: tuple[str, ...] = ()
+    plan: tuple[tuple[float, str], ...] = ()
+
+    @property
+    def bars(self) -> float:
+        """The number of bars that have gone by, with the part of the present one."""
+        return self.beat / self.beats_per_bar

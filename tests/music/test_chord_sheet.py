@@ -1,0 +1,107 @@
+"""Chord sheets: given this text, these chords in these bars."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kelly_live
+from kelly_live.core.errors import ConfigError
+from kelly_live.music.chord_sheet import ChordSheet, ChordSymbol
+from kelly_live.music.harmony import plan_phrase
+from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
+
+
+@pytest.mark.parametrize(
+    ("text", "sheet"),
+    [
+        ("| Am | F | C G |", "| Am | F | C G |"),
+        ("Am F C G", "| Am | F | C | G |"),
+        ("|: Dm7 . G7 / :| % |\nCmaj7 ||", "| Dm7 Dm7 G7 G7 | Dm7 Dm7 G7 G7 | Cmaj7 |"),
+        ("{title: A song}\n# a comment\n[C]Words and [Am7]words\nmore [F]words", "| C | Am7 | F |"),
+        ("{start_of_grid}\n| Bb . . . | F/A . Gm . |\n{end_of_grid}", "| Bb Bb Bb Bb | F/A F/A Gm Gm |"),
+        ("| N.C. | F#ø7 | B°7 | Ebsus |", "| N.C. | F#ø7 | B°7 | Ebsus |"),
+    ],
+)
+def test_what_musicians_write_is_read(text: str, sheet: str) -> None:
+    assert str(ChordSheet.parse(text)) == sheet
+    assert str(ChordSheet.parse(sheet)) == sheet
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "tones"),
+    [
+        ("C", 0, (0, 4, 7)),
+        ("F#m", 6, (0, 3, 7)),
+        ("B♭maj7", 10, (0, 4, 7, 11)),
+        ("EbM7", 3, (0, 4, 7, 11)),
+        ("G7b9", 7, (0, 4, 7, 10)),
+        ("G13", 7, (0, 4, 7, 10)),
+        ("Amin7", 9, (0, 3, 7, 10)),
+        ("A-7", 9, (0, 3, 7, 10)),
+        ("Bm7b5", 11, (0, 3, 6, 10)),
+        ("C+", 0, (0, 4, 8)),
+        ("D5", 2, (0, 7)),
+        ("C/E", 0, (0, 4, 7)),
+    ],
+)
+def test_a_chord_has_its_tones(text: str, root: int, tones: tuple[int, ...]) -> None:
+    chord = ChordSymbol.parse(text)
+    assert (chord.root, chord.tones) == (root, tones)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "| |", "| H |", "| Am | x |", "| Cfoo |", "a", "| C " * 600, "| C" + " C" * 9 + "|", "%"]
+)
+def test_what_is_no_sheet_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        ChordSheet.parse(text)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        sheet = ChordSheet.parse(text)
+    except ConfigError:
+        return
+    assert ChordSheet.parse(str(sheet)).bars == sheet.bars
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("| C | Am | F | G |", (0, "ionian")),
+        ("| Am | F | C | G |", (9, "aeolian")),
+        ("| Em | C | G | D |", (4, "aeolian")),
+        ("| Dm | Gm | A7 | Dm |", (2, "aeolian")),
+        ("| Eb | Bb | Cm | Ab |", (3, "ionian")),
+        ("| Dm7 | G7 | Cmaj7 | Cmaj7 |", (0, "ionian")),
+    ],
+)
+def test_the_key_is_that_of_the_chords(text: str, key: tuple[int, str]) -> None:
+    assert ChordSheet.parse(text).find_key() == key
+
+
+def test_a_phrase_has_the_sheet_s_chords_in_its_bars() -> None:
+    sheet = ChordSheet.parse("| Am | F | C G |")
+    key = Key(9, build_mode_scale("aeolian"))
+    phrase = sheet.apply(plan_phrase(1, 1, key, start_bar=4))
+    assert [(span.start_beat, span.end_beat, span.chord.name) for span in phrase.spans] == [
+        (16.0, 20.0, "F"),
+        (20.0, 22.0, "C"),
+        (22.0, 24.0, "G"),
+        (24.0, 28.0, "Am"),
+        (28.0, 32.0, "F"),
+    ]
+
+
+def test_the_band_plays_the_sheet() -> None:
+    performance = kelly_live.compose("happy", bars=9, seed=3, chords="| Eb | Cm7 | Ab | Bb7 |", tempo=100.0)
+    assert performance.tonic == "Eb"
+    expected = [{3, 7, 10}, {0, 3, 7, 10}, {8, 0, 3}, {10, 2, 5, 8}]
+    bass = [note for note in performance.notes if note.channel == 2]
+    for bar in range(8):
+        roots = [note.pitch % 12 for note in bass if abs(note.onset_beats - 4.0 * bar) < 0.15]
+        assert set(roots) <= expected[bar % 4], (bar, [NOTE_NAMES[root] for root in roots])
