@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins, guard_call
@@ -36,7 +35,7 @@ class LoadedBackends:
 
 def load_backends() -> list[LoadedBackends]:
     """Load what is used by default: the first row of alternatives that loads, then those of other packages."""
-    plugins = _find_plugins()
+    plugins = find_plugins(GROUP)
     backend_sets: list[LoadedBackends] = []
     for names in ALTERNATIVES:
         row = [_load(plugins[name]) for name in names if name in plugins]
@@ -72,18 +71,12 @@ def find_frame_accurate_backends() -> list[MidiBackend]:
     Raises:
         MidiError: There is none.
     """
-    plugins = _find_plugins()
+    plugins = find_plugins(GROUP)
     backend_sets = [_load(plugins[name]) for name in FRAME_ACCURATE if name in plugins]
     backends = [backend for one in backend_sets for backend in one.backends]
     if not backends:
         raise MidiError("--frame-accurate needs a running JACK server and libjack; start one, or leave it out")
     return backends
-
-
-@cache
-def _find_plugins() -> dict[str, Plugin]:
-    """What is installed does not change while the program runs."""
-    return find_plugins(GROUP)
 
 
 def _load(plugin: Plugin) -> LoadedBackends:

@@ -89,14 +89,12 @@ IN_GENERATE = {
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on the path, for packages; what it holds is forgotten afterwards."""
     monkeypatch.syspath_prepend(tmp_path)
-    backend_registry._find_plugins.cache_clear()
     threads = set(threading.enumerate())
     yield tmp_path
     sys.modules.pop("odd", None)
     for thread in set(threading.enumerate()) - threads:
         thread.join(timeout=30.0)
         assert not thread.is_alive(), f"{thread.name} still runs"
-    backend_registry._find_plugins.cache_clear()
 
 
 def write_package(folder: Path, source: str, target: str = "odd:Odd", group: str = GROUPS[0]) -> None:

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.plugins import Plugin
 from kelly_live.generators import registry
 from kelly_live.generators.descriptor import Descriptor
 
@@ -52,11 +53,12 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     ],
 )
 def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value: str, problem: str) -> None:
-    points = [
-        EntryPoint("broken", value, registry.GROUP),
-        EntryPoint("bass", "kelly_live.generators.builtin.bass:BassGenerator", registry.GROUP),
-    ]
-    monkeypatch.setattr("kelly_live.core.plugins.entry_points", lambda group: points)
+    targets = {"bass": "kelly_live.generators.builtin.bass:BassGenerator", "broken": value}
+    plugins = {
+        name: Plugin(name, target, "a-package", "1.0", EntryPoint(name, target, registry.GROUP))
+        for name, target in targets.items()
+    }
+    monkeypatch.setattr(registry, "find_plugins", lambda group: plugins)
     bass, broken = registry.load_generators()
     assert bass.generator is not None
     assert broken.generator is None

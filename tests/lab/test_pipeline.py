@@ -42,7 +42,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), folder / "front_end.safetensors")
     patch = pytest.MonkeyPatch()
-    patch.setattr(sources, "SOUND_COUNTS", {"fit": 7, "fold": 7, "val": 7})
+    patch.setattr(sources, "SOUND_COUNTS", {"fit": 2, "fold": 2, "val": 2})
     common = ["--data", str(folder / "data"), "--cache", str(folder / "cache")]
     runs = [
         ["emotion", *common, "--front-end", str(folder / "front_end.safetensors"), "--epochs", "6", "--cross", "2",

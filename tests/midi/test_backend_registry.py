@@ -56,7 +56,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
             name: Plugin(name, target, "a-package", "1.0", EntryPoint(name, target, GROUP))
             for name, target in targets.items()
         }
-        monkeypatch.setattr(backend_registry, "_find_plugins", lambda: plugins)
+        monkeypatch.setattr(backend_registry, "find_plugins", lambda group: plugins)
         monkeypatch.setattr(backend_registry, "_logged_problems", set())
 
     return register
