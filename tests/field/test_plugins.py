@@ -114,8 +114,9 @@ def compose(folder: Path) -> Result:
 def test_a_plug_in_that_does_not_load_is_named_and_the_band_plays(
     install: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
 ) -> None:
-    monkeypatch.setattr(plugins, "LOAD_SECONDS", 2.0)
-    monkeypatch.setattr(registry, "LOAD_SECONDS", 2.0)
+    if "did not end" in reason:  # the others load as slowly as a busy machine does
+        monkeypatch.setattr(plugins, "LOAD_SECONDS", 2.0)
+        monkeypatch.setattr(registry, "LOAD_SECONDS", 2.0)
     write_package(install, source)
     result = compose(install)
     assert result.exit_code == 0, result.output
