@@ -18,7 +18,7 @@ from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DEC
 from kelly_live.generators.sandbox import OFFLINE_SECONDS, DeadlineExceeded, SandboxedGenerator
 from kelly_live.generators.style_parts import StylePart, create_style_part
 from kelly_live.music.band import MutedPlayer, PlayerState
-from kelly_live.music.context import MusicContext
+from kelly_live.music.context import MelodySource, MusicContext
 from kelly_live.music.form import is_resting
 
 
@@ -74,9 +74,13 @@ class PlayerSlot:
 
 @dataclass(frozen=True, slots=True)
 class _Lineup:
-    """The slots of a band, the style's part for each, and the players that did not load."""
+    """The slots of a band, the style's part for each, and the players that did not load.
+
+    `melody` is the player whose tune the others hear, with its part.
+    """
 
     slots: tuple[PlayerSlot, ...]
+    melody: tuple[str, MelodySource] | None
     style_parts: Mapping[str, StylePart]
     unloaded_players: tuple[MutedPlayer, ...]
 
@@ -86,7 +90,11 @@ class _Lineup:
             player if isinstance(player, PlayerSlot) else PlayerSlot.from_generator(player) for player in players
         )
         parts = {slot.part: create_style_part(slot.generator.descriptor, slot.values) for slot in slots}
-        return cls(slots, {name: part for name, part in parts.items() if part is not None}, tuple(unloaded_players))
+        sources = ((slot.part, slot.generator) for slot in slots)
+        melody = next(((part, source) for part, source in sources if isinstance(source, MelodySource)), None)
+        return cls(
+            slots, melody, {name: part for name, part in parts.items() if part is not None}, tuple(unloaded_players)
+        )
 
 
 class GeneratorBand:
@@ -156,6 +164,8 @@ class GeneratorBand:
         if self._next and start_beat % context.beats_per_bar == 0.0:
             self._take_over(self._next.popleft())
         context, bar = self._keep_sounding(context), context.bar_at(start_beat)
+        if self._lineup.melody is not None and self._lineup.melody[0] not in self._muted:
+            context = replace(context, melody=self._lineup.melody[1])
         notes: list[NoteEvent] = []
         for slot in self.slots:
             role = slot.generator.descriptor.part

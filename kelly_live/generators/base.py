@@ -19,7 +19,9 @@ what another package's generator answers later is not played. The first call may
 model. Each overrun counts 1, each call in time takes OVERRUN_DECAY off again, and at MAX_OVERRUNS the player is muted.
 
 State: a generator may keep state, but the built-in ones keep none: they plan each bar from (seed, part, bar), so that
-short slices and long ones give the same notes. Randomness must come from `context.seed`.
+short slices and long ones give the same notes. `melody-neural` alone goes on from what it played, bar by bar. A player
+with a `list_bar` (`music/context.py`: MelodySource) is the band's tune: the others find it in `context.melody`, and the
+chords do not clash with it. Randomness must come from `context.seed`.
 
 Style: a generator is always called, unless its descriptor says `yields_to_style`, as the built-in players do. Where
 `parameters.style` has a part for the role of such a player (`style_parts.STYLE_PARTS`: melody, chords, pad, arpeggio,

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from kelly_live.core.values import MusicParameters
 from kelly_live.music.forms import PRESENTATION
 from kelly_live.music.harmony import ChordSpan, Phrase
 from kelly_live.music.theory import Chord, Key
+
+if TYPE_CHECKING:
+    from kelly_live.music.melody_line import MelodyNote
+
+
+@runtime_checkable
+class MelodySource(Protocol):
+    """A player whose tune the others hear, instead of the one that the seed alone decides (music/melody_line.py)."""
+
+    def list_bar(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Sequence[MelodyNote]:
+        """List the notes that start in a bar of the phrase, in order; the same whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +29,7 @@ class MusicContext:
 
     Beats count from the session's start. `rhythm` is the one of RHYTHMS that the whole band plays in this phrase, and
     `bpm` the tempo in force. `closing` marks the last bar of all. `trend` says whether the emotion builds up (to 1) or
-    calms down (to -1).
+    calms down (to -1). `melody` plays the tune, where that is a player with one of its own.
     """
 
     seed: int
@@ -24,6 +38,7 @@ class MusicContext:
     bpm: float
     closing: bool = False
     trend: float = 0.0
+    melody: MelodySource | None = field(default=None, compare=False)
 
     @property
     def key(self) -> Key:

@@ -93,7 +93,7 @@ def _build_phrase(parameters: MusicParameters, context: MusicContext) -> tuple[M
         length = _choose_length(parameters, context, line.shape, beat, after)
         note = line.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
         length *= groove.gate
-        notes.append(MelodyNote(beat, min(length, _limit_length(context, line.find_target(beat), step, beat)), note))
+        notes.append(MelodyNote(beat, min(length, limit_length(context, line.find_target(beat), step, beat)), note))
     return tuple(notes)
 
 
@@ -102,6 +102,8 @@ def list_melody(parameters: MusicParameters, context: MusicContext, bar: int) ->
     style, per_bar = parameters.style, context.beats_per_bar
     bars = [number for number in (bar - 1, bar) if number >= context.phrase.start_bar]
     if style is None or style.scale is None:
+        if context.melody is not None:
+            return tuple(note for number in bars for note in context.melody.list_bar(parameters, context, number))
         return tuple(note for number in bars for note in build_melody(parameters, context, number))
     key = create_melody_key(style, context)
     return tuple(
@@ -142,7 +144,7 @@ def _choose_length(
     return touch * min(gap, longest)
 
 
-def _limit_length(context: MusicContext, target: float, step: int, beat: float) -> float:
+def limit_length(context: MusicContext, target: float, step: int, beat: float) -> float:
     """Return how long a note may last: over a change of chord only where the next chord has it too.
 
     `target` is the beat whose chord the note belongs to.

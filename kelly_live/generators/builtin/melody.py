@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.melody_line import build_melody
+from kelly_live.music.melody_line import MelodyNote, build_melody
 
 
 class MelodyGenerator(BarPlayer):
@@ -25,10 +25,14 @@ class MelodyGenerator(BarPlayer):
         help="the tune: a motif that returns, varied, over an arc",
     )
 
+    def list_bar(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Sequence[MelodyNote]:
+        """List the tune's notes of a bar."""
+        return build_melody(parameters, context, bar)
+
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the notes of a bar."""
         shift = 12 * round(self.number("octave"))
-        for beat, length, note in build_melody(parameters, context, bar):
+        for beat, length, note in self.list_bar(parameters, context, bar):
             moved = note.pitch + shift
             yield NoteEvent(
                 onset_beats=beat,

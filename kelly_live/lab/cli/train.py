@@ -234,6 +234,30 @@ def drumming(corpora: Path, out: Path) -> None:
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
+@command.command("melody", cls=CheckedCommand)
+@click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Encoded songs, training state.")
+@click.option("--minutes", type=click.FloatRange(0.01), default=42.0, show_default=True, help="At most.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
+@debug_option
+@out_option("models/melody.safetensors")
+def melody(corpora: Path, cache: Path, minutes: float, resume: bool, seed: int, threads: int, out: Path) -> None:
+    """Train the melody transformer on POP909; print how likely it finds held-out melodies."""
+    import torch
+
+    from kelly_live.lab.training.melody import Settings, train_melody, write_melody
+    from kelly_live.lab.training.melody_data import load_songs
+
+    torch.set_num_threads(threads)
+    songs, settings = load_songs(corpora, cache / "melody"), Settings(minutes=minutes, seed=seed)
+    net = train_melody(songs, cache / "melody" / "state.pt", settings, resume=resume, log=click.echo)
+    result = write_melody(net, songs, settings, out, "kelly-live lab train melody --corpora data/cultures")
+    click.echo(result.format_table())
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
 @command.command("system", cls=CheckedCommand)
 @click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
 @debug_option
