@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.forms import PRESENTATION
 from kelly_live.music.harmony import ChordSpan, Phrase
-from kelly_live.music.theory import Chord, Key
+from kelly_live.music.theory import Chord, Key, Note
 
-if TYPE_CHECKING:
-    from kelly_live.music.melody_line import MelodyNote
+
+class MelodyNote(NamedTuple):
+    """A note of the tune: onset and length in beats of the session, and its pitch."""
+
+    onset_beats: float
+    duration_beats: float
+    note: Note
 
 
 @runtime_checkable

@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 from kelly_live.core.values import Dynamics, MusicParameters, TempoRange, TimingWeights
-from kelly_live.music.context import MusicContext
+from kelly_live.music.context import MelodyNote, MusicContext
 from kelly_live.music.feel import choose_articulation, compute_phrase_arc, draw_deviation
 from kelly_live.music.form import compute_energy
 from kelly_live.music.forms import CONTINUATION, PRESENTATION
@@ -38,7 +37,7 @@ from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import list_strong_beats
 from kelly_live.music.style.line import build_line
 from kelly_live.music.style.scale import create_melody_key
-from kelly_live.music.theory import Chord, Note
+from kelly_live.music.theory import Chord
 from kelly_live.music.vocabulary import load_vocabulary
 from kelly_live.music.voicing import find_bass_pitch, penalize_parallels
 
@@ -57,14 +56,6 @@ _ANY_TEMPO, _ANY_DYNAMICS = TempoRange(100.0, 100.0, 100.0), Dynamics(0.5, 0.5, 
 _ANY_TIMING = TimingWeights(0.0, 1.0, 0.0)
 _TOGETHER_BEATS = 0.13  # onsets closer than this are heard as one
 _LEAP_STEPS = 4  # a fifth: from here on a leap is answered
-
-
-class MelodyNote(NamedTuple):
-    """A note of the tune: onset and length in beats of the session, and its pitch."""
-
-    onset_beats: float
-    duration_beats: float
-    note: Note
 
 
 def build_melody(parameters: MusicParameters, context: MusicContext, bar: int) -> list[MelodyNote]:

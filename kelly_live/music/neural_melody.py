@@ -24,12 +24,12 @@ import numpy as np
 
 from kelly_live.core.arrays import Floats
 from kelly_live.core.values import MusicParameters
-from kelly_live.music.context import MusicContext
+from kelly_live.music.context import MelodyNote, MusicContext
 from kelly_live.music.feel import choose_articulation, draw_deviation
 from kelly_live.music.form import compute_energy, is_resting
 from kelly_live.music.forms import Place
 from kelly_live.music.groove import find_groove, place_cell
-from kelly_live.music.melody_line import MelodyNote, build_melody, limit_length
+from kelly_live.music.melody_line import build_melody, limit_length
 from kelly_live.music.melody_net import (
     AHEAD,
     BAR,

@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 
 from kelly_live.core.values import RHYTHMS
-from kelly_live.music.melody_line import MelodyNote, clashes
+from kelly_live.music.context import MelodyNote
+from kelly_live.music.melody_line import clashes
 from kelly_live.music.theory import Note
 from tests.generators.test_generators import Piece
 from tests.music.band import make_parameters, play_piece

@@ -8,9 +8,10 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
+from kelly_live.music.context import MelodyNote
 from kelly_live.music.form import compute_accompaniment_density, compute_energy
 from kelly_live.music.groove import choose_level, find_groove, place_cell
-from kelly_live.music.melody_line import MelodyNote, clashes, list_melody
+from kelly_live.music.melody_line import clashes, list_melody
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
 from kelly_live.music.theory import Chord

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.melody_line import MelodyNote, build_melody
+from kelly_live.music.context import MelodyNote
+from kelly_live.music.melody_line import build_melody
 
 
 class MelodyGenerator(BarPlayer):

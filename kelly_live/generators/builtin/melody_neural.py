@@ -8,7 +8,7 @@ from typing import ClassVar
 from kelly_live.core.values import MusicParameters
 from kelly_live.generators.base import Descriptor, MusicContext
 from kelly_live.generators.builtin.melody import MelodyGenerator
-from kelly_live.music.melody_line import MelodyNote
+from kelly_live.music.context import MelodyNote
 from kelly_live.music.melody_net import load_melody_net
 from kelly_live.music.neural_melody import NeuralMelody
 
