@@ -98,7 +98,8 @@ def _choose_cadence(
 ) -> dict[int, int]:
     """Choose the last notes before a phrase's rest: by their place in a bar of `count` notes, indices in `steps`.
 
-    A bar's first note is left alone, and a note that is out of range.
+    A bar's first note is left alone, so is a note out of range, and half of the moves: a cadence that took most of a
+    sparse bar would make its steps commoner than they are.
     """
     cadences = list_cadences(style.habits, size, steps[rest])
     if not cadences:
@@ -106,7 +107,7 @@ def _choose_cadence(
     rng = rng_for(context.seed, "cadence", context.phrase.theme, steps[rest] % size)
     cadence = rng.choices([cell for cell, _ in cadences], [share for _, share in cadences])[0]
     before = enumerate(reversed(cadence[:-1]), start=2)
-    return {count - back: step - steps[0] for back, step in before if count - back >= 1 and step in steps}
+    return {count - back: step - steps[0] for back, step in before if back <= 1 + (count - 1) // 2 and step in steps}
 
 
 @lru_cache(maxsize=64)

@@ -43,7 +43,9 @@ _UNMEASURED = 1e-6  # of a move's chance, where no such interval was measured: o
 _COMPENSATION_ROUNDS = 6
 _MOST_COMPENSATION = 4.0  # times as often, or as rarely, as measured
 _ARC_CENTS = 150.0  # how far a phrase rises above its middle, and falls below it
-_CONTOUR_SPREAD = 400.0  # cents from a measured contour: one standard deviation of a bar's first note
+_CONTOUR_SPREAD = (
+    600.0  # cents from a measured contour: one standard deviation; at 400 min'yō lost shares of its degrees
+)
 _TYPICAL_FORMS = 8  # from which the distortion is computed
 _PHRASES_A_PIECE = 16  # four forms of 16 bars, then a close
 _DENSITY_GRAIN = 1.25  # a table is made for the density's nearest power of this
