@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
 
-.PHONY: help demo demo-recording test test-others field lint types bench soak drills licences sbom audit fuzz system clean
+.PHONY: help demo demo-recording pictures scores test test-others field lint types bench soak drills licences sbom audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -100,3 +100,28 @@ clean: ## remove the virtual environment and caches
 
 demo-recording: $(VENV)/.lab system ## make presets/demo/recording.ogg again from its score
 	$(BIN)/python -m kelly_live.lab.corpora.demo_recording
+
+pictures: $(VENV)/.run ## draw the music again in docs/: players.png, traditions.png, cultures.png, demo.png
+	$(BIN)/kelly-live gallery build/gallery --only emotions --sheet docs/players.png
+	$(BIN)/kelly-live gallery build/gallery --only traditions --sheet docs/traditions.png
+	$(BIN)/kelly-live cultures --sheet docs/cultures.png
+	$(BIN)/kelly-live demo --out build/demo && cp build/demo/demo.png docs/demo.png
+
+# What is read, a line each: the options of `kelly-live lab read`.
+define SCORES
+--emotion happy --form song --bars 41 --seed 1
+--emotion sad --bars 33 --seed 2
+--emotion surprised --bars 33 --seed 3
+--valence 0.5 --arousal -0.5 --form aaba --bars 33 --seed 4
+--emotion happy --culture jazz-swing --form blues --bars 25 --seed 5
+endef
+export SCORES
+
+scores: $(VENV)/.lab ## print five pieces as scores into docs/scores.md
+	@printf '%s\n' '# Five pieces, read as scores' '' 'Made by `make scores`. Each page is what the command above it prints; the same seed gives the same notes.' \
+	'Chords are roman numerals, and a note stands by its place in the bar (`1`, `1e`, `1&`, `1a`, `2`, ...; thirds as `1.33`);' \
+	'`~` marks one that sounds over the barline.' > docs/scores.md
+	@while read -r options; do \
+	printf '\n## `kelly-live lab read %s`\n\n```text\n' "$$options" >> docs/scores.md; \
+	$(BIN)/kelly-live lab read $$options --profile none | sed 's/ *$$//' >> docs/scores.md || exit 1; \
+	echo '```' >> docs/scores.md; done <<< "$$SCORES"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kelly_live.ui.rolls import Roll
 
 EMOTION_SECONDS, TRADITION_SECONDS = 120.0, 60.0
+EMOTION_FORM = "song"  # of the emotions; a tradition has its own
 TRADITION_EMOTION = "happy"  # what each tradition plays
 INDEX = "index.html"
 GROUPS = ("emotions", "traditions")
@@ -92,10 +93,13 @@ def write_index(folder: Path, pieces: Sequence[GalleryPiece], *, seed: int) -> P
 def write_gallery(
     folder: Path, names: Sequence[tuple[str, str]], *, seed: int, report: Callable[[GalleryPiece], None]
 ) -> list[GalleryPiece]:
-    """Write the pieces and their page; `report` is told of each piece. Raises KellyError."""
-    pieces = []
+    """Write the pieces and their page; `report` is told of each piece. Raises KellyError.
+
+    Each piece has a seed of its own, counted on from `seed`, so that they are not all in one key.
+    """
+    pieces, numbers = [], {name: number for number, (name, _) in enumerate(list_pieces())}
     for name, group in names:
-        piece = write_piece(folder, name, group, seed=seed)
+        piece = write_piece(folder, name, group, seed=seed + numbers[name])
         report(piece)
         pieces.append(piece)
     write_index(folder, pieces, seed=seed)
@@ -137,11 +141,14 @@ def _play_emotion(name: str, seed: int) -> Performance:
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.build import build_band, create_mapper
     from kelly_live.engine.composition import play_readings
+    from kelly_live.engine.options.piece import PieceOptions
 
     state = create_state(emotion=name)
     parameters = create_mapper()(state)
     bars = _count_bars(EMOTION_SECONDS, parameters.tempo.suggested, 4)
-    performance = play_readings(Reading(state, parameters), band=build_band(), seed=seed, bars=bars)
+    performance = play_readings(
+        Reading(state, parameters), band=build_band(), seed=seed, bars=bars, piece=PieceOptions(form=EMOTION_FORM)
+    )
     return performance.with_title(f"Kelly Live: {name}")
 
 

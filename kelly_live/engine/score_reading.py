@@ -75,7 +75,10 @@ def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent], *, has_chords: b
     yield f"{name}, {bars}, {key}, {cadence}{manner}{without}{turned}"
     chord_row, melody_row = [], []
     names = {pitch: NOTE_NAMES[pitch] for pitch in range(12)}
-    names |= dict(zip(phrase.key.pitch_classes, spell_key(phrase.key), strict=True))
+    spelled = spell_key(phrase.key)
+    if (leading_tone := (phrase.key.pitch_classes[0] - 1) % 12) not in phrase.key.pitch_classes and len(spelled) == 7:
+        names[leading_tone] = _sharpen(spelled[6])  # on a dominant in minor: D# in E minor, not Eb
+    names |= dict(zip(phrase.key.pitch_classes, spelled, strict=True))
     for bar in range(phrase.start_bar, phrase.start_bar + phrase.bars):
         start, end = float(bar * phrase.beats_per_bar), float((bar + 1) * phrase.beats_per_bar)
         spans = [span for span in phrase.spans if start <= span.start_beat < end]
@@ -102,3 +105,7 @@ def _format_note(note: NoteEvent, names: Mapping[int, str], start: float, end: f
     offset = {0.0: "", 0.25: "e", 0.5: "&", 0.75: "a"}.get(round(part, 2), f"{part:.2f}"[1:])
     tie = "~" if note.onset_beats + note.duration_beats > end + 0.15 else ""
     return f"{int(beat) + 1}{offset}:{names[note.pitch % 12]}{note.pitch // 12 - 1}{tie}"
+
+
+def _sharpen(name: str) -> str:
+    return name[:-1] if name.endswith("b") else f"{name}#"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"melody": "#009E73", "chords": "#56B4E9", "bass": "#D55E00", "percussion": "#8C8C8C", "piano": "#CC79A7"}
 _WIDTH, _ROW = 13.0, 1.75  # inches
+_ONE_COLUMN = 8  # pieces; of more there are two in a row
 _LOWEST, _HIGHEST = 12.0, 98.0  # MIDI pitches that are shown; the drums lie below _DRUMS_TOP
 _DRUMS_TOP, _DRUM_KEYS = 23.0, (35, 81)
 
@@ -33,24 +34,33 @@ class Roll:
 
 
 def draw_rolls(rolls: Sequence[Roll]) -> bytes:
-    """A PNG, a piece below the other; the same pieces always give the same bytes."""
+    """A PNG, two in a row where there are many; the same pieces always give the same bytes."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    columns = 1 if len(rolls) <= _ONE_COLUMN else 2
+    rows = -(-len(rolls) // columns)
     style: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 7.0, "text.color": INK, "axes.edgecolor": GRID}
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(_WIDTH, 0.5 + _ROW * len(rolls)), dpi=100)
+        figure = Figure(figsize=(_WIDTH, 0.5 + _ROW * rows), dpi=100)
         FigureCanvasAgg(figure)
         height = figure.get_figheight()
         for place, (part, colour) in enumerate(COLOURS.items()):
             figure.text(0.03 + 0.09 * place, 1.0 - 0.14 / height, f"■ {part}", color=colour, size=8, va="center")
         figure.text(0.99, 1.0 - 0.14 / height, "lines: phrases", color=PALE, size=8, va="center", ha="right")
         grid = figure.add_gridspec(
-            len(rolls), 1, left=0.03, right=0.99, top=1.0 - 0.45 / height, bottom=0.22 / height, hspace=0.32
+            rows,
+            columns,
+            left=0.03,
+            right=0.99,
+            top=1.0 - 0.45 / height,
+            bottom=0.22 / height,
+            hspace=0.32,
+            wspace=0.06,
         )
-        for row, roll in enumerate(rolls):
-            _draw_roll(figure.add_subplot(grid[row]), roll)
+        for number, roll in enumerate(rolls):
+            _draw_roll(figure.add_subplot(grid[divmod(number, columns)]), roll)
         return png(figure, smallest=True)
 
 

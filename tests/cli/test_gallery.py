@@ -16,7 +16,7 @@ from tests.field.command_line import run_command
 
 
 def test_an_emotion_and_a_tradition_to_hear_and_to_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "EMOTION_SECONDS", 4.0)
+    monkeypatch.setattr(gallery, "EMOTION_SECONDS", 40.0)  # a song takes 16 bars
     monkeypatch.setattr(gallery, "TRADITION_SECONDS", 4.0)
     out, sheet = tmp_path / "out", tmp_path / "all.png"
     result = run_command("gallery", str(out), "--only", "sad", "--only", "cuban-son", "--sheet", str(sheet))
@@ -31,7 +31,7 @@ def test_an_emotion_and_a_tradition_to_hear_and_to_see(tmp_path: Path, monkeypat
         assert f'href="{name}.mid"' in page
         assert f"{name}: " in result.output
     assert page.index("Emotions") < page.index("Traditions")
-    assert mido.MidiFile(out / "sad.mid").length > 4.0
+    assert mido.MidiFile(out / "sad.mid").length > 40.0
 
 
 def test_every_emotion_and_tradition_is_in_it() -> None:

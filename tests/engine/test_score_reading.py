@@ -30,6 +30,15 @@ def test_the_phrases_of_a_piece_follow_each_other_without_a_gap() -> None:
     assert piece.keys[-1] == f"{piece.tonic} {piece.mode}"
 
 
+def test_a_leading_tone_in_minor_is_a_raised_seventh() -> None:
+    """D# in E minor, not Eb."""
+    for tonic, raised, wrong in (("Em", "D#", "Eb"), ("Gm", "F#", "Gb")):
+        pages = [format_score(kelly_live.compose("angry", key=tonic, bars=17, seed=seed)) for seed in range(4)]
+        notes = {note.split(":")[-1].rstrip("~")[:-1] for page in pages for note in page.split() if ":" in note}
+        assert raised in notes
+        assert wrong not in notes
+
+
 def test_the_command_takes_the_options_of_compose(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_program(["lab", "read", "--emotion", "angry", "--bars", "5", "--key", "Em", "--style", "rock"]) == 0
     output = capsys.readouterr().out
