@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE, create_state, relax_state
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
-from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
-from kelly_live.mapping.mapper import LearnedMapper, accompaniment_unrest, lean_modes, load_mapper
+from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters, Register
+from kelly_live.mapping.mapper import LearnedMapper, accompaniment_unrest, lean_modes, lean_register, load_mapper
 
 unit = st.floats(-1.0, 1.0)
 MAJOR = ("ionian", "lydian", "mixolydian")
@@ -99,6 +99,24 @@ def test_unrest_grows_with_bitterness_and_stays_within_its_range(valence: float,
         >= accompaniment_unrest(1.0, arousal)
     )
     assert accompaniment_unrest(valence, -1.0) == 0.0
+
+
+def test_calm_content_lies_above_quiet_sadness(mapper: LearnedMapper) -> None:
+    content, sad = mapper(create_state(0.5, -0.5)).register, mapper(create_state(-0.5, -0.5)).register
+    assert content.centre - sad.centre > 2.0
+
+
+@given(unit, unit, st.floats(0.0, 127.0), st.floats(0.0, 40.0))
+def test_register_follows_valence_where_it_is_calm_and_within_midi(
+    valence: float, arousal: float, low: float, width: float
+) -> None:
+    register = Register(low, low + 0.5 * (min(127.0, low + width) - low), min(127.0, low + width))
+    leant = lean_register(register, valence, arousal)
+    assert leant.high - leant.low == pytest.approx(register.high - register.low)
+    assert (leant.centre - register.centre) * valence >= 0.0
+    assert lean_register(register, 0.0, arousal) == register
+    assert lean_register(register, valence, 1.0) == register
+    assert abs(leant.centre - register.centre) <= abs(lean_register(register, valence, -1.0).centre - register.centre)
 
 
 def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:

@@ -67,12 +67,12 @@ def command(
     With --cultures: the same emotions in each tradition, on the piano; how often they are heard as intended, and as the
     plain music of the same emotion and seed is heard.
 
-    With --independent: two judges that share neither data nor features with the mapper. *published* is the linear
-    model of Eerola, Lartillot & Toiviainen (ISMIR 2009), *listeners* learned what listeners felt in Emotify's music.
-    Both hear audio by features of their own. AUC: how often, of two pieces of opposite intention, the one meant higher
-    is judged higher (.5 is chance): of valence over all pieces, among stirred and among calm ones (the halves of
-    arousal), and of arousal; for EMOPIA's val part and for ours, anywhere in the four quadrants. Then where the pieces
-    of each of the eight emotions lie, in standard deviations from the mean of people's playing (--grid-pieces of each).
+    With --independent: judges that share neither data nor features with the mapper. *published* is the linear
+    model of Eerola, Lartillot & Toiviainen (ISMIR 2009), *listeners* learned what listeners felt in Emotify's music,
+    with and without hearing keys. AUC: how often, of two pieces of opposite intention, the one meant higher is judged
+    higher (.5 is chance): of valence over all pieces, among stirred and among calm ones (the halves of arousal), and of
+    arousal; for EMOPIA's val part and for ours, anywhere in the four quadrants. Then where the pieces of each emotion
+    lie (--grid-pieces of each), in standard deviations from people's mean; the AUC is without neutral.
     """
     from kelly_live.core.errors import ConfigError
     from kelly_live.core.resources import find_resources

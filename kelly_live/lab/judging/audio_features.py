@@ -28,6 +28,9 @@ AUDIO_FEATURES = (
     "spectral novelty", "chroma novelty", "register novelty", "pitch mean", "pitch deviation",
     "highest pitches", "lowest pitches",
 )  # fmt: skip
+TONAL_FEATURES = (
+    "key clarity", "mode", "overall key clarity", "overall mode", "harmonic change", "chroma entropy", "chroma novelty",
+)  # fmt: skip
 
 _FRAME, _HOP = 736, 368  # 46 ms, half overlapping
 _BARK_FRAME, _BARK_HOP = 368, 184  # 23 ms

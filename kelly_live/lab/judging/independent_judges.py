@@ -1,4 +1,4 @@
-"""Two judges of valence and arousal that share neither data nor features with the mapper, the players or the nets.
+"""Three judges of valence and arousal that share neither data nor features with the mapper, the players or the nets.
 
 - *published*: the linear models of Eerola, Lartillot & Toiviainen, "Prediction of multidimensional emotional ratings in
   music from audio using multivariate regression models" (ISMIR 2009), for film music; coefficients of the five best
@@ -11,14 +11,16 @@
   Emotify (Aljanaki, Wiering & Veltkamp 2015: classical, rock, electronic and pop recordings). Pleasant is joyful
   activation, calmness and tenderness without tension and sadness; stirred is joyful activation, power and tension
   without calmness, tenderness and sadness: shares of listeners, added with equal weights.
+- *listeners, no key*: the same without TONAL_FEATURES. It hears everything but major and minor, and so tells whether
+  valence is in register, timbre, loudness and rhythm, too. Among people's calm clips it hears hardly any.
 
-The mapper and the vocabulary learned from EMOPIA, VGMIDI, POP909 and published cues; neither judge did. Nothing in them
-was chosen on our music. Both are linear, so an AUC within one kind of music does not depend on where its mean lies.
+The mapper and the vocabulary learned from EMOPIA, VGMIDI, POP909 and published cues; no judge did. Nothing in them
+was chosen on our music. All are linear, so an AUC within one kind of music does not depend on where its mean lies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,14 +92,19 @@ def create_published_judge(rows: Floats) -> LinearJudge:
     return LinearJudge("published", *_describe(rows), list_weights(PUBLISHED_VALENCE), list_weights(PUBLISHED_AROUSAL))
 
 
-def fit_listener_judge(rows: Floats, gems: Sequence[Sequence[float]]) -> LinearJudge:
+def fit_listener_judge(
+    rows: Floats, gems: Sequence[Sequence[float]], *, name: str = "listeners", without: Collection[str] = ()
+) -> LinearJudge:
     """Fit the listeners' judge to `rows` `[n, F]` of recordings and the shares of listeners who chose each of GEMS.
+
+    The features named in `without` have no weight.
 
     Raises:
         ConfigError: There are fewer than FEWEST_EXCERPTS rows.
     """
     centre, deviation = _describe(rows)
-    x = np.clip((rows - centre) / deviation, -_LIMIT, _LIMIT)
+    heard = np.array([feature not in without for feature in AUDIO_FEATURES])
+    x = np.clip((rows - centre) / deviation, -_LIMIT, _LIMIT) * heard
     shares = np.asarray(gems, np.float64)
 
     def fit(axis: Mapping[str, float]) -> Floats:
@@ -105,4 +112,4 @@ def fit_listener_judge(rows: Floats, gems: Sequence[Sequence[float]]) -> LinearJ
         weights: Floats = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (target - target.mean()))
         return weights
 
-    return LinearJudge("listeners", centre, deviation, fit(PLEASANT), fit(STIRRED))
+    return LinearJudge(name, centre, deviation, fit(PLEASANT), fit(STIRRED))

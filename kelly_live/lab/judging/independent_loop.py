@@ -26,15 +26,16 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTION_VAD
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip, read_manifest
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, render_midi
-from kelly_live.lab.intervals import bootstrap
-from kelly_live.lab.judging.audio_features import VERSION, extract_audio_features
+from kelly_live.lab.intervals import Estimate, bootstrap
+from kelly_live.lab.judging.audio_features import TONAL_FEATURES, VERSION, extract_audio_features
 from kelly_live.lab.judging.closed_loop import Composer, Log, read_emopia
 from kelly_live.lab.judging.independent_judges import LinearJudge, create_published_judge, fit_listener_judge
 from kelly_live.lab.training.scores import Score, format_scores
 from kelly_live.lab.training.windows import read_audio
 
 JUDGED_SECONDS = 30.0
-LEAST, MOST = 0.2, 0.8
+LEAST, MOST = 0.2, 0.8  # distances of our pieces from neutral, on both axes
+RESAMPLES = 200
 GOALS = {"valence": 0.80, "valence, stirred": 0.75, "valence, calm": 0.75}
 
 
@@ -132,11 +133,19 @@ def compute_auc(judged: Floats, is_high: np.ndarray) -> float:
     return float(stats.mannwhitneyu(high, low).statistic / (len(high) * len(low)))
 
 
-def score_auc(judge: LinearJudge, music: str, rows: Floats, signs: np.ndarray, groups: Sequence[str]) -> list[Score]:
-    """Score valence over all and in each half of arousal, and arousal, for rows with signs `[n, 2]` of (V, A).
+def estimate_auc(judged: Floats, is_high: np.ndarray, groups: Sequence[str]) -> Estimate:
+    """Compute the AUC, and its interval over draws of whole groups: clips of one song, pieces of one seed."""
+    members = [np.flatnonzero(np.array(groups) == group) for group in sorted(set(groups))]
 
-    Intervals draw whole groups: clips of one song, pieces of one seed.
-    """
+    def auc(draw: np.ndarray) -> float:
+        cases = np.concatenate([members[i] for i in draw])
+        return compute_auc(judged[cases], is_high[cases])
+
+    return bootstrap(lambda draws: np.apply_along_axis(auc, -1, draws), len(members), resamples=RESAMPLES)
+
+
+def score_auc(judge: LinearJudge, music: str, rows: Floats, signs: np.ndarray, groups: Sequence[str]) -> list[Score]:
+    """Score valence over all and in each half of arousal, and arousal, for rows with signs `[n, 2]` of (V, A)."""
     valence, arousal = judge.judge(rows)
     stirred = signs[:, 1] > 0.0
     parts = {
@@ -147,13 +156,7 @@ def score_auc(judge: LinearJudge, music: str, rows: Floats, signs: np.ndarray, g
     }
     scores = []
     for name, (judged, axis, kept) in parts.items():
-        members = [np.flatnonzero(kept & (np.array(groups) == group)) for group in sorted(set(groups))]
-
-        def auc(draw: np.ndarray, judged: Floats = judged, axis: int = axis, members: list[Any] = members) -> float:
-            cases = np.concatenate([members[i] for i in draw])
-            return compute_auc(judged[cases], signs[cases, axis] > 0.0)
-
-        estimate = bootstrap(lambda draws, auc=auc: np.apply_along_axis(auc, -1, draws), len(members), resamples=200)
+        estimate = estimate_auc(judged[kept], signs[kept, axis] > 0.0, np.array(groups)[kept].tolist())
         scores.append(Score(music, f"AUC of {name}, {judge.name}", *estimate, int(kept.sum())))
     return scores
 
@@ -232,9 +235,11 @@ def judge_independently(
     flat = extract_rows([path for some in paths.values() for path in some], cache, workers, log)
     ends = np.cumsum([len(some) for some in paths.values()])[:-1]
     rows = dict(zip(paths, np.split(flat, ends), strict=True))
+    gems = [clip.gems or () for clip in excerpts]
     judges = (
         create_published_judge(rows["recordings"]),
-        fit_listener_judge(rows["recordings"], [clip.gems or () for clip in excerpts]),
+        fit_listener_judge(rows["recordings"], gems),
+        fit_listener_judge(rows["recordings"], gems, name="listeners, no key", without=TONAL_FEATURES),
     )
     people_signs = np.array([QUADRANTS[clip.quadrant or "Q1"] for clip in people])
     our_signs = np.array([piece.signs for piece in ours])
@@ -247,6 +252,13 @@ def judge_independently(
             music = f"ours, {name}"
             scores += score_auc(judge, music, rows[f"ours/{name}"], our_signs, [str(piece.seed) for piece in ours])
             judged = judge.judge(rows[f"felt/{name}"])
+            signed = [i for i, piece in enumerate(felt) if piece.signs[0] != 0.0]  # neutral is neither
+            estimate = estimate_auc(
+                judged[0][signed],
+                np.array([felt[i].signs[0] > 0.0 for i in signed]),
+                [str(felt[i].seed) for i in signed],
+            )
+            scores.append(Score(music, f"AUC of valence, emotions, {judge.name}", *estimate, len(signed)))
             for feeling in EMOTION_VAD:
                 kept = [i for i, piece in enumerate(felt) if piece.name == feeling]
                 place = [float((axis[kept].mean() - u.mean()) / u.std()) for axis, u in zip(judged, usual, strict=True)]

@@ -13,7 +13,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora import rendering
 from kelly_live.lab.corpora.manifest import GEMS
 from kelly_live.lab.judging import independent_loop
-from kelly_live.lab.judging.audio_features import AUDIO_FEATURES, RATE
+from kelly_live.lab.judging.audio_features import AUDIO_FEATURES, RATE, TONAL_FEATURES
 from kelly_live.lab.judging.independent_judges import FEWEST_EXCERPTS, create_published_judge, fit_listener_judge
 from kelly_live.lab.judging.independent_loop import LEAST, MOST, compute_auc, draw_place, judge_independently, score_auc
 from tests.lab.judging.test_audio_features import I_IV_V_I, I_IV_V_I_MINOR, play
@@ -54,6 +54,17 @@ def test_the_listeners_judge_finds_what_listeners_heard() -> None:
     fresh = draw_rows(300, seed=1)
     valence, _ = judge.judge(fresh)
     assert np.corrcoef(valence, fresh[:, AUDIO_FEATURES.index("overall mode")])[0, 1] > 0.9
+
+
+def test_what_a_judge_does_not_hear_changes_nothing() -> None:
+    rows = draw_rows(100)
+    gems = np.random.default_rng(2).uniform(0.0, 1.0, (100, len(GEMS))).tolist()
+    judge = fit_listener_judge(rows, gems, without=TONAL_FEATURES)
+    changed = rows.copy()
+    changed[:, [AUDIO_FEATURES.index(name) for name in TONAL_FEATURES]] += 3.0
+    assert judge.judge(changed)[0] == pytest.approx(judge.judge(rows)[0])
+    changed[:, AUDIO_FEATURES.index("pitch mean")] += 3.0
+    assert judge.judge(changed)[0] != pytest.approx(judge.judge(rows)[0])
 
 
 def test_a_judge_needs_some_excerpts() -> None:
@@ -130,7 +141,7 @@ def test_people_and_ours_are_judged_alike(tmp_path: Path, monkeypatch: pytest.Mo
     for music in ("people, piano", "ours, piano"):
         assert values[music, "AUC of valence, listeners"] == 1.0
         assert values[music, "AUC of arousal, listeners"] == 1.0
-    assert len(result.feelings) == 2 * 8
+    assert len(result.feelings) == 3 * 8
     placed = {f.feeling: f for f in result.feelings if f.judge == "listeners"}
     assert placed["happy"].valence > placed["sad"].valence
     assert "AUC of valence, calm, published" in result.format_tables()
