@@ -81,6 +81,17 @@ class ChordEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayerActivity:
+    """Whether a player plays or rests, `since` when (seconds, monotonic)."""
+
+    is_playing: bool
+    since: float
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.since), f"a player plays or rests since {self.since} s; it must be a finite time")
+
+
+@dataclass(frozen=True, slots=True)
 class Transport:
     """Start and stop of an external source. While it is not `playing`, the band is silent.
 
@@ -111,7 +122,8 @@ class SongPosition:
 class SyncState:
     """What the band is synchronised to. None: the source gives no beat, key, chord, or no start and stop.
 
-    `start` is where its transport started last, from its first tick on; its tempo may be known only later.
+    `start` is where its transport started last, from its first tick on; its tempo may be known only later. `player` is
+    None until somebody has played.
     """
 
     beat: BeatEstimate | None = None
@@ -119,3 +131,4 @@ class SyncState:
     transport: Transport | None = None
     start: SongPosition | None = None
     chord: ChordEstimate | None = None
+    player: PlayerActivity | None = None

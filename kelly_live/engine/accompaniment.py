@@ -99,6 +99,7 @@ def accompany_recording(
         sink,
         seed=options.seed,
         piece=options.piece,
+        silence=options.silence,
         host=band,
         notify=notify,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.engine.options.piece import PieceOptions
+    from kelly_live.engine.options.silence import SilenceOptions
     from kelly_live.engine.override import OverrideStage
     from kelly_live.engine.supervised_tracker import SupervisedTracker
     from kelly_live.generators.host_preset import HostPreset
@@ -186,6 +187,7 @@ def create_conductor(
     seed: int,
     length_bars: int | None = None,
     piece: PieceOptions | None = None,
+    silence: SilenceOptions | None = None,
     host: PresetBand | None = None,
     live: bool = False,
     early_seconds: float = 0.0,
@@ -194,8 +196,8 @@ def create_conductor(
     """Create the conductor of the host's band, the preset `band` by default. Raises ConfigError.
 
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
-    `piece`: what is fixed by hand. `early_seconds`: how long before their time notes are sent; they are made that much
-    earlier.
+    `piece`: what is fixed by hand. `silence`: how a player's rest is answered. `early_seconds`: how long before their
+    time notes are sent; they are made that much earlier.
     """
     from kelly_live.engine.options.piece import PieceOptions
 
@@ -211,6 +213,7 @@ def create_conductor(
         beats_per_bar=piece.metre,
         form=piece.form,
         sheet=piece.chords,
+        rest=None if silence is None else silence.build_rest(),
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,

@@ -157,6 +157,7 @@ class Console:
         music = snapshot.conductor
         return [
             *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
+            *[music.rest_answer] * bool(music.rest_answer),
             *self._person.remarks,
             *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),

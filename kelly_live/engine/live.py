@@ -384,14 +384,14 @@ class LiveEngine:
             analysis_proxy.open(options.device, reader_name=options.reader)
             if analysis_proxy.note is not None:
                 self._notify(analysis_proxy.note)
-        early_seconds = session_parts.sink.early_seconds
         conductor = create_conductor(
             sink,
             seed=session_parts.seed,
             piece=options.piece,
+            silence=options.silence,
             host=band,
             live=True,
-            early_seconds=early_seconds,
+            early_seconds=session_parts.sink.early_seconds,
             notify=self._notify,
         )
         session_parts.sink.send(tuning.with_programs(conductor.slots))
@@ -409,7 +409,7 @@ class LiveEngine:
             beat_tracker=supervise_beat_tracker(options.follow),
             sync_sources=session_parts.external_io.sync_sources,
             controls=create_controller_output(external.controllers, sink),
-            early_seconds=early_seconds,
+            early_seconds=session_parts.sink.early_seconds,
             panic_stops_transport=external.panic_stops_transport,
         )
         virtual = " (a virtual port: connect your synth or DAW to it)"

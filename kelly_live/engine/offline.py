@@ -10,14 +10,15 @@ from dataclasses import replace
 
 from kelly_live.core.commands import Stop
 from kelly_live.core.protocols import AudioSource, BeatTracker, EmotionReader, Reading
-from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import MusicParameters
+from kelly_live.engine.feeling_hold import FeelingHold
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.performance import Performance, group_parts
-from kelly_live.engine.session import Expression, Journal, NoJournal
+from kelly_live.engine.session import Expression, Journal, NoJournal, merge_sync_states
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.harmony import Phrase
+from kelly_live.sync.activity import ActivityTracker
 
 
 def accompany(
@@ -39,6 +40,8 @@ def accompany(
     journal = journal or NoJournal()
     first_reading = stage.map(None, 0.0)
     readings, phrases = [first_reading], list[Phrase]()
+    activity_tracker, feeling = ActivityTracker(), FeelingHold()
+    trackers = () if beat_tracker is None else (beat_tracker,)
     position = 0.0
     try:
         source.start()
@@ -46,13 +49,14 @@ def accompany(
         journal.record_start(0.0, 0.0, first_reading.parameters)
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
+            activity_tracker.push(block)
             if beat_tracker is not None:
                 beat_tracker.push(block)
+            sync = merge_sync_states(position, [*trackers, activity_tracker])
             bar = conductor.status().bars
             for state in reader.push(block):
-                readings.append(stage.map(state, bar))
+                readings.append(stage.map(feeling.apply(state, sync.player), bar))
                 journal.record_reading(readings[-1])
-            sync = beat_tracker.estimate(position) if beat_tracker is not None else SyncState()
             conductor.advance(position, readings[-1].parameters, sync)
             _collect_phrase(conductor, phrases)
             journal.record_step(position, readings[-1].parameters, sync, conductor)

@@ -74,6 +74,8 @@ def start_recorder(
         beats_per_bar=options.piece.metre,
         form=options.piece.form,
         chords=None if options.piece.chords is None else str(options.piece.chords),
+        when_silent=options.silence.when_silent,
+        silent_bars=options.silence.bars,
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

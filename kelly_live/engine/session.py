@@ -33,14 +33,16 @@ from kelly_live.core.protocols import (
     SchedulerHealth,
     SyncSource,
 )
-from kelly_live.core.sync_state import SyncState
+from kelly_live.core.sync_state import PlayerActivity, SyncState
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
 from kelly_live.core.wording import plural
+from kelly_live.engine.feeling_hold import FeelingHold
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
+from kelly_live.sync.activity import ActivityTracker
 
 MAX_BACKLOG_SECONDS = 1.0
 STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden returns to the opening state
@@ -137,7 +139,7 @@ class NoJournal:
 
 
 def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncState:
-    """Merge sources: beat, key, transport, start and chord each come from the first source that has one."""
+    """Merge sources: each of its values comes from the first source that has one."""
     states = [source.estimate(now) for source in sync_sources]
     return SyncState(
         next((state.beat for state in states if state.beat is not None), None),
@@ -145,6 +147,7 @@ def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncSta
         next((state.transport for state in states if state.transport is not None), None),
         next((state.start for state in states if state.start is not None), None),
         next((state.chord for state in states if state.chord is not None), None),
+        next((state.player for state in states if state.player is not None), None),
     )
 
 
@@ -204,7 +207,10 @@ class LiveSession:
         self._fault: str | None = None
         self._journal = journal or NoJournal()
         self._beat_tracker = beat_tracker
-        self._sync_sources = (*sync_sources, beat_tracker) if beat_tracker is not None else tuple(sync_sources)
+        self._activity_tracker = ActivityTracker()
+        trackers = () if beat_tracker is None else (beat_tracker,)
+        self._sync_sources = (*sync_sources, *trackers, self._activity_tracker)
+        self._feeling = FeelingHold()
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
         self._dropped_seconds = 0.0
@@ -314,6 +320,7 @@ class LiveSession:
                 continue
             block, dropped_seconds = keep_latest(block, MAX_BACKLOG_SECONDS)
             self._dropped_seconds += dropped_seconds
+            self._activity_tracker.push(block)
             if self._beat_tracker is not None:
                 self._beat_tracker.push(block)  # before the reader, which takes longer
             for state in self._read_emotion(block):
@@ -357,12 +364,11 @@ class LiveSession:
                 self._panic.clear()
                 self._conductor.panic(now, stops_transport=self._panic_stops_transport)
                 self._journal.record_panic(now, stops_transport=self._panic_stops_transport)
-            read = self._read
-            reading = self._reading = self._map(read, now)
+            read, sync = self._read, merge_sync_states(now, self._sync_sources)
+            reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:
                 journaled = read
                 self._journal.record_reading(reading)
-            sync = merge_sync_states(now, self._sync_sources)
             self._conductor.advance(now, reading.parameters, sync)
             if self._controls is not None:
                 self._controls(now, reading.state)
@@ -371,9 +377,10 @@ class LiveSession:
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)
 
-    def _map(self, read: _Read | None, now: float) -> Reading:
-        """Map the latest state that is not too old."""
-        state = None if read is None or now - read.at > STATE_HOLD_SECONDS else read.state
+    def _map(self, read: _Read | None, now: float, player: PlayerActivity | None) -> Reading:
+        """Map the latest state that is not too old, or what is held of the player's last phrase."""
+        is_stale = read is None or now - read.at > STATE_HOLD_SECONDS
+        state = None if read is None or is_stale else self._feeling.apply(read.state, player)
         bar = math.floor(self._conductor.status().bars * MORPH_STEPS) / MORPH_STEPS
         return self._stage.map(state, bar)
 

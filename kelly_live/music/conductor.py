@@ -26,6 +26,7 @@ from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.phrase_planner import PhrasePlanner
+from kelly_live.music.player_rest import RestOptions, RestResponder
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.signatures import find_key_signature, find_time_signature
 from kelly_live.music.smoothing import ParameterSmoother
@@ -70,6 +71,7 @@ class Conductor:
         length_bars: int | None = None,
         form: str | None = None,
         sheet: ChordSheet | None = None,
+        rest: RestOptions | None = None,
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
@@ -88,6 +90,7 @@ class Conductor:
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet)
         self._chord_follower = ChordFollower()
+        self._rest = RestResponder(rest or RestOptions())
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -255,6 +258,7 @@ class Conductor:
         self._synchronized_tempo = SynchronizedTempo(beat, bpm, bpm)
         self._planner.reset(self._per_bar, keep_key=True)
         self._chord_follower.reset()
+        self._rest.reset()
         self._phrase = self._stopped_beat = None
         self._signature = None
         self._slice = first_slice
@@ -312,6 +316,7 @@ class Conductor:
             + ("key",) * self._planner.is_synchronized
             + ("chords",) * self._chord_follower.is_synchronized,
             plan=self._plan,
+            rest_answer=self._rest.answer,
         )
 
     def _feel_ahead(self, parameters: MusicParameters) -> float:
@@ -343,8 +348,14 @@ class Conductor:
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
         bar_starts = self._slice % self._slices_per_bar == 0
+        if bar_starts:
+            bar_seconds = self._per_bar * 60.0 / self.tempo_map.bpm
+            self._rest.enter_bar(self._slice_seconds(), bar_seconds, self._sync.player)
+            if self._rest.returns:
+                self._smoother = ParameterSmoother.begin(start, target, self._per_bar)
         smooth_parameters = self._smooth(start, target)
         parameters = adapt_to_phrase(smooth_parameters, self._seed, self._planner.find_half(bar)[0])
+        parameters = self._rest.adapt(parameters)
         intensity = compute_intensity(self._smoother.average if self._smoother else parameters)
         if bar_starts:
             self._trend = compute_trend(self._intensity, intensity)
@@ -359,6 +370,8 @@ class Conductor:
             phrase = self._chord_follower.follow(
                 planned, start, self._slice_seconds(), self.tempo_map.bpm, self._sync.chord
             )
+            has_chords = parameters.style is None or parameters.style.has_chords
+            phrase = self._rest.choose_phrase(phrase, bar, has_chords=has_chords)
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
         self._phrase = phrase
@@ -370,12 +383,13 @@ class Conductor:
             phrase=phrase,
             rhythm="triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters),
             bpm=self.tempo_map.bpm,
-            closing=is_closing,
+            closing=is_closing or self._rest.is_closing,
             trend=self._trend,
         )
-        notes = self._band.play(parameters, context, start, end)
+        notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
         if notes:
-            notes_with_feel = [self._add_feel(note, parameters) for note in notes]
+            playing = self._rest.select_notes(notes, self._band.get_role)
+            notes_with_feel = [self._add_feel(note, parameters) for note in playing]
             self._sink.send(
                 Notes(tuple(sorted(notes_with_feel, key=lambda note: (note.onset_beats, note.channel, note.pitch))))
             )

@@ -12,7 +12,8 @@ class ConductorStatus:
     """Where the music is, as of the last `advance`: `beat`, in `bar` (from 0), and what sounds there.
 
     `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
-    stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording.
+    stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording,
+    `rest_answer` what it does while the player rests.
     """
 
     beat: float
@@ -26,6 +27,7 @@ class ConductorStatus:
     beats_per_bar: int = 4
     synchronized: tuple[str, ...] = ()
     plan: tuple[tuple[float, str], ...] = ()
+    rest_answer: str = ""
 
     @property
     def bars(self) -> float:

@@ -44,6 +44,7 @@ _SPLIT = {False: 0.35, True: 0.75}
 _UNLISTED = 0.02  # of a row: what a move weighs that people make and the grammar lacks
 
 _DECEIVED = 0.6  # chance of a deceptive cadence, in a groove whose answers break off
+_DOMINANT = 4  # a mode degree
 _CLOSE = Place("A", closed=True, energy=0.1)
 
 
@@ -237,6 +238,35 @@ def plan_closing_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int,
     start = float(start_bar * beats_per_bar)
     span = ChordSpan(start, start + beats_per_bar, create_tonic_chord(key))
     return Phrase(index, _CLOSE._replace(theme=theme), key, start_bar, 1, beats_per_bar, (span,))
+
+
+def create_leading_chord(key: Key) -> Chord:
+    """Create the chord that leads to the tonic best: the dominant, or what a mode without one has for it."""
+    home = GRAMMARS[key.mode].home
+    degree = max(home, key=lambda one: (home[one], one == _DOMINANT))
+    if degree == _DOMINANT and key.scale == build_mode_scale("aeolian"):
+        return build_chord(Key(key.tonic, HARMONIC_MINOR), degree)
+    return build_chord(key, key.find_degree(degree))
+
+
+def plan_cadence_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
+    """Plan a bar of the chord that leads to the tonic, and one of the tonic."""
+    chords = (create_leading_chord(key), create_tonic_chord(key))
+    return _plan_ending(index, key, theme, chords, start_bar=start_bar, beats_per_bar=beats_per_bar)
+
+
+def plan_tonic_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
+    """Plan two bars of the tonic."""
+    chords = (create_tonic_chord(key), create_tonic_chord(key))
+    return _plan_ending(index, key, theme, chords, start_bar=start_bar, beats_per_bar=beats_per_bar)
+
+
+def _plan_ending(
+    index: int, key: Key, theme: int, chords: Sequence[Chord], *, start_bar: int, beats_per_bar: int
+) -> Phrase:
+    starts = [float((start_bar + bar) * beats_per_bar) for bar in range(len(chords))]
+    spans = tuple(ChordSpan(at, at + beats_per_bar, chord) for at, chord in zip(starts, chords, strict=True))
+    return Phrase(index, _CLOSE._replace(theme=theme), key, start_bar, len(chords), beats_per_bar, spans)
 
 
 @lru_cache(maxsize=16)

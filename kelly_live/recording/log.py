@@ -23,6 +23,7 @@ from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlChange, EmotionState, MusicParameters
 from kelly_live.music.chord_sheet import MAX_SHEET_CHARACTERS
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
+from kelly_live.music.player_rest import RestOptions
 
 FORMAT = 2
 MAX_LINE_BYTES = 1 << 20
@@ -66,7 +67,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the
     generators beside every preset, `settings` of players as typed. `live`: it was played against the clock.
     `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the groove's, and the
-    band's own. `options`: the command line's other choices, to be read.
+    band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after how long.
+    `options`: the command line's other choices, to be read.
     """
 
     version: Text
@@ -84,6 +86,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     beats_per_bar: Annotated[int, Meta(ge=1, le=MAX_BAR_BEATS)] | None = None
     form: Text | None = None
     chords: Annotated[str, Meta(max_length=MAX_SHEET_CHARACTERS)] | None = None
+    when_silent: Text = RestOptions().when_silent
+    silent_bars: Annotated[int, Meta(ge=1, le=MAX_BEATS)] = RestOptions().bars
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None

@@ -11,6 +11,7 @@ from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.player_rest import RestOptions
 from kelly_live.recording.log import (
     ChecksumRecord,
     ControlRecord,
@@ -77,6 +78,7 @@ class _Replay:
                 beats_per_bar=header.beats_per_bar,
                 form=header.form,
                 sheet=None if header.chords is None else ChordSheet.parse(header.chords),
+                rest=RestOptions(header.when_silent, header.silent_bars),
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )

@@ -23,7 +23,7 @@ from kelly_live.core.actions import Action
 from kelly_live.core.commands import Controls, Tuning
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading
-from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, PlayerActivity, SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, Scale
 from kelly_live.engine.offline import accompany
@@ -228,6 +228,26 @@ def test_a_log_gives_the_same_bytes_after_any_events(
     assert again.midi == recording
     assert again.differs_at is None
     assert (again.compared_notes, again.is_torn) == (again.notes, False)
+
+
+def test_a_replay_rests_and_returns_where_the_band_did(tmp_path: Path) -> None:
+    """120 BPM, a bar is 2 s: he plays for two bars, rests for twelve, and plays again."""
+    take, target = Take(tmp_path), parameters(120.0)
+    take.start(target)
+    stop = take.clock.now() + 4.3
+    take.sync = SyncState(player=PlayerActivity(True, 1000.0))
+    take.play(4.3, target)
+    take.sync = SyncState(player=PlayerActivity(False, stop))
+    take.play(24.0, target)
+    take.sync = SyncState(player=PlayerActivity(True, stop + 24.0))
+    take.play(6.0, target)
+    recording = take.end()
+    again = replay_log(take.paths.log)
+    assert again.midi == recording
+    assert again.differs_at is None
+    onsets = [m.seconds - 1000.3 for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
+    assert not [onset for onset in onsets if 20.5 < onset < 28.0]
+    assert [onset for onset in onsets if onset > 29.5]
 
 
 @pytest.mark.parametrize("stops_transport", [False, True])

@@ -16,6 +16,7 @@ from kelly_live.engine.options.metadata import check_options, group, option
 from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.options.piece import PieceOptions
 from kelly_live.engine.options.recording import RecordingOptions
+from kelly_live.engine.options.silence import SilenceOptions
 from kelly_live.engine.options.tuning import TuningOptions
 from kelly_live.music.form_plan import check_form
 
@@ -126,6 +127,7 @@ class LiveOptions:
     host: HostOptions = group(HostOptions)
     tuning: TuningOptions = group(TuningOptions)
     follow: tuple[str, ...] = _follow_option()
+    silence: SilenceOptions = group(SilenceOptions)
     recording: RecordingOptions = group(RecordingOptions)
     seed: int | None = option(
         "--seed",
@@ -197,6 +199,7 @@ class RenderOptions:
     host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
     tuning: TuningOptions = group(TuningOptions)
     follow: tuple[str, ...] = _follow_option()
+    silence: SilenceOptions = group(SilenceOptions)
     controllers: ControllerOptions = group(ControllerOptions)
     recording: RecordingOptions = group(RecordingOptions, without=("midi",))
     seed: int = _seed_option()
