@@ -336,6 +336,11 @@ class MusicParameters:
         """The one of MODES with the largest weight."""
         return MODES[max(range(len(MODES)), key=self.modes.__getitem__)]
 
+    @property
+    def has_chords(self) -> bool:
+        """Whether the music is harmonised: only a style may be without chords."""
+        return self.style is None or self.style.has_chords
+
 
 @dataclass(frozen=True, slots=True)
 class NoteEvent:

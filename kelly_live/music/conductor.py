@@ -22,11 +22,12 @@ from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
 from kelly_live.music.drumming import compute_player_offset, load_drumming
+from kelly_live.music.ending import Ending, plan_ending
 from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.phrase_planner import PhrasePlanner
-from kelly_live.music.player_rest import RestOptions, RestResponder
+from kelly_live.music.player_rest import RestAnswer, RestOptions, RestResponder
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.signatures import find_key_signature, find_time_signature
 from kelly_live.music.smoothing import ParameterSmoother
@@ -109,6 +110,7 @@ class Conductor:
         self._signature: tuple[int, int, int, bool] | None = None  # as sent last, since the latest start
         self._slice = 0
         self._closing_bar: int | None = None
+        self._ending: Ending | None = None
         self._skipped_beats = 0.0
         self._plan: tuple[tuple[float, str], ...] = ()
         self._intensity = self._trend = 0.0  # the running average, and which way the music goes from it
@@ -160,7 +162,7 @@ class Conductor:
             self._metre = metre
             self._per_bar = 4 if metre is None else metre.bar_beats
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
-        self._start_count = self._closing_bar = None
+        self._start_count = self._closing_bar = self._ending = None
         self._skipped_beats = 0.0
         self._planner.start(parameters)
         self._planner.reset(self._per_bar, keep_key=False)
@@ -205,15 +207,21 @@ class Conductor:
         self._publish(now)
 
     def finish(self, now: float) -> float:
-        """Send the rest of this bar and a closing bar of the tonic at once; return the beat where that ends."""
+        """Send the rest of this bar and a closing bar of the tonic at once; return the beat where that ends.
+
+        The dominant leads there, in a bar of its own where too little is left of this one. A band that rests with its
+        player has ended.
+        """
         parameters = self._parameters
         if parameters is None:
             raise ConfigError("the conductor has not started; call start() first")
-        if self._stopped_beat is not None:
+        if self._stopped_beat is not None or (self._closing_bar is None and self._rest.is_silent):
             self._closing_bar = self._slice // self._slices_per_bar - 1  # it was over when it was stopped
         self._skip_if_late(now)
         if self._closing_bar is None:
-            self._closing_bar = math.ceil(self._slice / self._slices_per_bar)
+            leads = parameters.has_chords and self._rest.answer != RestAnswer.CLOSING
+            self._ending = plan_ending(self._phrase, self._slice * self._slice_beats, self._per_bar, has_chords=leads)
+            self._closing_bar = self._ending.closing_bar
         while not self.is_done:
             self._play_slice(parameters)
         self._publish(now)
@@ -349,8 +357,7 @@ class Conductor:
         bar = self._slice // self._slices_per_bar
         bar_starts = self._slice % self._slices_per_bar == 0
         if bar_starts:
-            bar_seconds = self._per_bar * 60.0 / self.tempo_map.bpm
-            self._rest.enter_bar(self._slice_seconds(), bar_seconds, self._sync.player)
+            self._rest.enter_bar(self._slice_seconds(), self._per_bar * 60.0 / self.tempo_map.bpm, self._sync.player)
             if self._rest.returns:
                 self._smoother = ParameterSmoother.begin(start, target, self._per_bar)
         smooth_parameters = self._smooth(start, target)
@@ -370,8 +377,8 @@ class Conductor:
             phrase = self._chord_follower.follow(
                 planned, start, self._slice_seconds(), self.tempo_map.bpm, self._sync.chord
             )
-            has_chords = parameters.style is None or parameters.style.has_chords
-            phrase = self._rest.choose_phrase(phrase, bar, has_chords=has_chords)
+            phrase = self._rest.choose_phrase(phrase, bar, has_chords=parameters.has_chords)
+            phrase = phrase if self._ending is None else self._ending.lead_home(phrase)
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
         self._phrase = phrase

@@ -1,0 +1,54 @@
+"""How the music ends when it is told to: the rest of a bar that leads home, and a bar of the tonic.
+
+Pure: beats come in, a plan goes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from kelly_live.music.harmony import ChordSpan, Phrase, create_leading_chord
+from kelly_live.music.rhythm import find_middle_beat
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last bar, and the beat from which the chord before it leads home (None: it does so already)."""
+
+    closing_bar: int
+    leading_beat: float | None = None
+
+    def lead_home(self, phrase: Phrase) -> Phrase:
+        """Return a phrase before the last bar as it leads there; the same object each time."""
+        if self.leading_beat is None or phrase.end_beat <= self.leading_beat:
+            return phrase
+        return _lead_home(phrase, self.leading_beat)
+
+
+def plan_ending(phrase: Phrase | None, beat: float, beats_per_bar: int, *, has_chords: bool) -> Ending:
+    """Plan the ending from `beat`, before which all notes are made, and which lies in `phrase` or ends it.
+
+    The dominant comes in the middle of this bar, else on its last beat. Where that has begun, it has a bar of its own.
+    """
+    bar, into = divmod(beat, beats_per_bar)
+    next_bar = int(bar) + (into > 0.0)
+    if phrase is None or not has_chords:
+        return Ending(next_bar)
+    leading = create_leading_chord(phrase.key)
+    before = phrase.span_at(next_bar * beats_per_bar - 0.5).chord
+    if phrase.start_beat < beat and before.degrees[:3] == leading.degrees[:3]:
+        return Ending(next_bar)
+    middle, last = find_middle_beat(beats_per_bar), beats_per_bar - 1
+    place = next((place for place in (middle, last) if place is not None and place >= into), None)
+    if place is None:
+        return Ending(next_bar + 1, float(next_bar * beats_per_bar))
+    return Ending(int(bar) + 1, float(bar * beats_per_bar + place))
+
+
+@lru_cache(maxsize=8)
+def _lead_home(phrase: Phrase, beat: float) -> Phrase:
+    """Return the phrase with the chord that leads home from `beat` on."""
+    start = max(beat, phrase.start_beat)
+    kept = [replace(span, end_beat=min(span.end_beat, start)) for span in phrase.spans if span.start_beat < start]
+    return replace(phrase, spans=(*kept, ChordSpan(start, phrase.end_beat, create_leading_chord(phrase.key))))
