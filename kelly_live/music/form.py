@@ -11,6 +11,7 @@ import math
 
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
+from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase
 
 _MEMORY_BEATS = 8.0  # what the emotion was: about two bars ago
@@ -79,7 +80,7 @@ def is_resting(part: str, parameters: MusicParameters, context: MusicContext, ba
         return not (enters and (part == "percussion" or (part == "melody" and parameters.style is None)))
     if context.trend > 0.0:
         return False
-    if part == "percussion":
+    if part == "percussion" and find_groove(parameters.groove).has_fills:  # a cycle goes on
         if place.arrival < 0 and not in_second_half:
             return True
         return place.breaks and parameters.density < _BREAK and in_second_half and not leads

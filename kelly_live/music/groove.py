@@ -46,8 +46,9 @@ class Groove:
 
     A part without patterns for the bar in force plays as the plain band does. `gate` is the share of their usual length
     that the melody's notes last, `leaps` the chance that a strong beat leaps. `resolves` False leaves clashes of the
-    chords with the melody standing. `is_broken_off` lets answers end on the sixth degree instead of the tonic. `drummers`
-    are those whose touch the drummer has, one of music/drumming.py's DRUMMERS.
+    chords with the melody standing. `is_broken_off` lets answers end on the sixth degree instead of the tonic;
+    `is_chromatic` moves weak notes of the melody by semitones into the next one. `drummers` are those whose touch the
+    drummer has, one of music/drumming.py's DRUMMERS.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Groove:
     is_broken_off: bool = False
     is_staccato: bool = False
     has_fills: bool = True
+    is_chromatic: bool = False
     rhythm: str = ""
     drummers: str = "backbeat"
 
@@ -147,6 +149,7 @@ PATTERNS: Mapping[str, Groove] = {
                         (1.0, ("X.......xxxxxxxx", "x...............", "X.......3.3.3.3.", "................")))},
             resolves=False,
             gate=0.7,
+            is_chromatic=True,
             has_fills=False,
             drummers="all",
         ),

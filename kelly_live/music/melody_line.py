@@ -37,12 +37,13 @@ from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import list_strong_beats
 from kelly_live.music.style.line import build_line
 from kelly_live.music.style.scale import create_melody_key
-from kelly_live.music.theory import Chord
+from kelly_live.music.theory import Chord, Note
 from kelly_live.music.vocabulary import load_vocabulary
 from kelly_live.music.voicing import find_bass_pitch, penalize_parallels
 
-_ARC_STEPS, _CONTRAST_STEPS = 7.5, 10.0  # how high a phrase rises, where the register allows
-_LIFT_STEPS = 3.2  # of the anchor, where the form is at its highest: the range opens over a section
+_ARC_STEPS, _CONTRAST_STEPS = 8.5, 11.0  # how high a phrase rises, where the register allows
+_LIFT_STEPS = 4.2  # of the anchor, where the form is at its highest: the range opens over a section
+_TURNED_BACK = 0.7  # of the way that a contour goes past the register, that it comes back
 _PULL = 0.6  # of a neighbouring strong tone, against 1 of the contour
 _STALE = 0.9  # a repeated strong tone costs nearly a step
 _PARALLELS = 0.35  # steps for each point of parallels with the bass (music/voicing.py)
@@ -79,13 +80,23 @@ def _build_phrase(parameters: MusicParameters, context: MusicContext) -> tuple[M
         if groove.leaps:
             line.leap(onsets, steps, groove.leaps)
         line.keep_contract(onsets, steps)
+    pitches = [line.chord_at(beat).key.note(step) for beat, step in zip(onsets, steps, strict=True)]
+    if groove.is_chromatic and parameters.style is None:
+        _add_chromatic_notes(pitches, [line.is_strong(beat) for beat in onsets])
     notes = []
-    for beat, after, step in zip(onsets, following, steps, strict=True):
+    for beat, after, step, note in zip(onsets, following, steps, pitches, strict=True):
         length = _choose_length(parameters, context, line.shape, beat, after)
-        note = line.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
         length *= groove.gate
         notes.append(MelodyNote(beat, min(length, limit_length(context, line.find_target(beat), step, beat)), note))
     return tuple(notes)
+
+
+def _add_chromatic_notes(notes: list[Note], strong: Sequence[bool]) -> None:
+    """Move weak notes by a semitone into the next one, where they lie a whole tone from it or repeat the one before."""
+    for index in range(len(notes) - 2, 0, -1):  # from the end, as each goes to where the next one has gone
+        before, note, after = (notes[number].pitch for number in (index - 1, index, index + 1))
+        if not strong[index] and abs(after - before) <= 2 and abs(after - note) == 2:
+            notes[index] = notes[index]._replace(pitch=note + (1 if after > note else -1))
 
 
 def list_melody(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[MelodyNote, ...]:
@@ -192,6 +203,10 @@ class _Line:
             return beat
         return float(target) if is_anticipated(self.context, target, self.shape) else beat
 
+    def is_strong(self, beat: float) -> bool:
+        """Tell whether a note at a beat stands for a strong one."""
+        return self.find_target(beat) % self.context.beats_per_bar in self.strong
+
     def chord_at(self, beat: float) -> Chord:
         """Return the chord that a note at a beat belongs to: the next bar's, where it anticipates that."""
         return self.context.chord_at(self.find_target(beat))
@@ -232,7 +247,7 @@ class _Line:
                 continue
             after = onsets[index + 1] if index + 1 < len(onsets) else None
             gap = (self.context.phrase.end_beat if after is None else after) - beat
-            is_strong = self.find_target(beat) % self.context.beats_per_bar in self.strong
+            is_strong = self.is_strong(beat)
             if is_strong and after is not None and gap <= _RESOLVED_BEATS:
                 resolution = self._find_resolution(steps[index], steps[index + 1], after)
                 if resolution is not None:
@@ -314,7 +329,7 @@ class _Line:
         bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
         motif = self.motif[find_motif(context, bar) % 2]
         turn = motif[self.strong.index(int(position))] + self._shift_motif(bar_in_phrase)
-        contour = self.anchor + height + turn * min(1.0, width / 5.0)
+        contour = self._turn_back(self.anchor + height + turn * min(1.0, width / 5.0))
         # Bars lead on from bar to bar, so that a sparse line, which has little else, goes by small intervals too;
         # the strong beat inside a bar lies between its own bar's tone and the next one's.
         bar_start = beat - position
@@ -326,6 +341,11 @@ class _Line:
             return self._choose_chord_tone(chord, contour, self.anchor)
         last_bar = bar_start - context.beats_per_bar
         return self._choose_chord_tone(chord, contour, self._frame_step(last_bar), before=last_bar)
+
+    def _turn_back(self, contour: float) -> float:
+        """Return a contour that goes back where the register ends, so that the line does not stick to its last tone."""
+        nearest = min(self.steps[-1], max(self.steps[0], contour))
+        return contour if nearest == contour else nearest + _TURNED_BACK * (nearest - contour)
 
     def _shift_motif(self, bar_in_phrase: int) -> int:
         """Return the steps that a bar's motif is moved by: a sequence, at once where a sentence breaks its idea up."""

@@ -73,3 +73,40 @@ def test_some_notes_are_held_over_the_barline() -> None:
             for line in range(4, 64, 4)
         ]
     assert 0.08 < statistics.mean(held) < 0.35
+
+
+def test_fear_goes_by_semitones_outside_its_scale() -> None:
+    """Between tones of the scale, on weak places; the other feelings' tunes stay in their key."""
+    minor_and_leading_tone = {0, 2, 3, 5, 7, 8, 10, 11}
+    strange: Counter[str] = Counter()
+    for groove in ("suspense", "pop"):
+        for seed in range(4):
+            parameters = make_parameters(density=1.6, mode="aeolian", groove=groove)
+            melody = play_piece(parameters, seed=seed, bars=17).part("melody")
+            for before, note, after in zip(melody, melody[1:], melody[2:], strict=False):
+                if note.pitch % 12 not in minor_and_leading_tone:
+                    strange[groove] += 1
+                    assert abs(after.pitch - note.pitch) == 1
+                    assert abs(note.pitch - before.pitch) <= 3
+    assert strange["suspense"] > 8
+    assert not strange["pop"]
+
+
+def test_the_tune_does_not_stick_to_the_end_of_its_register() -> None:
+    """Where the form is at its peak the line turns back: few notes lie on the highest tone (a tenth, if it did not)."""
+    highest = []
+    for seed in range(5):
+        melody = play_piece(make_parameters(density=1.4), seed=seed, bars=33).part("melody")
+        highest += [note.pitch >= max(other.pitch for other in melody) - 1 for note in melody]
+    assert statistics.mean(highest) < 0.08
+
+
+def test_the_range_opens_over_a_section() -> None:
+    """A theme's peak lies higher than its opening, inside the same register."""
+    lifted = []
+    for seed in range(5):
+        melody = play_piece(make_parameters(density=1.0), seed=seed, bars=33).part("melody")
+        means = [statistics.mean(n.pitch for n in melody if 4 * bar <= n.onset_beats < 4 * bar + 12) for bar in (0, 24)]
+        lifted.append(means[1] - means[0])
+        assert all(59 <= note.pitch <= 79 for note in melody)
+    assert statistics.mean(lifted) > 3.0

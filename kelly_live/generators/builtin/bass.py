@@ -10,11 +10,13 @@ from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, comp
 from kelly_live.music.form import compute_accompaniment_density
 from kelly_live.music.groove import choose_level, find_groove, place_cell
 from kelly_live.music.harmony import ChordSpan
+from kelly_live.music.melody_line import clashes, list_melody
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import PACE, count_notes, rank_places
 from kelly_live.music.theory import Chord
 from kelly_live.music.voicing import HIGHEST_BASS, LOWEST_BASS, find_bass_root
 
+_LEAD_IN_DENSITY = 0.5  # of the accompaniment: below it the bass holds its last note
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
 
@@ -62,12 +64,20 @@ class BassGenerator(BarPlayer):
         changes = {span.start_beat - start for span in context.phrase.spans if 0.0 < span.start_beat - start < per_bar}
         if "N" not in marks.values():
             marks.update(dict.fromkeys(changes, "R"))
+        if _leads_in(parameters, context, bar) and not {"N", "W"} & set(marks.values()):  # those lead on by themselves
+            lead_in = _list_lead_in(context)
+            marks = {place: mark for place, mark in marks.items() if place < min(lead_in)} | lead_in
         places = sorted(marks)
-        is_short = find_groove(parameters.groove).is_staccato
+        groove = find_groove(parameters.groove)
+        is_short, melody = groove.is_staccato, list_melody(parameters, context, bar) if groove.resolves else ()
         for place, end in zip(places, [*places[1:], per_bar], strict=True):
             beat = start + place
             chord, step = _find_marked_step(marks[place], context, beat)
             note = chord.key.note(step)
+            if marks[place] not in "RN" and clashes(
+                note.pitch, beat, melody
+            ):  # the root again, in place of a passing tone
+                note = context.chord_at(beat).key.note(find_bass_root(context.chord_at(beat)))
             pitch = note.pitch + (1 if marks[place] == "B" else 0)
             length = min(end - place, 1.0 if is_short else 4.0)
             yield NoteEvent(
@@ -91,6 +101,19 @@ def _choose_pattern(parameters: MusicParameters, context: MusicContext, bar: int
     return choose_level(levels, density, context.bar_in_phrase(bar))
 
 
+def _leads_in(parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
+    """Tell whether the bass walks from a phrase's last bar into the next one."""
+    groove = find_groove(parameters.groove)
+    is_lively = compute_accompaniment_density(parameters, context) >= _LEAD_IN_DENSITY
+    return context.is_last_bar(bar) and groove.has_fills and not groove.is_staccato and is_lively
+
+
+def _list_lead_in(context: MusicContext) -> dict[float, str]:
+    """List the marks of two steps into the next phrase, on the last beat and after it."""
+    last_cell = 4 * (context.beats_per_bar - 1)
+    return {place_cell(last_cell, context.rhythm): "2", place_cell(last_cell + 2, context.rhythm): "1"}
+
+
 def _find_marked_step(mark: str, context: MusicContext, beat: float) -> tuple[Chord, int]:
     """Return the chord and step of a pattern's mark (music/groove.py)."""
     span = context.span_at(beat)
@@ -98,6 +121,9 @@ def _find_marked_step(mark: str, context: MusicContext, beat: float) -> tuple[Ch
     following = context.phrase.chord_after(beat)
     if mark == "N":
         return following, find_bass_root(following)
+    if mark in "12":  # so many steps from where the next phrase begins, from the side that the bass is on
+        target = find_bass_root(following)
+        return chord, target + (int(mark) if target < root else -int(mark))
     if mark == "A":
         target = find_bass_root(following)
         rng = rng_for(context.seed, "bass approach", context.phrase.index, round(beat * 48))

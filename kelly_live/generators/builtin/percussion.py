@@ -98,21 +98,30 @@ def _list_strokes(groove: Groove, drumming: Drumming, context: MusicContext, bar
     lines = groove.drums.get(per_bar)
     strokes = [*_read_lines(lines, context, number)] if lines else [*_list_kit(context), *_list_ghosts(context)]
     strokes = _vary(strokes, drumming, context, bar)
-    if fills and groove.has_fills and context.is_last_bar(bar) and context.trend > -_CALMING:
-        fill_beats = _choose_fill_beats(drumming, context)
-        if fill_beats:
-            fill_start = float(per_bar - fill_beats)
-            strokes = [stroke for stroke in strokes if stroke.position < fill_start or stroke.key == KICK]
-            strokes += _list_fill(drumming, context, fill_start)
+    fill_beats = _choose_fill_beats(drumming, context, bar) if fills and groove.has_fills else 0
+    if fill_beats:
+        fill_start = float(per_bar - fill_beats)
+        strokes = [stroke for stroke in strokes if stroke.position < fill_start or stroke.key == KICK]
+        strokes += _list_fill(drumming, context, fill_start)
     if number == 0 and groove.has_fills:
-        least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.is_contrast else 1.6
-        strokes.append(Stroke(0.0, CRASH, _FIRM, least))
+        strokes += _list_arrival(context)
     chosen: dict[tuple[float, int], Stroke] = {}
     for stroke in strokes:
         known = chosen.setdefault((stroke.position, stroke.key), stroke)
         if stroke.density < known.density:
             chosen[stroke.position, stroke.key] = stroke
     return list(chosen.values())
+
+
+def _list_arrival(context: MusicContext) -> list[Stroke]:
+    """List what marks the first beat of a phrase: a crash, the sooner the more the phrase is an arrival."""
+    place = context.phrase.place
+    if place.arrival > 0:
+        return [Stroke(0.0, CRASH, _FIRMEST, 0.0), Stroke(0.0, KICK, _FIRMEST, 0.0)]
+    if place.arrival < 0:
+        return []
+    least = 1.0 if context.trend >= _BUILDING else 1.3 if place.is_contrast else 1.6
+    return [Stroke(0.0, CRASH, _FIRM, least)]
 
 
 def _read_lines(lines: tuple[DrumLine, ...], context: MusicContext, number: int) -> Iterator[Stroke]:
@@ -194,14 +203,20 @@ def _list_ghosts(context: MusicContext) -> Iterator[Stroke]:
     yield Stroke(per_bar - 1 + (2 / 3 if rhythm == "triplet" else 0.5), OPEN_HAT, _FIRM, 1.5)
 
 
-def _choose_fill_beats(drumming: Drumming, context: MusicContext) -> int:
-    """Choose how many beats the phrase's last bar gives to a fill, 0 for none.
+def _choose_fill_beats(drumming: Drumming, context: MusicContext, bar: int) -> int:
+    """Choose how many beats at the end of a bar go to a fill, 0 for none.
 
-    A section's end and what builds up have one of two beats or more, other phrases as often as people play one.
+    A phrase that ends a section and what builds up have one of two beats or more, other phrases as often as people play
+    one. What builds up has a beat in the middle of a phrase, too; where it calms down there is none.
     """
+    place, following = context.phrase.place, context.phrase.following
+    builds = context.trend >= _BUILDING
+    if not context.is_last_bar(bar) or context.trend <= -_CALMING:
+        return int(builds and context.bar_in_phrase(bar) == context.phrase.bars // 2 - 1)
     rng = rng_for(context.seed, "fill length", context.phrase.index)
     is_drawn, beats = rng.random() < _PHRASE_BARS * drumming.fill_rate, pick(rng, drumming.fill_beats)
-    if context.beats_per_bar >= 4 and (context.phrase.place.closed or context.trend >= _BUILDING):
+    turns = place.closed or builds or (following is not None and following.starts)
+    if context.beats_per_bar >= 4 and turns:
         return max(2, beats)
     return min(beats, context.beats_per_bar - 1, 2) if is_drawn else 0
 
