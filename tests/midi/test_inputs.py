@@ -24,7 +24,7 @@ from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, SharedInput, list_inputs,
 from tests.midi.test_ports import PretendBackend
 
 
-class AnalysisProxy(PretendBackend):
+class PretendInputs(PretendBackend):
     """A system with these inputs."""
 
     def __init__(self, inputs: list[str], *, has_virtual: bool = True) -> None:
@@ -35,7 +35,7 @@ class AnalysisProxy(PretendBackend):
         return self._inputs
 
     def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
-        self.opened.append((name, occurrence))
+        self.open_calls.append((name, occurrence))
         return ScriptedInput([(0.0, CLOCK)], ManualClock(), name)
 
     def open_virtual_input(self, name: str) -> MidiIn:
@@ -43,22 +43,22 @@ class AnalysisProxy(PretendBackend):
 
 
 def test_inputs_are_found_by_a_part_of_their_name_as_outputs_are() -> None:
-    system = AnalysisProxy(["IAC Driver Bus 1", "Keys", "Keys"])
+    system = PretendInputs(["IAC Driver Bus 1", "Keys", "Keys"])
     assert [port.name for port in list_inputs([system])] == ["IAC Driver Bus 1", "Keys", "Keys #2"]
     opened_input = open_input("iac bus", [system])
     assert (opened_input.name, opened_input.is_virtual) == ("IAC Driver Bus 1", False)
     assert opened_input.poll() == [ReceivedMessage(0.0, CLOCK)]
     open_input("Keys #2", [system])
-    assert system.opened == [("IAC Driver Bus 1", 0), ("Keys", 1)]
+    assert system.open_calls == [("IAC Driver Bus 1", 0), ("Keys", 1)]
     with pytest.raises(MidiError, match="no MIDI input matches 'drums'; there are: 'IAC Driver Bus 1'"):
         open_input("drums", [system])
 
 
 def test_without_a_name_a_virtual_input_waits_to_be_connected() -> None:
-    opened_input = open_input(None, [AnalysisProxy([])])
+    opened_input = open_input(None, [PretendInputs([])])
     assert (opened_input.name, opened_input.is_virtual) == (VIRTUAL_INPUT_NAME, True)
     with pytest.raises(MidiError, match="name an input with --midi-in"):
-        open_input(None, [AnalysisProxy(["Keys"], has_virtual=False)])
+        open_input(None, [PretendInputs(["Keys"], has_virtual=False)])
     with pytest.raises(MidiError, match="no MIDI system is running"):
         open_input(None, [])
 

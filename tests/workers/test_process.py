@@ -130,8 +130,8 @@ def test_one_that_reads_nothing_is_lost_after_the_deadline(start: Callable[..., 
 
 @posix_only
 def test_one_that_reads_slowly_is_not_lost(start: Callable[..., Peer]) -> None:
-    slow = ECHO.replace("parent.send(word)", "time.sleep(0.05); parent.send(word)")
-    peer = start(slow, write_seconds=0.5)
+    slow = ECHO.replace("parent.send(word)", "time.sleep(0.1); parent.send(word)")
+    peer = start(slow, write_seconds=1.5)
     for _ in range(20):
         assert peer.process.send(Word("x" * 30_000))
     wait_until(lambda: len(peer.words) == 20)
