@@ -21,7 +21,7 @@ from tests.field.command_line import run_command
 PERFORMING = [name for name in COMMANDS if name != "lab"]
 VALUES = {
     "--emotion": "sad", "--valence": "0.5", "--arousal": "0.5", "--dominance": "0.5", "--culture": "klezmer",
-    "--cc": "valence=20", "--play-in-range": "C2-B3",
+    "--cc": "valence=20", "--play-in-range": "C2-B3", "--chords": "| C |",
 }  # fmt: skip
 
 
