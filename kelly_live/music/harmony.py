@@ -374,7 +374,8 @@ def _create_chord(key: Key, mode_degree: int, rng: random.Random, *, is_blues: b
     whose leading tone leads home.
     """
     has_seventh = rng.random() < 0.35
-    if is_blues and _measure_triad(key, 0) == _MAJOR and key.scale == build_mode_scale(key.mode):
+    is_plain = key.scale.degrees_cents == build_mode_scale(key.mode).degrees_cents  # also a tradition's own name of it
+    if is_blues and is_plain and _measure_triad(key, 0) == _MAJOR:
         return _create_dominant_seventh(key, mode_degree)
     if mode_degree == 4 and key.scale == build_mode_scale("aeolian"):
         return build_chord(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=has_seventh)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import kelly_live
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import NoteEvent
 from kelly_live.engine.score_reading import describe_sections
@@ -187,6 +188,11 @@ def test_a_blues_has_its_twelve_bars() -> None:
     assert written == [["I7", "IV7", "I7", "I7"], ["IV7", "IV7", "I7", "I7"], ["V7", "IV7", "I7", "V7"]]
     minor = Piece("blues", 24, mode="aeolian").phrases
     assert [name_chord(span.chord).rstrip("7") for span in minor[2].spans] == ["V", "iv", "i", "V"]
+
+
+def test_a_tradition_s_own_major_has_its_blues_too() -> None:
+    phrase = kelly_live.compose("happy", culture="jazz-swing:major", form="blues", bars=13).phrases[0]
+    assert [name_chord(span.chord) for span in phrase.spans] == ["I7", "IV7", "I7", "I7"]
 
 
 @pytest.mark.parametrize("form", [*FORMS, ARC])
