@@ -35,7 +35,7 @@ COMMANDS = {
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
     "lab": "make and measure the models: train, evaluate, judge, compare, bench and more",
-    "follow": "the tempo and key of recordings, as `--follow` hears them",
+    "follow": "the tempo, key and chords of recordings, as `--follow` hears them",
 }
 # `\b` keeps click from filling the lines below it.
 HELP = """Listen to a player, a voice or a room, read the emotion in the sound, and play along over MIDI.

@@ -1,4 +1,4 @@
-"""`kelly-live follow`: the tempo and key of recordings, as `--follow` hears them."""
+"""`kelly-live follow`: the tempo, key and chords of recordings, as `--follow` hears them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ if TYPE_CHECKING:
 
 @click.command("follow", cls=CheckedCommand)
 @click.argument("recordings", type=INPUT_FILE, nargs=-1, required=True)
+@click.option("--chords", is_flag=True, help="Write out the chords, too: a sheet that the option --chords plays.")
 @debug_option
-def command(recordings: Sequence[Path]) -> int:
-    """Print the tempo and key of RECORDINGS, as `--follow` hears them."""
+def command(recordings: Sequence[Path], chords: bool) -> int:
+    """Print the tempo and key of RECORDINGS, as `--follow` hears them in the first minute."""
+    from kelly_live.engine.chord_transcription import transcribe_chords
     from kelly_live.engine.tracking import load_excerpt, track_sound
 
     failures = 0
     for path in recordings:
         try:
-            moments = track_sound(load_excerpt(path))
+            sound = load_excerpt(path)
         except KellyError as error:
             print_notice(str(error))
             failures += 1
             continue
+        moments = track_sound(sound)
         print_line(f"{path}: {_format_moment(moments[-1]) if moments else 'no beat, no key'}")
+        if chords:
+            sheet = transcribe_chords(sound)
+            print_line("no steady beat, so no bars of chords" if sheet is None else str(sheet))
     return 1 if failures else 0
 
 
