@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelly_live.core.errors import AudioError
+from kelly_live.core.errors import AudioError, MidiError
 
 if TYPE_CHECKING:
     from kelly_live.audio.note_source import NoteFileSource
@@ -71,22 +71,21 @@ def read_note_file(path: Path) -> list[ReceivedMessage]:
 
     Raises AudioError if it cannot be read, or holds no notes.
     """
-    import mido
-
     from kelly_live.core.midi_messages import ReceivedMessage
+    from kelly_live.midi.file_reader import READ_ERRORS, create_read_error, read_midi_file
 
+    messages, seconds = list[ReceivedMessage](), 0.0
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise AudioError(f"{path} is over {_MOST_BYTES // 1_000_000} MB; a MIDI file of notes is smaller")
-        messages, seconds = list[ReceivedMessage](), 0.0
-        for message in mido.MidiFile(path, clip=True):
+        for message in read_midi_file(path):
             seconds += message.time
             if message.type in ("note_on", "note_off", "control_change", "program_change"):
                 messages.append(ReceivedMessage(seconds, bytes(message.bytes())))
-    except AudioError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, ZeroDivisionError) as error:
-        raise AudioError(f"cannot read {path} ({error}); it must be a standard MIDI file") from error
+    except MidiError as error:
+        raise AudioError(str(error)) from error
+    except READ_ERRORS as error:
+        raise AudioError(str(create_read_error(path, error))) from error
     if not any(message.data[0] & 0xF0 == 0x90 for message in messages):
         raise AudioError(f"{path} holds no notes; it must be a standard MIDI file with some")
     if len(messages) > _MOST_NOTES:

@@ -275,6 +275,12 @@ def _midi_file(data: bytes) -> object:
     return read_score(_file(data))
 
 
+def _note_file(data: bytes) -> object:
+    from kelly_live.engine.audio_input import read_note_file
+
+    return read_note_file(_file(data))
+
+
 def _midi_files() -> Iterator[bytes]:
     import io
 
@@ -478,6 +484,7 @@ TARGETS = {
     "replay": Target(_replay, _logs),
     "audio": Target(_audio, _recordings),
     "midi-file": Target(_midi_file, _midi_files),
+    "note-file": Target(_note_file, _midi_files),
     "kern": Target(_kern, _kern_tunes),
     "abc": Target(_abc, _abc_tunes),
     "musicxml": Target(_musicxml, _scores),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.termination import delete_at_exit, run_command
+from kelly_live.midi.file_reader import READ_ERRORS
 
 # Used in training, both MIT: Debian's fluid-soundfont-gm and musescore-general-soundfont-small.
 SOUNDFONTS = (
@@ -53,7 +54,7 @@ def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
             track.append(message)
         shortened.tracks.append(track)
         shortened.save(target)
-    except (OSError, EOFError, ValueError) as error:
+    except READ_ERRORS as error:
         raise KellyError(f"cannot read {midi} ({error}); it must be a standard MIDI file") from error
 
 

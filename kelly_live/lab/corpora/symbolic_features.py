@@ -23,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.errors import ConfigError
+from kelly_live.core.errors import ConfigError, MidiError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.rhythm_weights import rhythm_weights
+from kelly_live.midi.file_reader import read_midi_file
 
 FEATURES_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
 
@@ -145,9 +146,9 @@ def read_score(path: Path) -> Score:
     import mido
 
     try:
-        midi = mido.MidiFile(path, clip=True)
-    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise ConfigError(f"{path} is not a readable MIDI file ({error}); leave it out or repair it") from error
+        midi = read_midi_file(path)
+    except MidiError as error:
+        raise ConfigError(f"{error}, or leave it out") from error
     if midi.ticks_per_beat <= 0:
         raise ConfigError(f"{path} counts time in SMPTE frames, not beats; export it with ticks per beat")
     notes: list[tuple[float, float, float, int, int]] = []
