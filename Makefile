@@ -83,9 +83,9 @@ audit: $(VENV)/.run ## known vulnerabilities in the installed packages, by the p
 	$(BIN)/pip list --format freeze --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' > $(VENV)/audit/installed.txt
 	$(VENV)/audit/bin/pip-audit --requirement $(VENV)/audit/installed.txt --no-deps --disable-pip
 
-fuzz: $(VENV)/.test ## coverage-guided fuzzing of every parser of untrusted files (FUZZ_SECONDS=60 each; Linux)
+fuzz: $(VENV)/.test ## coverage-guided fuzzing of every parser of untrusted files (FUZZ_SECONDS=60 each, FUZZ_SEED=1: the same inputs again; Linux)
 	$(INSTALL) --editable ".[fuzz]"
-	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60) --seed $(or $(FUZZ_SEED),0)
 
 system: ## the system packages that the live tests use (apt where it may, else the line to run)
 	@missing=(); for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \

@@ -26,6 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", help=f"which of {', '.join(TARGETS)} [default: all]")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--seed", type=int, default=0, help="the same inputs again; 0: others each time")
     if sys.argv[1:2] == [ONE]:
         return fuzz_one(sys.argv[2], sys.argv[3:])
     options = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> int:
     )
     is_broken = False
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for report in pool.map(lambda name: fuzz(name, options.seconds), options.targets or TARGETS):
+        for report in pool.map(lambda name: fuzz(name, options.seconds, options.seed), options.targets or TARGETS):
             print(report.row, flush=True)
             if report.problem:
                 print(report.problem, file=sys.stderr)
@@ -53,12 +54,13 @@ class Report(NamedTuple):
     problem: str
 
 
-def fuzz(name: str, seconds: int) -> Report:
+def fuzz(name: str, seconds: int, seed_number: int) -> Report:
     """Fuzz one target in a process of its own."""
     folder = Path(tempfile.mkdtemp(prefix=f"kelly-fuzz-{name}-"))
     for number, seed in enumerate(TARGETS[name].seeds()):
         (folder / f"seed-{number}").write_bytes(seed)
-    arguments = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-artifact_prefix={folder}/", str(folder)]
+    limits = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-seed={seed_number}"]
+    arguments = [*limits, f"-artifact_prefix={folder}/", str(folder)]
     command = [sys.executable, "-m", "tests.fuzz", ONE, name, *arguments]
     # A process that breaks says so by its exit code; Python's traceback is on stdout, all else on stderr.
     run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
