@@ -29,7 +29,7 @@ _QUALITIES = {
 _SPELLINGS = (
     ("ø7", "m7b5"), ("ø", "m7b5"), ("°7", "dim7"), ("°", "dim"), ("o7", "dim7"), ("Δ7", "maj7"), ("Δ", "maj7"),
     ("minor", "m"), ("min", "m"), ("mi", "m"), ("-", "m"), ("major", "maj"), ("M", "maj"), ("+", "aug"),
-    ("mmaj7", "mmaj7"), ("m(maj7)", "mmaj7"), ("sus", "sus4"),
+    ("sus", "sus4"),
 )  # fmt: skip
 _NO_CHORD = ("N.C.", "NC", "N")
 
@@ -148,6 +148,8 @@ def spell_chord(root: int, quality: str) -> str:
 
 def _read_quality(text: str) -> str | None:
     """Return the key of _QUALITIES that is meant; extensions beyond it are left out."""
+    if text in _QUALITIES:
+        return text
     for spelling, quality in _SPELLINGS:
         if text.startswith(spelling):
             text = quality + text[len(spelling) :]

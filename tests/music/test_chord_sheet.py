@@ -44,6 +44,10 @@ def test_what_musicians_write_is_read(text: str, sheet: str) -> None:
         ("C+", 0, (0, 4, 8)),
         ("D5", 2, (0, 7)),
         ("C/E", 0, (0, 4, 7)),
+        ("Gsus2", 7, (0, 2, 7)),
+        ("Gsus", 7, (0, 5, 7)),
+        ("G7sus4", 7, (0, 5, 7, 10)),
+        ("Am(maj7)", 9, (0, 3, 7, 11)),
     ],
 )
 def test_a_chord_has_its_tones(text: str, root: int, tones: tuple[int, ...]) -> None:
