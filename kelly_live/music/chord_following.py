@@ -7,11 +7,10 @@ its third, which fits major and minor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kelly_live.core.sync_state import ChordChange, ChordEstimate
-from kelly_live.music.harmony import ChordSpan, Phrase
+from kelly_live.music.harmony import ChordChoice, Phrase, replace_chords
 from kelly_live.music.synchronization import JOIN_CONFIDENCE, RELEASE_CONFIDENCE
 from kelly_live.music.theory import Chord, Key, fit_chord
 
@@ -90,9 +89,6 @@ def _place_changes(
     return tuple((at, name) for at, name in on_grid if at > beat)
 
 
-_Change = tuple[float, Chord | None]  # a beat, and the chord from there on; None: the phrase's own
-
-
 class ChordFollower:
     """Puts the chords that are followed in place of a phrase's own. Thread: the conductor's."""
 
@@ -103,8 +99,8 @@ class ChordFollower:
         """Forget all that was heard."""
         self._state = FollowedChords()
         self._own: Phrase | None = None
-        self._past: list[_Change] = []  # of this phrase
-        self._changes: list[_Change] = []  # those, and what is expected
+        self._past: list[ChordChoice] = []  # of this phrase
+        self._changes: list[ChordChoice] = []  # those, and what is expected
         self._played: Phrase | None = None
 
     @property
@@ -128,7 +124,7 @@ class ChordFollower:
         changes = [*self._past, *expected]
         if self._played is None or changes != self._changes:
             self._changes = changes
-            self._played = _replace_chords(phrase, changes)
+            self._played = replace_chords(phrase, changes)
         return self._played
 
     def _fit(self, key: Key, name: _Name | None) -> Chord | None:
@@ -136,20 +132,3 @@ class ChordFollower:
         if chord is not None and self._state.is_doubtful:
             return Chord(chord.key, (chord.degrees[0], chord.degrees[2]), f"{chord.name}(no3)")
         return chord
-
-
-def _replace_chords(phrase: Phrase, changes: Sequence[_Change]) -> Phrase:
-    """Return the phrase with the chords of the changes, each until the next; where it is None, with its own."""
-    if all(chord is None for _, chord in changes):
-        return phrase
-    spans: list[ChordSpan] = []
-    ends = [*(beat for beat, _ in changes[1:]), phrase.end_beat]
-    for (start, chord), end in zip(changes, ends, strict=True):
-        if chord is not None:
-            spans.append(ChordSpan(start, end, chord))
-            continue
-        for span in phrase.spans:
-            first, last = max(start, span.start_beat), min(end, span.end_beat)
-            if first < last:
-                spans.append(ChordSpan(first, last, span.chord))
-    return replace(phrase, spans=tuple(spans))

@@ -7,11 +7,11 @@ between words, a bar each. `%` repeats the bar before, `.` or `/` the chord befo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch_names import parse_pitch_class
-from kelly_live.music.harmony import ChordSpan, Phrase, create_tonic_chord
+from kelly_live.music.harmony import ChordChoice, Phrase, create_tonic_chord, replace_chords
 from kelly_live.music.theory import MODE_SEMITONES, NOTE_NAMES, Chord, Key, fit_tones
 
 _MOST_BARS, _MOST_CHORDS = 512, 8
@@ -127,18 +127,15 @@ class ChordSheet:
 
     def apply(self, phrase: Phrase) -> Phrase:
         """Return a phrase with the sheet's chords for its bars."""
-        spans = list[ChordSpan]()
+        choices = list[ChordChoice]()
         for bar in range(phrase.start_bar, phrase.start_bar + phrase.bars):
             chords = self.bars[bar % len(self.bars)]
             length = phrase.beats_per_bar / len(chords)
             for number, symbol in enumerate(chords):
-                start = bar * phrase.beats_per_bar + number * length
                 chord = symbol.fit(phrase.key)
-                if spans and spans[-1].chord == chord:
-                    spans[-1] = replace(spans[-1], end_beat=start + length)
-                else:
-                    spans.append(ChordSpan(start, start + length, chord))
-        return replace(phrase, spans=tuple(spans))
+                if not choices or choices[-1][1] != chord:
+                    choices.append((bar * phrase.beats_per_bar + number * length, chord))
+        return replace_chords(phrase, choices)
 
 
 def spell_chord(root: int, quality: str) -> str:

@@ -5,10 +5,10 @@ Pure: beats come in, a plan goes out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from kelly_live.music.harmony import ChordSpan, Phrase, create_leading_chord
+from kelly_live.music.harmony import Phrase, create_leading_chord, replace_chords
 from kelly_live.music.rhythm import find_middle_beat
 
 
@@ -50,5 +50,4 @@ def plan_ending(phrase: Phrase | None, beat: float, beats_per_bar: int, *, has_c
 def _lead_home(phrase: Phrase, beat: float) -> Phrase:
     """Return the phrase with the chord that leads home from `beat` on."""
     start = max(beat, phrase.start_beat)
-    kept = [replace(span, end_beat=min(span.end_beat, start)) for span in phrase.spans if span.start_beat < start]
-    return replace(phrase, spans=(*kept, ChordSpan(start, phrase.end_beat, create_leading_chord(phrase.key))))
+    return replace_chords(phrase, ((phrase.start_beat, None), (start, create_leading_chord(phrase.key))))

@@ -111,6 +111,29 @@ class Phrase:
         return create_tonic_chord(self.key) if self.next_chord is None else self.next_chord
 
 
+ChordChoice = tuple[float, Chord | None]  # a beat, and the chord from there on; None: the phrase's own
+
+
+def replace_chords(phrase: Phrase, choices: Sequence[ChordChoice]) -> Phrase:
+    """Return a phrase with the chords of the choices, each until the next; where it is None, with its own.
+
+    The first choice stands on the phrase's first beat. The same object, if all are its own.
+    """
+    if all(chord is None for _, chord in choices):
+        return phrase
+    spans: list[ChordSpan] = []
+    ends = [*(beat for beat, _ in choices[1:]), phrase.end_beat]
+    for (start, chord), end in zip(choices, ends, strict=True):
+        if chord is not None:
+            spans.append(ChordSpan(start, end, chord))
+            continue
+        for span in phrase.spans:
+            first, last = max(start, span.start_beat), min(end, span.end_beat)
+            if first < last:
+                spans.append(ChordSpan(first, last, span.chord))
+    return replace(phrase, spans=tuple(spans))
+
+
 def compute_brightness(modes: Sequence[float]) -> float:
     """Compute the brightness of weights over MODES, from -3 (locrian) to 3 (lydian)."""
     return sum(weight * _BRIGHTNESS[mode] for mode, weight in zip(MODES, modes, strict=True))
