@@ -10,15 +10,14 @@ A stroke's touch (0-1) says how firmly it is struck among people's strokes of th
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kelly_live.core.errors import ConfigError
+from kelly_live.core.model_tables import check_number, check_share, read_model_table
 from kelly_live.core.numbers import quote_value
 from kelly_live.core.resources import find_resource_file
 from kelly_live.core.values import Dynamics, MusicParameters, NoteEvent
@@ -180,19 +179,13 @@ def load_drumming() -> Mapping[str, Drumming]:
 
 def read_drumming(path: Path) -> Mapping[str, Drumming]:
     """Read tables by group; raises ConfigError if the file is missing, damaged or of another version."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ConfigError(f"{path} is over {MAX_BYTES >> 20} MB; it is not kelly-live's: reinstall")
-        content = json.loads(data.decode("utf-8"))
-        if content["version"] != VERSION:
-            version = quote_value(content["version"])
-            raise ConfigError(f"{path} is of version {version}; this kelly-live reads version {VERSION}")
-        return {name: _read_group(content["drummers"][name]) for name in DRUMMERS}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(repr(error).split())[:200]
-        raise ConfigError(f"{path} is damaged ({reason}); reinstall, or run `kelly-live lab train drumming`") from error
+    return read_model_table(
+        path,
+        lambda content: {name: _read_group(content["drummers"][name]) for name in DRUMMERS},
+        version=VERSION,
+        max_bytes=MAX_BYTES,
+        command="kelly-live lab train drumming",
+    )
 
 
 def _read_group(content: Mapping[str, Any]) -> Drumming:
@@ -232,15 +225,5 @@ def _read_row(row: Any, length: int) -> tuple[float, ...]:
     return tuple(map(_read_number, row))
 
 
-def _read_number(value: object) -> float:
-    """Return a number of a bounded size. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        raise ValueError(f"{quote_value(value)} is no number of at most {_LARGEST:g}")
-    return float(value)
-
-
-def _read_share(value: object) -> float:
-    """Return a share from 0 to 1. Raises ValueError."""
-    if not 0.0 <= (share := _read_number(value)) <= 1.0:
-        raise ValueError(f"{share:g} is no share; it must be from 0 to 1")
-    return share
+_read_number = partial(check_number, largest=_LARGEST)
+_read_share = partial(check_share, largest=_LARGEST)

@@ -13,15 +13,13 @@ recognized from them. `kelly-live lab train vocabulary` makes them; models/vocab
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import quote_value
+from kelly_live.core.model_tables import check_number, check_share, read_model_table
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES
 
@@ -107,50 +105,32 @@ def load_vocabulary() -> Vocabulary | None:
 
 def read_vocabulary(path: Path) -> Vocabulary:
     """Read a vocabulary; raises ConfigError if the file is damaged or of another version."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ConfigError(f"{path} is over {MAX_BYTES >> 20} MB; it is not kelly-live's: reinstall")
-        content = json.loads(data.decode("utf-8"))
-        if content["version"] != VERSION:
-            version = quote_value(content["version"])
-            raise ConfigError(f"{path} is of version {version}; this kelly-live reads version {VERSION}")
-        return Vocabulary(
-            {mode: _read_table(content["moves"][mode]) for mode in MODES},
-            {q: {mode: _read_table(content["felt"][q][mode]) for mode in MODES} for q in QUADRANTS},
-            {
-                name: {_read_number(float(beats)): _read_share(share) for beats, share in row.items()}
-                for name, row in content["chord_beats"].items()
-            },
-            {part: _read_cells(content["cells"][part]) for part in ("melody", "accompaniment")},
-            _read_table(content["steps"]),
-            _read_share(content["leaning"]["share"]),
-            _read_shares(content["leaning"]["steps"]),
-            _read_shares(content["voices"]),
-            _read_shares(content["spans"]),
-            _read_touch(content["touch"]),
-            Timing(**{name: _read_number(value) for name, value in content["timing"].items()}),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(repr(error).split())[:200]
-        raise ConfigError(
-            f"{path} is damaged ({reason}); reinstall, or run `kelly-live lab train vocabulary`"
-        ) from error
+    return read_model_table(
+        path, _build_vocabulary, version=VERSION, max_bytes=MAX_BYTES, command="kelly-live lab train vocabulary"
+    )
 
 
-def _read_number(value: object) -> float:
-    """Return a number of a bounded size. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        raise ValueError(f"{quote_value(value)} is no number of at most {_LARGEST:g}")
-    return float(value)
+def _build_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
+    return Vocabulary(
+        {mode: _read_table(content["moves"][mode]) for mode in MODES},
+        {q: {mode: _read_table(content["felt"][q][mode]) for mode in MODES} for q in QUADRANTS},
+        {
+            name: {_read_number(float(beats)): _read_share(share) for beats, share in row.items()}
+            for name, row in content["chord_beats"].items()
+        },
+        {part: _read_cells(content["cells"][part]) for part in ("melody", "accompaniment")},
+        _read_table(content["steps"]),
+        _read_share(content["leaning"]["share"]),
+        _read_shares(content["leaning"]["steps"]),
+        _read_shares(content["voices"]),
+        _read_shares(content["spans"]),
+        _read_touch(content["touch"]),
+        Timing(**{name: _read_number(value) for name, value in content["timing"].items()}),
+    )
 
 
-def _read_share(value: object) -> float:
-    """Return a share from 0 to 1. Raises ValueError."""
-    if not 0.0 <= (share := _read_number(value)) <= 1.0:
-        raise ValueError(f"{share:g} is no share; it must be from 0 to 1")
-    return share
+_read_number = partial(check_number, largest=_LARGEST)
+_read_share = partial(check_share, largest=_LARGEST)
 
 
 def _read_touch(content: Mapping[str, Any]) -> Touch:
