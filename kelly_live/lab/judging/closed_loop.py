@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -43,6 +43,8 @@ from kelly_live.lab.judging.judges import (
 )
 from kelly_live.lab.training.scores import Score, format_scores
 from kelly_live.lab.training.windows import read_audio
+
+F = TypeVar("F", bound=Floats | None)
 
 CENTRE = 0.5  # how far a quadrant's centre lies from neutral, on both axes
 GRID = (-0.8, -0.4, 0.0, 0.4, 0.8)
@@ -133,29 +135,35 @@ class FeatureExtractor:
         Raises:
             KellyError: The file cannot be rendered or read.
         """
-        content = hashlib.sha256(job.midi.read_bytes()).hexdigest()[:24]
-        folder = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
-        path = self._cache / "judged" / folder / f"{content}.npy"
-        if path.is_file():
-            row: Floats = np.load(path)
-            return row
+        name = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
+        return cache_features(job.midi, self._cache / "judged" / name, lambda: self._extract(job))
+
+    def _extract(self, job: JudgeInput) -> Floats | None:
         if job.soundfont is None:
             try:
-                row = extract_note_features(job.midi)
+                return extract_note_features(job.midi)
             except ConfigError:
                 return None
-        else:
-            audio = render_midi(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
-            row = self._audio.extract(read_audio(audio, JUDGED_SECONDS))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _serialise(row))
+        audio = render_midi(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
+        return self._audio.extract(read_audio(audio, JUDGED_SECONDS))
+
+
+def cache_features(source: Path, folder: Path, extract: Callable[[], F]) -> Floats | F:
+    """Return the features of a file from `folder`, where they lie under the hash of its content, or extract them.
+
+    What has none (None) is not cached. Raises OSError.
+    """
+    path = folder / f"{hashlib.sha256(source.read_bytes()).hexdigest()[:24]}.npy"
+    if path.is_file():
+        row: Floats = np.load(path)
         return row
-
-
-def _serialise(row: Floats) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, row)
-    return buffer.getvalue()
+    features = extract()
+    if features is not None:
+        buffer = io.BytesIO()
+        np.save(buffer, features)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getvalue())
+    return features
 
 
 _extractor: FeatureExtractor | None = None  # of a worker process
@@ -258,17 +266,22 @@ def compose_pieces(
 
     Their MIDI files are cached under the hash of their content.
     """
+    return [
+        ComposedPiece(valence, arousal, cache_arrangements(compose(valence, arousal, seed), cache))
+        for valence, arousal in places
+        for seed in range(1, seeds + 1)
+    ]
+
+
+def cache_arrangements(arrangements: Mapping[str, bytes], cache: Path) -> dict[str, Path]:
+    """Write MIDI files under the hash of their content; return their paths by arrangement."""
     folder = cache / "composed"
     folder.mkdir(parents=True, exist_ok=True)
-    pieces = []
-    for valence, arousal in places:
-        for seed in range(1, seeds + 1):
-            files = {}
-            for arrangement, midi in compose(valence, arousal, seed).items():
-                files[arrangement] = folder / f"{hashlib.sha256(midi).hexdigest()[:24]}.mid"
-                write_atomically(files[arrangement], midi)
-            pieces.append(ComposedPiece(valence, arousal, files))
-    return pieces
+    files = {}
+    for arrangement, midi in arrangements.items():
+        files[arrangement] = folder / f"{hashlib.sha256(midi).hexdigest()[:24]}.mid"
+        write_atomically(files[arrangement], midi)
+    return files
 
 
 def evaluate_closed_loop(

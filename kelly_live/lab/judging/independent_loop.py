@@ -7,8 +7,6 @@ their quadrant, as people's do: in four copies of one point for each quadrant, t
 
 from __future__ import annotations
 
-import hashlib
-import io
 import multiprocessing
 import random
 from collections.abc import Sequence
@@ -21,14 +19,13 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTION_VAD
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip, read_manifest
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, render_midi
 from kelly_live.lab.intervals import Estimate, bootstrap
 from kelly_live.lab.judging.audio_features import TONAL_FEATURES, VERSION, extract_audio_features
-from kelly_live.lab.judging.closed_loop import Composer, Log, read_emopia
+from kelly_live.lab.judging.closed_loop import Composer, Log, cache_arrangements, cache_features, read_emopia
 from kelly_live.lab.judging.independent_judges import LinearJudge, create_published_judge, fit_listener_judge
 from kelly_live.lab.training.scores import Score, format_scores
 from kelly_live.lab.training.windows import read_audio
@@ -83,19 +80,13 @@ def extract_cached(path: Path, cache: Path) -> Floats:
     Raises:
         KellyError: The file cannot be read or rendered.
     """
-    content = hashlib.sha256(path.read_bytes()).hexdigest()[:24]
-    row_path = cache / "judged" / f"independent-v{VERSION}" / f"{content}.npy"
-    if row_path.is_file():
-        cached: Floats = np.load(row_path)
-        return cached
-    is_midi = path.suffix == ".mid"
-    audio = render_midi(path, cache, HELD_OUT_SOUNDFONT, seconds=JUDGED_SECONDS) if is_midi else path
-    row = extract_audio_features(read_audio(audio, JUDGED_SECONDS))
-    buffer = io.BytesIO()
-    np.save(buffer, row)
-    row_path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(row_path, buffer.getvalue())
-    return row
+
+    def extract() -> Floats:
+        is_midi = path.suffix == ".mid"
+        audio = render_midi(path, cache, HELD_OUT_SOUNDFONT, seconds=JUDGED_SECONDS) if is_midi else path
+        return extract_audio_features(read_audio(audio, JUDGED_SECONDS))
+
+    return cache_features(path, cache / "judged" / f"independent-v{VERSION}", extract)
 
 
 def _extract(job: tuple[Path, Path]) -> Floats:
@@ -186,16 +177,15 @@ def draw_place(quadrant: str, seed: int) -> tuple[float, float]:
 
 def _compose(places: Sequence[tuple[str, float, float, int]], compose: Composer, cache: Path) -> list[_Piece]:
     """Compose a piece for each name, valence, arousal and seed."""
-    folder = cache / "composed"
-    folder.mkdir(parents=True, exist_ok=True)
-    pieces = []
-    for name, valence, arousal, seed in places:
-        files = {}
-        for arrangement, midi in compose(valence, arousal, seed).items():
-            files[arrangement] = folder / f"{hashlib.sha256(midi).hexdigest()[:24]}.mid"
-            write_atomically(files[arrangement], midi)
-        pieces.append(_Piece(name, (np.sign(valence), np.sign(arousal)), seed, files))
-    return pieces
+    return [
+        _Piece(
+            name,
+            (np.sign(valence), np.sign(arousal)),
+            seed,
+            cache_arrangements(compose(valence, arousal, seed), cache),
+        )
+        for name, valence, arousal, seed in places
+    ]
 
 
 def judge_independently(
