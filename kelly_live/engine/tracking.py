@@ -1,9 +1,9 @@
-"""Beat and key tracking of a whole recording, as `--follow` tracks the input while it plays."""
+"""Beat, key and chord tracking of a whole recording, as `--follow` tracks the input while it plays."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,14 +64,18 @@ def load_excerpt(path: Path) -> Floats:
 
 
 def track_sound(
-    sound: Floats, model: TrackerModel | None = None, on_estimate: Callable[[float, SyncState], None] | None = None
+    sound: Floats,
+    model: TrackerModel | None = None,
+    on_estimate: Callable[[float, SyncState], None] | None = None,
+    *,
+    targets: Collection[str] = ("tempo", "key"),
 ) -> list[TrackingMoment]:
     """Track `sound` (at SAMPLE_RATE) in blocks of 50 ms, and take an estimate four times a second.
 
     `on_estimate` is called with the time and the estimate of each block, as a band that follows would be. Before the
-    first beat is found there is no moment.
+    first beat is found there is no moment. `targets`: which of TRACKABLE are estimated, the tempo among them.
     """
-    tracker = AudioTracker(model=model)
+    tracker = AudioTracker(targets, model)
     size = SAMPLE_RATE // _BLOCKS_PER_SECOND
     moments = []
     for start in range(0, len(sound) - size + 1, size):

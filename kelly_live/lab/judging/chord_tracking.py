@@ -13,17 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.values import AudioWindow, MusicParameters
+from kelly_live.core.values import MusicParameters
 from kelly_live.engine.build import build_band
 from kelly_live.engine.options.host import HostOptions
+from kelly_live.engine.tracking import track_sound
 from kelly_live.lab.corpora.chord_songs import UNMEASURED, ChordSong, load_sound
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
-from kelly_live.sync.audio_tracker import AudioTracker
+from kelly_live.sync import TRACKABLE
 from kelly_live.sync.chord_features import HOP_SECONDS
 from kelly_live.sync.chord_loop import LoopMemory
 from kelly_live.sync.chord_net import NO_CHORD, ChordNet, ChordWeights
-from kelly_live.sync.onsets import SAMPLE_RATE
 
 _DRUM_CHANNEL = 10
 _TOGETHER_BEATS = 0.06
@@ -127,14 +127,14 @@ def count_band_tones(song: ChordSong, parameters: MusicParameters, seed: int) ->
 
     Drums do not count, nor the first ten seconds, in which beat and key are sought.
     """
-    sink, tracker = NoteList(), AudioTracker()
+    sink = NoteList()
     conductor = Conductor(sink, build_band(HostOptions()), seed=seed, slice_beats=LIVE_SLICE_BEATS)
     conductor.start(0.0, parameters)
-    sound, size = load_sound(song), SAMPLE_RATE // 20
-    for start in range(0, len(sound) - size, size):
-        now = (start + size) / SAMPLE_RATE
-        tracker.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))
-        conductor.advance(now, parameters, tracker.estimate(now))
+    track_sound(
+        load_sound(song),
+        on_estimate=lambda now, state: conductor.advance(now, parameters, state),
+        targets=TRACKABLE,
+    )
     inside = total = 0
     for note in sink.notes:
         seconds, nearest = conductor.seconds_at(note.onset_beats), round(note.onset_beats)
