@@ -5,7 +5,8 @@ Threads: the consumer (analysis) thread calls everything but `health` and `close
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,11 +14,12 @@ import numpy as np
 
 from kelly_live.audio.note_synth import NoteSynth
 from kelly_live.audio.resample import ANALYSIS_RATE
+from kelly_live.audio.sources import BlockSource
 from kelly_live.audio.synth import SAMPLE_RATE
 from kelly_live.core.level import SILENCE_DBFS, rms_dbfs
 from kelly_live.core.midi_messages import ReceivedMessage, get_kind
 from kelly_live.core.protocols import AudioHealth, AudioSource
-from kelly_live.core.timebase import Clock
+from kelly_live.core.timebase import Clock, ManualClock
 from kelly_live.core.values import AudioWindow
 
 BLOCK_SECONDS = 0.05
@@ -177,46 +179,22 @@ class MixedSource:
         self._renderer.close()
 
 
-class NoteFileSource:
-    """An AudioSource of the notes of a MIDI file, faster than real time; `end_time` is the position, from 0."""
+class NoteFileSource(BlockSource):
+    """The notes of a MIDI file as a source, faster than real time; `end_time` is the position, from 0."""
 
-    sample_rate = ANALYSIS_RATE
     damage = None
     replaced_samples = 0
 
     def __init__(self, messages: Sequence[ReceivedMessage], name: str, *, tail_seconds: float = 1.0) -> None:
+        super().__init__(ManualClock(), realtime=False, sample_rate=ANALYSIS_RATE, block_seconds=BLOCK_SECONDS)
         self.name = name
         self.duration_seconds = (messages[-1].seconds if messages else 0.0) + tail_seconds
         self._messages = messages
-        self._level = SILENCE_DBFS
-        self.start()
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether all was delivered."""
-        return self._blocks * BLOCK_SECONDS >= self.duration_seconds
-
-    def start(self) -> None:
-        """Go to the beginning."""
-        self._blocks = 0
-        self._renderer = NoteRenderer(_KnownNotes(self._messages))
-
-    def read(self, timeout: float) -> AudioWindow | None:
-        """Return the next block, or None at the end."""
-        if self.is_finished:
-            return None
-        self._blocks += 1
-        end_seconds = self._blocks * BLOCK_SECONDS
-        samples = self._renderer.render(end_seconds, round(BLOCK_SECONDS * ANALYSIS_RATE))
-        self._level = rms_dbfs(samples)
-        return AudioWindow(samples, ANALYSIS_RATE, end_seconds)
-
-    def health(self) -> AudioHealth:
-        """Return the level; nothing is ever lost."""
-        return AudioHealth(self._level, overflows=0, dropped_seconds=0.0)
-
-    def close(self) -> None:
-        """Do nothing: no file is open."""
+    def _open(self) -> Iterator[np.ndarray]:
+        renderer = NoteRenderer(_KnownNotes(self._messages))
+        for number in range(1, math.ceil(self.duration_seconds / BLOCK_SECONDS) + 1):
+            yield renderer.render(number * BLOCK_SECONDS, round(BLOCK_SECONDS * ANALYSIS_RATE))
 
 
 class _KnownNotes:

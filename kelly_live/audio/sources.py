@@ -22,7 +22,7 @@ from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow
 
 
-class _BlockSource:
+class BlockSource:
     """Blocks that are known beforehand, delivered one a `read`; `end_time` is the start plus the position.
 
     With `realtime`, each comes when it is due by the clock, never early; a late reader gets all, one after the other.
@@ -92,7 +92,7 @@ class _BlockSource:
         """Release what this kind of source has opened."""
 
 
-class FileSource(_BlockSource):
+class FileSource(BlockSource):
     """A sound file as a source; `damage` and `replaced_samples` are complete once it is finished."""
 
     def __init__(
@@ -138,7 +138,7 @@ class FileSource(_BlockSource):
             self._file.close()
 
 
-class ScriptedSource(_BlockSource):
+class ScriptedSource(BlockSource):
     """Given samples, float32 `[n]` at `sample_rate`, for tests and demos.
 
     Then it ends, or fails with `failure`, as a device that is pulled out does.
@@ -174,7 +174,7 @@ class ScriptedSource(_BlockSource):
         return (self._samples[start : start + size] for start in range(0, len(self._samples), size))
 
 
-class RepeatingSource(_BlockSource):
+class RepeatingSource(BlockSource):
     """Given samples, float32 `[n]` at `sample_rate`, repeated for `seconds`."""
 
     def __init__(
@@ -196,7 +196,7 @@ class RepeatingSource(_BlockSource):
             yield self._samples.take(range(start, start + size), mode="wrap")
 
 
-class ToneSource(_BlockSource):
+class ToneSource(BlockSource):
     """A sine of `hz` at `amplitude` (0-1), for `seconds`; None: without end, which needs `realtime`."""
 
     def __init__(

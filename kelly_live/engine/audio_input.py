@@ -25,9 +25,11 @@ def create_source(options: LiveOptions, clock: Clock) -> AudioSource:
     """Create the source that the options describe; a MIDI input is open then. Raises KellyError."""
     from kelly_live.audio.supervised_source import SupervisedSource
 
-    audio = SupervisedSource(options.audio_in, clock, mix=options.audio.build_mix())
+    def create_audio() -> SupervisedSource:
+        return SupervisedSource(options.audio_in, clock, mix=options.audio.build_mix())
+
     if options.play_in is None:
-        return audio
+        return create_audio()
     from kelly_live.audio.note_source import ALL_KEYS, MixedSource, NoteRenderer, NoteSource
     from kelly_live.midi.supervised_input import SupervisedInput
 
@@ -35,16 +37,18 @@ def create_source(options: LiveOptions, clock: Clock) -> AudioSource:
     renderer = NoteRenderer(midi_in, options.play_in_range or ALL_KEYS)
     if options.audio_in is None:
         return NoteSource(renderer, clock, f"the notes of {midi_in.name}")
-    return MixedSource(audio, renderer)
+    return MixedSource(create_audio(), renderer)
 
 
 def find_capture(source: AudioSource) -> SupervisedSource | None:
     """Return the audio input of a source that has one."""
-    from kelly_live.audio.note_source import MixedSource
     from kelly_live.audio.supervised_source import SupervisedSource
 
-    inner = source.audio if isinstance(source, MixedSource) else source
-    return inner if isinstance(inner, SupervisedSource) else None
+    if isinstance(source, SupervisedSource):
+        return source
+    from kelly_live.audio.note_source import MixedSource
+
+    return source.audio if isinstance(source, MixedSource) and isinstance(source.audio, SupervisedSource) else None
 
 
 def open_recording(path: Path, options: SoundFileOptions) -> FileSource | NoteFileSource:
