@@ -129,7 +129,7 @@ def create_roll(performance: Performance, title: str) -> Roll:
         tuple(
             (
                 performance.tempo_map.seconds_at(phrase.start_bar * phrase.beats_per_bar),
-                phrase.place.section if phrase.place.starts else "",
+                phrase.role.section if phrase.role.starts else "",
             )
             for phrase in performance.phrases
         ),

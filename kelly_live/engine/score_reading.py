@@ -47,8 +47,8 @@ def describe_sections(phrases: Sequence[Phrase]) -> str:
     """
     sections: list[tuple[str, int]] = []
     for phrase in phrases:
-        if phrase.place.starts:
-            sections.append((phrase.place.section, phrase.bars))
+        if phrase.role.starts:
+            sections.append((phrase.role.section, phrase.bars))
         elif sections:
             sections[-1] = sections[-1][0], sections[-1][1] + phrase.bars
     return ", ".join(f"{name} {bars}" for name, bars in sections)
@@ -57,8 +57,8 @@ def describe_sections(phrases: Sequence[Phrase]) -> str:
 def _list_phrases(phrases: Sequence[Phrase]) -> Iterator[str]:
     """List the names of the phrases, each section's name before its first."""
     for phrase in phrases:
-        if phrase.place.starts:
-            yield f"{phrase.place.section}:"
+        if phrase.role.starts:
+            yield f"{phrase.role.section}:"
         yield _name_phrase(phrase)
 
 
@@ -66,12 +66,12 @@ def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent], *, has_chords: b
     first, last = phrase.start_bar + 1, phrase.start_bar + phrase.bars
     bars = f"bar {first}" if first == last else f"bars {first}-{last}"
     key = f"{phrase.key.tonic_name} {phrase.key.scale.name}"
-    place = phrase.place
-    name = f"{place.section} {_name_phrase(phrase)}" if place.section else _name_phrase(phrase)
-    manner = {PERIOD: "", PRESENTATION: ", a sentence begins", CONTINUATION: ", the sentence goes on"}[place.build]
-    without = f", without {' and '.join(place.silent)}" if place.silent else ""
-    turned = {0: "", 1: ", arrives", -1: ", lets go"}[place.arrival]
-    cadence = f"{name_cadence(phrase)} cadence" if has_chords else "an answer" if place.closed else "a question"
+    role = phrase.role
+    name = f"{role.section} {_name_phrase(phrase)}" if role.section else _name_phrase(phrase)
+    manner = {PERIOD: "", PRESENTATION: ", a sentence begins", CONTINUATION: ", the sentence goes on"}[role.build]
+    without = f", without {' and '.join(role.silent)}" if role.silent else ""
+    turned = {0: "", 1: ", arrives", -1: ", lets go"}[role.arrival]
+    cadence = f"{name_cadence(phrase)} cadence" if has_chords else "an answer" if role.closed else "a question"
     yield f"{name}, {bars}, {key}, {cadence}{manner}{without}{turned}"
     chord_row, melody_row = [], []
     names = {pitch: NOTE_NAMES[pitch] for pitch in range(12)}
@@ -92,7 +92,7 @@ def _format_phrase(phrase: Phrase, melody: Sequence[NoteEvent], *, has_chords: b
 
 def _name_phrase(phrase: Phrase) -> str:
     """Name a phrase's role in the form: its letter and the number of its return; a single bar is the close."""
-    return "close" if phrase.bars == 1 else phrase.place.letter + "'" * phrase.place.variation
+    return "close" if phrase.bars == 1 else phrase.role.letter + "'" * phrase.role.variation
 
 
 def _quantise(beat: float) -> float:

@@ -178,12 +178,12 @@ class GeneratorBand:
     def _keep_sounding(self, context: MusicContext) -> MusicContext:
         """Return the context without the parts that its section leaves out, where those are all that there are."""
         phrase = context.phrase
-        silent = phrase.place.silent
+        silent = phrase.role.silent
         if not silent or any(
             slot.generator.descriptor.part not in silent for slot in self.slots if slot.part not in self._muted
         ):
             return context
-        return replace(context, phrase=replace(phrase, place=phrase.place._replace(silent=())))
+        return replace(context, phrase=replace(phrase, role=phrase.role._replace(silent=())))
 
     def close(self) -> None:
         """End the session: no player is asked again."""

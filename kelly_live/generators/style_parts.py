@@ -226,7 +226,7 @@ class StylePercussion(StylePart):
         for name in audible_instruments:
             assert metre is not None
             chances = cut_bar_profile(metre, name, bar)
-            rng = rng_for(context.seed, "hand", name, context.phrase.theme, context.phrase.place.letter, bar % 2)
+            rng = rng_for(context.seed, "hand", name, context.phrase.theme, context.phrase.role.letter, bar % 2)
             for cell, chance in enumerate(chances):
                 if rng.random() < chance * min(1.0, 0.5 + 0.5 * parameters.density):
                     beat = start + cell * per_bar / len(chances)
@@ -243,7 +243,7 @@ class StylePercussion(StylePart):
             drum, weight = (LOW_DRUM, 1.0) if low else (HIGH_DRUM, 0.85)
             yield _stroke(parameters, context, player, drum, start + position, weight)
         if parameters.density > 0.8:  # a lively hand fills in between
-            rng = rng_for(context.seed, "hand", context.phrase.theme, context.phrase.place.letter, bar % 2)
+            rng = rng_for(context.seed, "hand", context.phrase.theme, context.phrase.role.letter, bar % 2)
             for n in range(round(per_bar / metre.unit_beats)):
                 position = n * metre.unit_beats
                 if rng.random() < parameters.density - 0.7 and all(abs(position - group) > 1e-6 for group in groups):
@@ -311,7 +311,7 @@ def _play_second(
     notes: list[PlacedNote] = []
     for note in build_line(parameters, context, bar):
         rng = rng_for(
-            context.seed, "second", context.phrase.theme, context.phrase.place.letter, round(note.position * 48)
+            context.seed, "second", context.phrase.theme, context.phrase.role.letter, round(note.position * 48)
         )
         firm = any(abs(note.position - group) < 1e-6 for group in groups)
         if not notes or firm or rng.random() < _SECOND_SHARE:

@@ -77,7 +77,7 @@ class MusicContext:
 
     def is_cadence(self, bar: int) -> bool:
         """Tell whether a phrase comes to rest in a bar: its last one, but for the first half of a sentence."""
-        return self.is_last_bar(bar) and self.phrase.place.build != PRESENTATION
+        return self.is_last_bar(bar) and self.phrase.role.build != PRESENTATION
 
     def phrase_fraction(self, beat: float) -> float:
         """Return how far through the phrase a beat lies, 0-1."""

@@ -45,8 +45,8 @@ def compute_trend(before: float, now: float) -> float:
 
 def compute_energy(phrase: Phrase) -> float:
     """Compute how high a phrase stands in the rise and fall of the form, -1 to 1."""
-    place = phrase.place
-    return max(-1.0, min(1.0, place.energy + _ARRIVAL_ENERGY * place.arrival))
+    role = phrase.role
+    return max(-1.0, min(1.0, role.energy + _ARRIVAL_ENERGY * role.arrival))
 
 
 def compute_accompaniment_density(parameters: MusicParameters, context: MusicContext) -> float:
@@ -72,19 +72,19 @@ def is_resting(part: str, parameters: MusicParameters, context: MusicContext, ba
     """
     if context.closing:
         return False
-    place, number = context.phrase.place, context.bar_in_phrase(bar)
+    role, number = context.phrase.role, context.bar_in_phrase(bar)
     in_second_half, leads = number >= context.phrase.bars // 2, context.is_last_bar(bar)
-    if part in place.silent:
+    if part in role.silent:
         following = context.phrase.following
         enters = leads and (following is None or part not in following.silent)
         return not (enters and (part == "percussion" or (part == "melody" and parameters.style is None)))
     if context.trend > 0.0:
         return False
     if part == "percussion" and find_groove(parameters.groove).has_fills:  # a cycle goes on
-        if place.arrival < 0 and not in_second_half:
+        if role.arrival < 0 and not in_second_half:
             return True
-        return place.breaks and parameters.density < _BREAK and in_second_half and not leads
+        return role.breaks and parameters.density < _BREAK and in_second_half and not leads
     if part == "melody":
         has_own_line = parameters.style is not None and parameters.style.scale is not None
-        return not has_own_line and place.pauses and parameters.density < _INTERLUDE and not in_second_half
+        return not has_own_line and role.pauses and parameters.density < _INTERLUDE and not in_second_half
     return False

@@ -24,12 +24,12 @@ from kelly_live.music.forms import (
     PHRASES_PER_ROUND,
     PHRASES_PER_THEME,
     PRESENTATION,
-    Place,
+    PhraseRole,
     arrange_sections,
     count_fewest_bars,
-    find_arc_place,
+    find_arc_role,
     form_sentences,
-    list_places,
+    list_roles,
     list_round,
 )
 from kelly_live.music.randomness import pick, rng_for
@@ -51,9 +51,9 @@ class Slot(NamedTuple):
     """
 
     number: int
-    place: Place
-    preceding: Place | None
-    following: Place
+    role: PhraseRole
+    preceding: PhraseRole | None
+    following: PhraseRole
     start_bar: int
     bars: int
     leads_home: bool = False
@@ -89,14 +89,14 @@ class FormPlan:
         self._length_bars = length_bars
         self._is_square = is_square
         self._form = FORMS.get(name)
-        self._opening: tuple[Place, ...] = ()
-        self._round: tuple[Place, ...] = ()
+        self._opening: tuple[PhraseRole, ...] = ()
+        self._round: tuple[PhraseRole, ...] = ()
         if self._form is not None and length_bars is not None:
-            self._opening = self._choose_sentences(list_places(arrange_sections(self._form, length_bars)))
+            self._opening = self._choose_sentences(list_roles(arrange_sections(self._form, length_bars)))
         elif self._form is not None:
             opening, again = list_round(self._form)
-            self._opening = self._choose_sentences(list_places(opening))
-            self._round = self._choose_sentences(list_places(again))
+            self._opening = self._choose_sentences(list_roles(opening))
+            self._round = self._choose_sentences(list_roles(again))
         self._turned = 0  # how many places of the arc were skipped
         self._turned_index, self._arrival = -1, 0
         self._intensity: float | None = None
@@ -127,9 +127,9 @@ class FormPlan:
             if phrases and self._length_bars - BARS_PER_PHRASE * phrases <= _ENDING_BARS and index >= phrases - 1:
                 index, start, end = phrases - 1, BARS_PER_PHRASE * (phrases - 1), last
             end = min(end, last)
-        preceding = self._find_place(index - 1) if index else None
-        place, following = self._find_place(index), self._find_place(index + 1)
-        return Slot(index, place, preceding, following, start, end - start, leads_home=end == last)
+        preceding = self._find_role(index - 1) if index else None
+        role, following = self._find_role(index), self._find_role(index + 1)
+        return Slot(index, role, preceding, following, start, end - start, leads_home=end == last)
 
     def find_half(self, bar: int) -> tuple[int, bool]:
         """Find a bar's phrase by its number, and whether it lies in the phrase's second half."""
@@ -146,41 +146,39 @@ class FormPlan:
             return slot
         goals = PEAKS if moved > 0.0 else LOWS
         theme, position = divmod(slot.number + self._turned, PHRASES_PER_THEME)
-        goal = next((place for place in goals if place >= position), goals[-1])
+        goal = next((role for role in goals if role >= position), goals[-1])
         self._turned, self._turned_index = theme * PHRASES_PER_THEME + goal - slot.number, slot.number
         self._arrival, self._intensity, self._slot = (1 if moved > 0.0 else -1), intensity, None
         return self.find_slot(bar)
 
-    def _find_place(self, index: int) -> Place:
+    def _find_role(self, index: int) -> PhraseRole:
         if self._form is None:
-            place = self._find_arc_place(index)
+            role = self._find_arc_role(index)
         elif index < len(self._opening):
-            place = self._opening[index]
+            role = self._opening[index]
         elif self._round:
             rounds, number = divmod(index - len(self._opening), len(self._round))
-            place = self._round[number]
-            place = place._replace(repeat=place.repeat + rounds, theme=rounds // _ROUNDS_PER_TUNE)
+            role = self._round[number]
+            role = role._replace(repeat=role.repeat + rounds, theme=rounds // _ROUNDS_PER_TUNE)
         else:
-            place = self._opening[-1]._replace(section="coda", closed=True, build=PERIOD, degrees=())
-        return place._replace(arrival=self._arrival) if index == self._turned_index else place
+            role = self._opening[-1]._replace(section="coda", closed=True, build=PERIOD, degrees=())
+        return role._replace(arrival=self._arrival) if index == self._turned_index else role
 
-    def _find_arc_place(self, index: int) -> Place:
+    def _find_arc_role(self, index: int) -> PhraseRole:
         position = index + self._turned
-        place, first = find_arc_place(position), index - position % 2
-        if self._is_square or place.is_contrast or position % PHRASES_PER_ROUND > 1 or self._shift_pair(first):
-            return place
-        if rng_for(self._seed, "sentence", place.theme).random() >= _SENTENCES:
-            return place
-        return place._replace(build=CONTINUATION if place.closed else PRESENTATION)
+        role, first = find_arc_role(position), index - position % 2
+        if self._is_square or role.is_contrast or position % PHRASES_PER_ROUND > 1 or self._shift_pair(first):
+            return role
+        if rng_for(self._seed, "sentence", role.theme).random() >= _SENTENCES:
+            return role
+        return role._replace(build=CONTINUATION if role.closed else PRESENTATION)
 
-    def _choose_sentences(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
+    def _choose_sentences(self, roles: tuple[PhraseRole, ...]) -> tuple[PhraseRole, ...]:
         """Make sentences of the pairs of some sections, the same whenever a section returns."""
         if self._form is None or not self._form.is_free or self._is_square:
-            return places
-        names = {
-            place.section for place in places if rng_for(self._seed, "sentence", place.section).random() < _SENTENCES
-        }
-        return form_sentences(places, names)
+            return roles
+        names = {role.section for role in roles if rng_for(self._seed, "sentence", role.section).random() < _SENTENCES}
+        return form_sentences(roles, names)
 
     def _find_start(self, index: int) -> int:
         """Find the bar where phrase `index` begins."""

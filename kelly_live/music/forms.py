@@ -24,12 +24,12 @@ PERIOD, PRESENTATION, CONTINUATION = "period", "presentation", "continuation"
 _ROUND_ENERGY = 0.15  # what a section gains each time that it returns, twice at most
 
 
-class Place(NamedTuple):
+class PhraseRole(NamedTuple):
     """A phrase's role in the form.
 
     `letter` names what returns: opening chords and motif, inside a `theme`. `variation` counts its returns, `repeat`
     those of its section, which is accompanied otherwise each time. `closed`: it ends on the tonic. `energy` (-1 to 1)
-    is where it stands in the rise and fall of the form. `silent` are the roles that do not play. `opens_home`: its
+    is where it stands in the rise and fall of the form. `silent` are the parts that do not play. `opens_home`: its
     first chord is the tonic. `pauses`: the melody waits for half of it, where it is calm. `breaks`: the drums break off
     before its last bar. `pace` multiplies the melody's notes. `degrees` fixes its chords, as mode degrees a bar.
     `is_literal`: it returns note for note, as in a dance. `build` is PERIOD, PRESENTATION or CONTINUATION. `arrival` is
@@ -69,7 +69,7 @@ class Section:
     """A section: its name, and its phrases as letters with `?` (a question) or `.` (an answer).
 
     `energies`: one for each phrase. `degrees`: the mode degrees of each phrase's bars, where the form fixes them. The
-    rest is as in Place; `breaks` and `pauses` are those of its last and its first phrase.
+    rest is as in PhraseRole; `breaks` and `pauses` are those of its last and its first phrase.
     """
 
     name: str
@@ -83,14 +83,14 @@ class Section:
     is_literal: bool = False
     degrees: tuple[tuple[int, ...], ...] = ()
 
-    def list_places(self, *, repeat: int) -> Iterator[Place]:
+    def list_roles(self, *, repeat: int) -> Iterator[PhraseRole]:
         """List the roles of its phrases; `repeat` is how often the section has been played."""
         letters = self.phrases.split()
         for number, mark in enumerate(letters):
             letter = mark[0]
             gain = 0.0 if self.is_literal else _ROUND_ENERGY * min(2, repeat)  # a tune keeps its height
             energy = self.energies[number] + gain
-            yield Place(
+            yield PhraseRole(
                 letter,
                 sum(other[0] == letter for other in letters[:number]),
                 closed=mark[1] == ".",
@@ -216,14 +216,14 @@ _FORM_BY_GROOVE = {
 # Chosen so that 8-bar windows of a piece differ as people's do (POP909: notes vary by .16 of their mean, mean
 # velocities by 8 steps).
 _ARC = (
-    Place("A", 0, energy=-0.6),
-    Place("A", 1, closed=True, energy=-0.2),
-    Place("B", 0, energy=0.7, opens_home=False),
-    Place("A", 2, closed=True, energy=0.1),
-    Place("A", 0, energy=-0.4, pauses=True),
-    Place("A", 1, closed=True, energy=0.2, breaks=True),
-    Place("B", 0, energy=1.0, opens_home=False),
-    Place("A", 2, closed=True, energy=0.1),
+    PhraseRole("A", 0, energy=-0.6),
+    PhraseRole("A", 1, closed=True, energy=-0.2),
+    PhraseRole("B", 0, energy=0.7, opens_home=False),
+    PhraseRole("A", 2, closed=True, energy=0.1),
+    PhraseRole("A", 0, energy=-0.4, pauses=True),
+    PhraseRole("A", 1, closed=True, energy=0.2, breaks=True),
+    PhraseRole("B", 0, energy=1.0, opens_home=False),
+    PhraseRole("A", 2, closed=True, energy=0.1),
 )
 PHRASES_PER_THEME = len(_ARC)
 PHRASES_PER_ROUND = 4
@@ -231,7 +231,7 @@ PHRASES_PER_ROUND = 4
 PEAKS, LOWS = (2, 6), (0, 4, PHRASES_PER_THEME)
 
 
-def find_arc_place(number: int) -> Place:
+def find_arc_role(number: int) -> PhraseRole:
     """Return the role of phrase `number` of the arc, from 0."""
     theme, position = divmod(number, PHRASES_PER_THEME)
     return _ARC[position]._replace(theme=theme, repeat=number // PHRASES_PER_ROUND)
@@ -305,21 +305,21 @@ def list_round(form: Form) -> tuple[Sections, Sections]:
     return opening, tuple(section for unit in form.units for section in unit)
 
 
-def list_places(sections: Sections) -> tuple[Place, ...]:
+def list_roles(sections: Sections) -> tuple[PhraseRole, ...]:
     """List the roles of the phrases of some sections; each section counts its own returns."""
     counts: dict[str, int] = {}
-    places: list[Place] = []
+    roles: list[PhraseRole] = []
     for section in sections:
         repeat = counts.get(section.name, 0)
         counts[section.name] = repeat + 1
-        places += section.list_places(repeat=repeat)
-    return tuple(places)
+        roles += section.list_roles(repeat=repeat)
+    return tuple(roles)
 
 
-def form_sentences(places: tuple[Place, ...], names: Collection[str]) -> tuple[Place, ...]:
+def form_sentences(roles: tuple[PhraseRole, ...], names: Collection[str]) -> tuple[PhraseRole, ...]:
     """Make sentences of the pairs of phrases in the sections of some names: a question, and an answer of its letter."""
-    found = list(places)
-    for number, (first, second) in enumerate(itertools.pairwise(places)):
+    found = list(roles)
+    for number, (first, second) in enumerate(itertools.pairwise(roles)):
         is_pair = (first.section, first.letter, first.closed) == (second.section, second.letter, not second.closed)
         if is_pair and second.closed and first.section in names:
             found[number : number + 2] = first._replace(build=PRESENTATION), second._replace(build=CONTINUATION)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from kelly_live.core.values import MODES, Scale
-from kelly_live.music.forms import BARS_PER_PHRASE, Place, find_arc_place
+from kelly_live.music.forms import BARS_PER_PHRASE, PhraseRole, find_arc_role
 from kelly_live.music.grammar import GRAMMARS, Grammar
 from kelly_live.music.groove import PLAIN, Groove
 from kelly_live.music.progression import choose_between, choose_degrees, choose_opening, fit_degrees, stretch_degrees
@@ -45,7 +45,7 @@ _UNLISTED = 0.02  # of a row: what a move weighs that people make and the gramma
 
 _DECEIVED = 0.6  # chance of a deceptive cadence, in a groove whose answers break off
 _DOMINANT = 4  # a mode degree
-_CLOSE = Place("A", closed=True, energy=0.1)
+_CLOSE = PhraseRole("A", closed=True, energy=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +66,25 @@ class Phrase:
     """
 
     index: int
-    place: Place
+    role: PhraseRole
     key: Key
     start_bar: int
     bars: int
     beats_per_bar: int
     spans: tuple[ChordSpan, ...]
-    preceding: Place | None = None
-    following: Place | None = None
+    preceding: PhraseRole | None = None
+    following: PhraseRole | None = None
     next_chord: Chord | None = None
 
     @property
     def theme(self) -> int:
         """The number of its theme, whose letters return."""
-        return self.place.theme
+        return self.role.theme
 
     @property
     def occurrence(self) -> int | str:
         """What its details are drawn by: its number, or its role where it returns note for note."""
-        return self.place.identify(self.index)
+        return self.role.identify(self.index)
 
     @property
     def start_beat(self) -> float:
@@ -169,9 +169,9 @@ def plan_phrase(
     start_bar: int,
     beats_per_bar: int = 4,
     bars: int = BARS_PER_PHRASE,
-    place: Place | None = None,
-    preceding: Place | None = None,
-    following: Place | None = None,
+    role: PhraseRole | None = None,
+    preceding: PhraseRole | None = None,
+    following: PhraseRole | None = None,
     busy: bool = False,
     leads_home: bool = False,
     modes: Sequence[float] | None = None,
@@ -179,35 +179,35 @@ def plan_phrase(
 ) -> Phrase:
     """Plan phrase `index` of a session, and look to where the `following` one begins.
 
-    `place` None: that of the arc (music/forms.py), and so its neighbours. `busy` splits more of the inner bars between
+    `role` None: that of the arc (music/forms.py), and so its neighbours. `busy` splits more of the inner bars between
     two chords. `leads_home` ends on a chord that leads to the tonic, for a closing bar to follow. `modes`, weights over
     MODES, colour a key that is one of them; None leaves the key alone. Where chords change depends on neither. Each
     `groove` has progressions of its own.
     """
-    place, following = place or find_arc_place(index), following or find_arc_place(index + 1)
-    preceding = preceding or (find_arc_place(index - 1) if index else None)
-    theme = place.theme
+    role, following = role or find_arc_role(index), following or find_arc_role(index + 1)
+    preceding = preceding or (find_arc_role(index - 1) if index else None)
+    theme = role.theme
     own = (groove.name,) if groove.name else ()
-    opening_rng = rng_for(seed, "opening", theme, place.letter, *own)
+    opening_rng = rng_for(seed, "opening", theme, role.letter, *own)
     # A letter that returns ends as it did, an answer otherwise than a question: the loop of chords is the hook.
-    role = (theme, place.letter, place.closed and not leads_home, *own)
-    ending_rng = rng_for(seed, "ending", *role)
+    ending = (theme, role.letter, role.closed and not leads_home, *own)
+    ending_rng = rng_for(seed, "ending", *ending)
     mixture = modes if modes and key.scale == build_mode_scale(key.mode) else None
     grammar = _brighten_grammar(key.mode, 0.0 if mixture is None else _compute_light(key.mode, mixture))
 
-    def open_letter(other: Place) -> int:
+    def open_letter(other: PhraseRole) -> int:
         return choose_opening(grammar, other, rng_for(seed, "opening", other.theme, other.letter, *own))
 
     next_degree = 0 if leads_home else open_letter(following)
     # Another part that opens on the tonic, too, goes on otherwise than the first one.
-    taken = pick(rng_for(seed, "opening", theme, "A", *own), grammar.moves[0]) if place.is_contrast else None
-    if place.degrees:
-        degrees = fit_degrees(place.degrees, bars, leads_home=leads_home)
+    taken = pick(rng_for(seed, "opening", theme, "A", *own), grammar.moves[0]) if role.is_contrast else None
+    if role.degrees:
+        degrees = fit_degrees(role.degrees, bars, leads_home=leads_home)
     else:
         planned_bars = bars if leads_home else BARS_PER_PHRASE
         degrees = choose_degrees(
             grammar,
-            place,
+            role,
             planned_bars,
             opening_rng,
             ending_rng,
@@ -217,13 +217,7 @@ def plan_phrase(
         )
         degrees = degrees if len(degrees) == bars else stretch_degrees(degrees, bars)
 
-    if (
-        groove.is_broken_off
-        and place.closed
-        and not leads_home
-        and not place.degrees
-        and ending_rng.random() < _DECEIVED
-    ):
+    if groove.is_broken_off and role.closed and not leads_home and not role.degrees and ending_rng.random() < _DECEIVED:
         degrees[-1] = 5  # a deceptive cadence: the sixth degree where the tonic was due
     middle = float(find_middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
@@ -233,9 +227,9 @@ def plan_phrase(
         end = start + beats_per_bar
         # The bars that a letter owns split alike whenever it returns; the one before the last goes with the ending.
         leads = bar == bars - 2
-        split = rng_for(seed, "split", bar, role if leads else (theme, place.letter))
-        splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1 and not place.degrees
-        chord = _create_chord(key, degree, opening_rng, is_blues=bool(place.degrees))
+        split = rng_for(seed, "split", bar, ending if leads else (theme, role.letter))
+        splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1 and not role.degrees
+        chord = _create_chord(key, degree, opening_rng, is_blues=bool(role.degrees))
         if splits and beats_per_bar > 1:
             # On the way to the next bar; but what leads into the ending stands right before it, its own way in first.
             departure, destination = (before, degree) if leads else (degree, degrees[bar + 1])
@@ -248,12 +242,12 @@ def plan_phrase(
         else:
             before = degree
             spans.append(ChordSpan(start, end, chord))
-    if mixture is not None and not place.degrees:
+    if mixture is not None and not role.degrees:
         for number in range(1, len(spans)):
-            rng = rng_for(seed, "borrowed", *role, number)
+            rng = rng_for(seed, "borrowed", *ending, number)
             spans[number] = replace(spans[number], chord=_borrow(spans[number].chord, mixture, rng))
     next_chord = create_tonic_chord(key) if next_degree == 0 else build_chord(key, key.find_degree(next_degree))
-    return Phrase(index, place, key, start_bar, bars, beats_per_bar, tuple(spans), preceding, following, next_chord)
+    return Phrase(index, role, key, start_bar, bars, beats_per_bar, tuple(spans), preceding, following, next_chord)
 
 
 def plan_closing_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:

@@ -133,7 +133,7 @@ def _choose_length(
     """Choose a note's length: by its articulation; before a breath or a rest it is long, and stops in time."""
     if context.closing:
         return 0.97 * context.beats_per_bar
-    if following is None and context.phrase.place.build != PRESENTATION:
+    if following is None and context.phrase.role.build != PRESENTATION:
         left = context.phrase.end_beat - beat
         return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
     following = context.phrase.end_beat if following is None else following
@@ -192,7 +192,7 @@ class _Line:
         self.motif = [[rng.choice((-2, -1, 0, 1, 2)) for _ in self.strong] for _ in range(2)]
         turn = rng_for(self.context.seed, "turn", self.context.phrase.occurrence)
         self.sequence = turn.choice((-1, 1, 2))
-        if self.context.phrase.place.variation:
+        if self.context.phrase.role.variation:
             self.motif[1][-1] += turn.choice((-2, 2))
 
     def find_target(self, beat: float) -> float:
@@ -320,11 +320,11 @@ class _Line:
             # An answer rests on the tonic itself, a question on the nearest tone of its chord.
             last = beat - context.beats_per_bar if context.bar_in_phrase(bar) else None
             before = self.anchor if last is None else self._frame_step(last)
-            if phrase.place.closed and chord.root == 0:
+            if phrase.role.closed and chord.root == 0:
                 chord = replace(chord, degrees=(0,))
             return self._choose_chord_tone(chord, self.anchor, before, before=last)
         width = (len(self.steps) - 1) / 2.0
-        rise = min(_CONTRAST_STEPS if phrase.place.is_contrast else _ARC_STEPS, 1.1 * width)
+        rise = min(_CONTRAST_STEPS if phrase.role.is_contrast else _ARC_STEPS, 1.1 * width)
         height = rise * (1.5 * compute_phrase_arc(context.phrase_fraction(beat)) - 0.5)
         bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
         motif = self.motif[find_motif(context, bar) % 2]
@@ -349,7 +349,7 @@ class _Line:
 
     def _shift_motif(self, bar_in_phrase: int) -> int:
         """Return the steps that a bar's motif is moved by: a sequence, at once where a sentence breaks its idea up."""
-        if self.context.phrase.place.build == CONTINUATION:
+        if self.context.phrase.role.build == CONTINUATION:
             return self.sequence * bar_in_phrase
         return self.sequence * (bar_in_phrase == 2)
 
@@ -395,8 +395,8 @@ class _Line:
         rng = rng_for(seed, "joint", *label_theme(self.context), place)
         if (
             rng_for(seed, "varied", phrase.index, place).random() < _VARIED
-            and phrase.place.variation + phrase.place.repeat
-            and not phrase.place.is_literal
+            and phrase.role.variation + phrase.role.repeat
+            and not phrase.role.is_literal
         ):
             rng = rng_for(seed, "joint", phrase.index, place)
         gap = b - a

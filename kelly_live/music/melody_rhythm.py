@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
 from kelly_live.music.form import is_resting
-from kelly_live.music.forms import BARS_PER_PHRASE, CONTINUATION, PERIOD, PRESENTATION, Place
+from kelly_live.music.forms import BARS_PER_PHRASE, CONTINUATION, PERIOD, PRESENTATION, PhraseRole
 from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
 from kelly_live.music.style.rhythm import place_onsets
@@ -48,21 +48,21 @@ class PhraseShape(NamedTuple):
 
 def label_theme(context: MusicContext) -> tuple[object, ...]:
     """Return the labels of what returns with the phrase's letter inside its theme."""
-    return context.phrase.theme, context.phrase.place.letter
+    return context.phrase.theme, context.phrase.role.letter
 
 
 def find_motif(context: MusicContext, bar: int) -> int:
     """Find which motif a bar states; CADENCE is the phrase's coming to rest."""
     if context.is_cadence(bar):
         return CADENCE
-    motifs = _MOTIFS[context.phrase.place.build]
+    motifs = _MOTIFS[context.phrase.role.build]
     return motifs[context.bar_in_phrase(bar) % len(motifs)]
 
 
-def _choose_entry(seed: int, index: int, place: Place) -> float:
+def _choose_entry(seed: int, index: int, role: PhraseRole) -> float:
     """Choose where phrase `index` enters: the same wherever its letter returns inside a theme."""
-    entry = pick(rng_for(seed, "entry", place.theme, place.letter), _ENTRIES)
-    if not place.theme and not place.is_contrast:
+    entry = pick(rng_for(seed, "entry", role.theme, role.letter), _ENTRIES)
+    if not role.theme and not role.is_contrast:
         entry = min(0.0, entry)  # a session opens on its first beat, and its first theme returns as it was
     return entry if index else 0.0
 
@@ -70,15 +70,15 @@ def _choose_entry(seed: int, index: int, place: Place) -> float:
 def choose_shape(context: MusicContext) -> PhraseShape:
     """Choose the entry, the next phrase's upbeat and the cadence of the phrase in force."""
     phrase, per_bar = context.phrase, context.beats_per_bar
-    entry = _choose_entry(context.seed, phrase.index, phrase.place)
+    entry = _choose_entry(context.seed, phrase.index, phrase.role)
     following = phrase.following
     upbeat = 0.0 if following is None else -min(0.0, _choose_entry(context.seed, phrase.index + 1, following))
     cadence = pick(rng_for(context.seed, "cadence", phrase.occurrence), _CADENCES)
     if per_bar < 3 or phrase.bars < 2:
         entry = upbeat = 0.0
-    if phrase.place.build == CONTINUATION:
+    if phrase.role.build == CONTINUATION:
         entry = 0.0  # it goes on without a breath
-    if phrase.place.build == PRESENTATION:
+    if phrase.role.build == PRESENTATION:
         upbeat, cadence = 0.0, "beat"
     if cadence == "early" and phrase.bars < 3:
         cadence = "beat"
@@ -145,16 +145,16 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int,
     ranks = rank_places(context.rhythm, per_bar, rng, freedom=0.22)
     count = parameters.density * per_bar * PACE[context.rhythm]
     bars = context.phrase.bars
-    place = context.phrase.place
-    count *= place.pace * (_CONTRAST_SHARE if place.is_contrast else _SHARE)
+    role = context.phrase.role
+    count *= role.pace * (_CONTRAST_SHARE if role.is_contrast else _SHARE)
     if bars > 1:  # what the last bar rests, the others make up for, in uneven phrases as in square ones
         count *= BARS_PER_PHRASE / (BARS_PER_PHRASE - 1.0 + _LAST_BAR)
-    if "melody" in place.silent:
+    if "melody" in role.silent:
         return _list_upbeat(context, shape)
     if last:
         return _choose_cadence_places(parameters, context, shape, ranks, count * _LAST_BAR)
     number = count_notes(count, bar_in_phrase)
-    if bar_in_phrase == 1 and place.build != CONTINUATION:  # a breath in the middle of the phrase
+    if bar_in_phrase == 1 and role.build != CONTINUATION:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
     if per_bar == 4:
         draw = rng_for(context.seed, "motif cell", *label_theme(context), motif)

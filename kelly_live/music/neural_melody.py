@@ -27,7 +27,7 @@ from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MelodyNote, MusicContext
 from kelly_live.music.feel import choose_articulation, draw_deviation
 from kelly_live.music.form import compute_energy, is_resting
-from kelly_live.music.forms import Place
+from kelly_live.music.forms import PhraseRole
 from kelly_live.music.groove import find_groove, place_cell
 from kelly_live.music.melody_line import build_melody, limit_length
 from kelly_live.music.melody_net import (
@@ -122,7 +122,7 @@ class _Bar:
         """The first place that a note may begin on: none before the upbeat of a section that the tune rests in."""
         if is_resting("melody", self.parameters, self.context, self.number):
             return self.end
-        return self.start + BAR // 2 * ("melody" in self.context.phrase.place.silent)
+        return self.start + BAR // 2 * ("melody" in self.context.phrase.role.silent)
 
     def show_bar(self, place: int) -> int:
         """Return a place's bar as the net knows it, which learned from phrases of four: 3 is the last one."""
@@ -139,7 +139,7 @@ class _Bar:
 
     def find_goals(self, place: int) -> np.ndarray:
         """Find the steps that the phrase may rest on: an answer on the tonic where its chord is, else a chord tone."""
-        if self.context.phrase.place.closed and self.chord_at(place).root == 0:
+        if self.context.phrase.role.closed and self.chord_at(place).root == 0:
             return _find_steps((0,), self.base % 7)
         return self.find_tones(place)
 
@@ -204,7 +204,7 @@ class NeuralMelody:
     # ------------------------------------------------------------ what a bar is drawn with
 
     def _prepare(self, parameters: MusicParameters, context: MusicContext, number: int) -> _Bar:
-        key, register, phrase, place = context.key, parameters.register, context.phrase, context.phrase.place
+        key, register, phrase, role = context.key, parameters.register, context.phrase, context.phrase.role
         centre = key.step_near(register.centre)
         base = 7 * round(centre / 7) - MIDDLE
         if base != self._base:
@@ -212,16 +212,16 @@ class NeuralMelody:
             self._base = base
         if phrase.start_bar != self._phrase_start:
             self._phrase_start, self._row = phrase.start_bar, np.full(phrase.bars * BAR, NO_STEP)
-            self._statements = {old: row for old, row in self._statements.items() if old[0] >= place.theme - 1}
-            self._reference = self._find_reference(place)
+            self._statements = {old: row for old, row in self._statements.items() if old[0] >= role.theme - 1}
+            self._reference = self._find_reference(role)
             if self._reference[1] != _REPEATED:
-                self._statements.setdefault((place.theme, place.letter, place.variation), self._row)
+                self._statements.setdefault((role.theme, role.letter, role.variation), self._row)
         steps = key.steps_within(register.low - 1.0, register.high + 1.0)
         allowed = (_ALL_STEPS + base >= steps[0]) & (_ALL_STEPS + base <= steps[-1])
         anchor = centre + round(_LIFT_STEPS * compute_energy(context.phrase))
         height = (min(steps[-1], max(steps[0], anchor)) - base - MIDDLE) / 7.0
-        notes = parameters.density * PACE[context.rhythm] * _NOTES_PER_DENSITY * place.pace
-        density = notes * (_CONTRAST_SHARE if place.is_contrast else _SHARE) / _FULL_BAR
+        notes = parameters.density * PACE[context.rhythm] * _NOTES_PER_DENSITY * role.pace
+        density = notes * (_CONTRAST_SHARE if role.is_contrast else _SHARE) / _FULL_BAR
         conditions = np.array(
             (
                 min(1.1, max(0.09, density)),
@@ -229,7 +229,7 @@ class NeuralMelody:
                 _LEAPS + _LEAPS_OF_GROOVE * find_groove(parameters.groove).leaps,
                 min(0.6, max(-0.67, height)),
                 _SPREAD,
-                float(place.closed),
+                float(role.closed),
                 float(key.scale.degrees_cents[2] >= 350.0),
                 1.0,
             )
@@ -244,14 +244,14 @@ class NeuralMelody:
         if self._last is not None and self._last.step != START:
             self._last.step = min(STEPS - 1, max(0, self._last.step + steps))
 
-    def _find_reference(self, place: Place | None) -> tuple[np.ndarray, int]:
+    def _find_reference(self, role: PhraseRole | None) -> tuple[np.ndarray, int]:
         """Find the steps of the phrase that one of this role varies, and how like it that is; 0: there is none."""
-        if place is None:
+        if role is None:
             return _NO_REFERENCE, 0
-        same = self._statements.get((place.theme, place.letter, place.variation))
+        same = self._statements.get((role.theme, role.letter, role.variation))
         if same is not None and same is not self._row:
             return same, _REPEATED
-        first = self._statements.get((place.theme, place.letter, 0))
+        first = self._statements.get((role.theme, role.letter, 0))
         return (_NO_REFERENCE, 0) if first is None or first is self._row else (first, _VARIED)
 
     # ------------------------------------------------------------ drawing

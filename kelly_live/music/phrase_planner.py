@@ -121,7 +121,7 @@ class PhrasePlanner:
             slot = self._form.find_slot(bar)
             self._key = self._key or self._choose_key(parameters, slot)
             phrase = plan_closing_phrase(
-                slot.number, self._key, slot.place.theme, start_bar=bar, beats_per_bar=self._beats_per_bar
+                slot.number, self._key, slot.role.theme, start_bar=bar, beats_per_bar=self._beats_per_bar
             )
         self._phrase = phrase
         return phrase
@@ -148,9 +148,9 @@ class PhrasePlanner:
         own = find_groove(parameters.groove).rhythm
         if own:
             return own
-        place = phrase.place
-        draw = rng_for(self._seed, "rhythm", place.theme if place.section else place.repeat).random()
-        draw = (draw + 0.5 * place.is_contrast) % 1.0
+        role = phrase.role
+        draw = rng_for(self._seed, "rhythm", role.theme if role.section else role.repeat).random()
+        draw = (draw + 0.5 * role.is_contrast) % 1.0
         squares = [weight * weight for weight in parameters.rhythms]
         below = 0.0
         for name, square in zip(RHYTHMS, squares, strict=True):
@@ -167,7 +167,7 @@ class PhrasePlanner:
             start_bar=slot.start_bar,
             beats_per_bar=self._beats_per_bar,
             bars=slot.bars,
-            place=slot.place,
+            role=slot.role,
             preceding=slot.preceding,
             following=slot.following,
             busy=self._is_busy,
@@ -188,5 +188,5 @@ class PhrasePlanner:
         style_scale = choose_harmonic_scale(parameters.style) if parameters.style is not None else None
         if followed.key is not None and style_scale is None and parameters.scale is None:
             return Key(tonic, build_mode_scale(followed.key.mode))
-        mode = choose_theme_mode(self._seed, slot.place.theme, parameters.modes)
+        mode = choose_theme_mode(self._seed, slot.role.theme, parameters.modes)
         return Key(tonic, style_scale or parameters.scale or build_mode_scale(mode))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from kelly_live.music.forms import Place
+from kelly_live.music.forms import PhraseRole
 from kelly_live.music.grammar import Grammar
 from kelly_live.music.randomness import pick
 
@@ -13,11 +13,11 @@ _DOMINANT, _SUBDOMINANT = 4, 3  # mode degrees
 _UNLIKELY = 0.05  # a move that the grammar lacks, where an ending leaves no other
 
 
-def choose_opening(grammar: Grammar, place: Place, rng: random.Random) -> int:
+def choose_opening(grammar: Grammar, role: PhraseRole, rng: random.Random) -> int:
     """Choose the mode degree that the phrases of a letter open on."""
-    if place.degrees:
-        return place.degrees[0]
-    return 0 if place.opens_home else pick(rng, grammar.moves[0])
+    if role.degrees:
+        return role.degrees[0]
+    return 0 if role.opens_home else pick(rng, grammar.moves[0])
 
 
 def fit_degrees(degrees: Sequence[int], bars: int, *, leads_home: bool) -> list[int]:
@@ -35,7 +35,7 @@ def stretch_degrees(degrees: Sequence[int], bars: int) -> list[int]:
 
 def choose_degrees(
     grammar: Grammar,
-    place: Place,
+    role: PhraseRole,
     bars: int,
     opening_rng: random.Random,
     ending_rng: random.Random,
@@ -48,21 +48,21 @@ def choose_degrees(
 
     A question does not end where the next phrase begins. `taken`: the second chord of the first part.
     """
-    goes_home = place.closed and not leads_home
+    goes_home = role.closed and not leads_home
     has_dominant = (
         _DOMINANT in grammar.home
         and _DOMINANT in grammar.half
         and grammar.home[_DOMINANT] >= max(grammar.home.values())
     )
     # Before the closing bar it is the dominant, where the mode has one, and at the end of a contrast that goes home.
-    if has_dominant and (leads_home or (place.is_contrast and next_degree == 0)):
+    if has_dominant and (leads_home or (role.is_contrast and next_degree == 0)):
         ends: Mapping[int, float] = {_DOMINANT: 1.0}
     else:
         ends = grammar.home if leads_home else _list_question_ends(grammar, next_degree)
     last = 0 if goes_home else pick(ending_rng, ends)
     if bars == 1:
         return [last]
-    degrees = [choose_opening(grammar, place, opening_rng)]
+    degrees = [choose_opening(grammar, role, opening_rng)]
     while len(degrees) < bars - 2:
         ways = dict(grammar.moves[degrees[-1]])
         if len(degrees) == 1 and degrees[0] == 0 and taken is not None and len(ways) > 1:

@@ -56,7 +56,7 @@ def test_a_melody_without_chords_asks_and_answers() -> None:
 
 def test_a_reel_is_two_parts_each_played_twice_note_for_note() -> None:
     piece = kelly_live.compose("happy", bars=33, seed=3, culture="irish-traditional:dorian", metre="4/4")
-    assert [phrase.place.section for phrase in piece.phrases[:8]] == ["A"] * 4 + ["B"] * 4
+    assert [phrase.role.section for phrase in piece.phrases[:8]] == ["A"] * 4 + ["B"] * 4
     tune = [(round(4 * n.onset_beats), n.pitch) for n in piece.notes if n.part == "melody" and n.duration_beats > 0.15]
     part, again = (
         [(place - 4 * first, pitch) for place, pitch in tune if 4 * first <= place < 4 * first + 112]

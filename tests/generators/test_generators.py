@@ -121,7 +121,7 @@ def test_the_melody_sings(mode: str) -> None:
             if beat % 2 == 0:
                 strong.append(note.pitch % 12 in piece.chord_classes(beat))
         intervals += [abs(a.pitch - b.pitch) for a, b in itertools.pairwise(melody)]
-        for end in (c.phrase.end_beat for c in piece.contexts if c.phrase.place.build != PRESENTATION):
+        for end in (c.phrase.end_beat for c in piece.contexts if c.phrase.role.build != PRESENTATION):
             around = [n for n in melody if end - 6.5 < n.onset_beats < end + 2.0]
             gaps = [b.onset_beats - a.onset_beats - a.duration_beats for a, b in itertools.pairwise(around)]
             breaths += [max(gaps)] if end < 4.0 * 33 else []
@@ -140,7 +140,7 @@ def test_the_motif_returns() -> None:
     returned, contrasted = [], []
     for seed in range(8):
         piece = Piece(seed, density=1.3, bars=17)
-        is_sentence = piece.contexts[0].phrase.place.build == PRESENTATION
+        is_sentence = piece.contexts[0].phrase.role.build == PRESENTATION
 
         def list_first_onsets(number: int, piece: Piece = piece) -> list[float]:
             start = piece.contexts[number].phrase.start_beat

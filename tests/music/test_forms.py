@@ -32,7 +32,7 @@ def write_form(name: str, bars: int, seed: int = 1) -> str:
     """The form in letters, with the bars of each phrase: A4 asks, A'4. answers; the closing bar is left out."""
     slots = list_slots(FormPlan(name, seed=seed, length_bars=bars), bars - 1)
     return " ".join(
-        slot.place.letter + "'" * slot.place.variation + str(slot.bars) + "." * slot.place.closed for slot in slots
+        slot.role.letter + "'" * slot.role.variation + str(slot.bars) + "." * slot.role.closed for slot in slots
     )
 
 
@@ -55,7 +55,7 @@ class Piece:
         collect(0.0)
 
     def section(self, name: str) -> list[Phrase]:
-        return [phrase for phrase in self.phrases if phrase.place.section == name]
+        return [phrase for phrase in self.phrases if phrase.role.section == name]
 
     def notes(self, part: str, phrase: Phrase) -> list[NoteEvent]:
         """A part's notes in a phrase; a player may be a little ahead of the beat."""
@@ -219,10 +219,10 @@ def test_a_dominant_does_not_stop_on_the_subdominant(mode: str) -> None:
 
 def test_without_an_end_a_form_goes_round_for_ever() -> None:
     plan = FormPlan("blues", seed=1, length_bars=None)
-    assert [plan.find_slot(bar).place.degrees for bar in (4, 8, 12)] == [
-        plan.find_slot(bar + 1200).place.degrees for bar in (4, 8, 12)
+    assert [plan.find_slot(bar).role.degrees for bar in (4, 8, 12)] == [
+        plan.find_slot(bar + 1200).role.degrees for bar in (4, 8, 12)
     ]
     song = FormPlan("song", seed=1, length_bars=None)
-    sections = [slot.place.section for slot in list_slots(song, 104)]
+    sections = [slot.role.section for slot in list_slots(song, 104)]
     assert sections[:3] == ["intro", "verse", "verse"]
     assert sections.count("bridge") == 4

@@ -37,7 +37,7 @@ class Session:
 
     def arrivals(self) -> dict[int, int]:
         """Where the form turned: 1 for a rise, -1 for a fall, by bar."""
-        return {p.start_bar: p.place.arrival for p in self.phrases if p.place.arrival}
+        return {p.start_bar: p.role.arrival for p in self.phrases if p.role.arrival}
 
     def bar(self, number: int, part: str) -> list[NoteEvent]:
         start = 4.0 * number - 0.1
@@ -50,7 +50,7 @@ class Session:
 def test_a_steady_feeling_keeps_the_form_s_own_course() -> None:
     session = Session([(0, STEADY)], 33)
     assert session.arrivals() == {}
-    assert "".join(phrase.place.letter for phrase in session.phrases[:8]) == "AABAAABA"
+    assert "".join(phrase.role.letter for phrase in session.phrases[:8]) == "AABAAABA"
 
 
 def test_a_rise_is_built_and_its_arrival_is_marked() -> None:
@@ -59,7 +59,7 @@ def test_a_rise_is_built_and_its_arrival_is_marked() -> None:
     (arrival,) = session.arrivals()
     assert session.arrivals()[arrival] == 1
     assert arrival == 8
-    place = next(phrase.place for phrase in session.phrases if phrase.start_bar == arrival)
+    place = next(phrase.role for phrase in session.phrases if phrase.start_bar == arrival)
     assert place.letter == "B"
     fill = [note for note in session.bar(arrival - 1, "percussion") if note.pitch in (*TOMS, 38)]
     assert len([note for note in fill if note.onset_beats % 4.0 > 1.8]) >= 2
@@ -74,7 +74,7 @@ def test_a_fall_is_let_go_layer_by_layer() -> None:
     session = Session([(0, STIRRED), (9, CALM)], 17)
     (fallen,) = (bar for bar, arrival in session.arrivals().items() if arrival < 0)
     phrase = next(phrase for phrase in session.phrases if phrase.start_bar == fallen)
-    assert phrase.place.energy < 0.0
+    assert phrase.role.energy < 0.0
     assert [note for note in session.bar(fallen, "percussion") if note.pitch == CRASH] == []
     assert session.count(fallen, fallen + 2, "percussion") == 0
     assert session.count(fallen, fallen + 2, "chords", "bass", "melody") > 4
@@ -98,7 +98,7 @@ def test_the_same_feelings_turn_the_same_form() -> None:
 def test_a_named_form_keeps_its_order_whatever_is_felt() -> None:
     calm = Session([(0, CALM)], 30, form="blues")
     moved = Session([(0, CALM), (6, STIRRED), (20, CALM)], 30, form="blues")
-    places = [[(phrase.start_bar, phrase.place) for phrase in session.phrases] for session in (calm, moved)]
+    places = [[(phrase.start_bar, phrase.role) for phrase in session.phrases] for session in (calm, moved)]
     assert places[0] == places[1]
 
 

@@ -46,7 +46,7 @@ class ArpeggioGenerator(BarPlayer):
         places = _choose_places(parameters, context, bar)
         pattern = self.choice("pattern")
         if pattern == "any":
-            pattern = rng_for(context.seed, "pattern", context.phrase.theme, context.phrase.place.letter).choice(
+            pattern = rng_for(context.seed, "pattern", context.phrase.theme, context.phrase.role.letter).choice(
                 PATTERNS[:-1]
             )
         for place, next_place in zip(places, [*places[1:], float(per_bar)], strict=True):
@@ -83,7 +83,7 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int)
         return [0.0]
     per_bar = context.beats_per_bar
     rng = rng_for(
-        context.seed, "arpeggio", context.phrase.theme, context.phrase.place.letter, context.phrase.place.repeat
+        context.seed, "arpeggio", context.phrase.theme, context.phrase.role.letter, context.phrase.role.repeat
     )
     ranks = rank_places("straight" if context.rhythm == "sustained" else context.rhythm, per_bar, rng, freedom=0.05)
     least, more = _NOTES_PER_BEAT

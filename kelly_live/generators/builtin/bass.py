@@ -156,7 +156,7 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int)
     changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
     if context.closing:
         return sorted(changes)
-    rng = rng_for(context.seed, "bass rhythm", context.phrase.place.repeat, context.phrase.place.letter)
+    rng = rng_for(context.seed, "bass rhythm", context.phrase.role.repeat, context.phrase.role.letter)
     ranks = rank_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
     least, more = _NOTES_PER_BEAT
     count = (

@@ -180,9 +180,9 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     if levels is not None:
         pattern = choose_level(levels, restless * density, context.bar_in_phrase(bar))
         return _read_pattern(pattern or "", context, changes)
-    place = context.phrase.place
-    form = place.repeat  # a section that returns is accompanied otherwise
-    rng = rng_for(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
+    role = context.phrase.role
+    form = role.repeat  # a section that returns is accompanied otherwise
+    rng = rng_for(context.seed, "comping", form, role.letter, context.bar_in_phrase(bar) % 2)
     ranks = rank_places(context.rhythm, per_bar, rng, freedom=0.12)
     beats = per_bar * PACE[context.rhythm]
     struck_places = set(ranks[: count_notes(_NOTES_PER_BEAT * density * beats, 0)])
@@ -190,11 +190,11 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
     pace *= restless * math.exp(_ENERGY_PACE * compute_energy(context.phrase))
     if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
-        draw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
+        draw = rng_for(context.seed, "accompaniment", form, role.letter, context.bar_in_phrase(bar) % 2)
         pace *= draw.choice(_MORE_OR_FEWER)
         ranks = rank_by_rhythm_cells(ranks, context.rhythm, "accompaniment", draw.choice(_CELL_ONSETS), draw)
     broken = set(ranks[: count_notes(pace * per_bar, 0)])
-    figure = rng_for(context.seed, "figure", form, place.letter).choice(_FIGURES)
+    figure = rng_for(context.seed, "figure", form, role.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):
         voice = figure[round(2.0 * position) % len(figure)]
@@ -212,7 +212,7 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
 def _read_pattern(pattern: str, context: MusicContext, changes: Collection[float]) -> list[Attack]:
     """Read a groove's pattern, thinned where the form is low."""
     attacks: dict[float, tuple[int, ...]] = {}
-    rng = rng_for(context.seed, "thinned", context.phrase.theme, context.phrase.place.letter, len(changes))
+    rng = rng_for(context.seed, "thinned", context.phrase.theme, context.phrase.role.letter, len(changes))
     for cell, mark in enumerate(pattern):
         if mark in _MARKS:
             is_thinned = mark != "X" and cell and rng.random() < -_THINNED * compute_energy(context.phrase)

@@ -54,7 +54,7 @@ class IsobarGenerator(BarPlayer):
         if hits < 1:
             return
         # A motif returns with its theme, every other bar of a phrase.
-        where = (context.phrase.theme, context.phrase.place.letter, context.bar_in_phrase(bar) % 2)
+        where = (context.phrase.theme, context.phrase.role.letter, context.bar_in_phrase(bar) % 2)
         line = _create_figure(self.choice("figure"), rng_for(context.seed, "isobar", *where).randrange(2**31))
         rhythm = isobar.PEuclidean(hits, slots).nextn(slots)
         places = [slot * per_bar / slots for slot, hit in enumerate(rhythm) if hit is not None]

@@ -115,12 +115,12 @@ def _list_strokes(groove: Groove, drumming: Drumming, context: MusicContext, bar
 
 def _list_arrival(context: MusicContext) -> list[Stroke]:
     """List what marks the first beat of a phrase: a crash, the sooner the more the phrase is an arrival."""
-    place = context.phrase.place
-    if place.arrival > 0:
+    role = context.phrase.role
+    if role.arrival > 0:
         return [Stroke(0.0, CRASH, _FIRMEST, 0.0), Stroke(0.0, KICK, _FIRMEST, 0.0)]
-    if place.arrival < 0:
+    if role.arrival < 0:
         return []
-    least = 1.0 if context.trend >= _BUILDING else 1.3 if place.is_contrast else 1.6
+    least = 1.0 if context.trend >= _BUILDING else 1.3 if role.is_contrast else 1.6
     return [Stroke(0.0, CRASH, _FIRM, least)]
 
 
@@ -190,7 +190,7 @@ def _list_ghosts(context: MusicContext) -> Iterator[Stroke]:
     inner = (1 / 3,) if rhythm == "triplet" else (0.25, 0.5) if rhythm == "dotted" else (0.25, 0.75)
     if rhythm == "sustained":
         return
-    rng = rng_for(context.seed, "ghosts", context.phrase.theme, context.phrase.place.letter)
+    rng = rng_for(context.seed, "ghosts", context.phrase.theme, context.phrase.role.letter)
     for beat in range(per_bar):
         for offset in inner:
             yield Stroke(
@@ -209,13 +209,13 @@ def _choose_fill_beats(drumming: Drumming, context: MusicContext, bar: int) -> i
     A phrase that ends a section and what builds up have one of two beats or more, other phrases as often as people play
     one. What builds up has a beat in the middle of a phrase, too; where it calms down there is none.
     """
-    place, following = context.phrase.place, context.phrase.following
+    role, following = context.phrase.role, context.phrase.following
     builds = context.trend >= _BUILDING
     if not context.is_last_bar(bar) or context.trend <= -_CALMING:
         return int(builds and context.bar_in_phrase(bar) == context.phrase.bars // 2 - 1)
     rng = rng_for(context.seed, "fill length", context.phrase.index)
     is_drawn, beats = rng.random() < _PHRASE_BARS * drumming.fill_rate, pick(rng, drumming.fill_beats)
-    turns = place.closed or builds or (following is not None and following.starts)
+    turns = role.closed or builds or (following is not None and following.starts)
     if context.beats_per_bar >= 4 and turns:
         return max(2, beats)
     return min(beats, context.beats_per_bar - 1, 2) if is_drawn else 0

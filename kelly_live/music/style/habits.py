@@ -10,7 +10,7 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.melodic_habits import LONGEST_CELL, CellTable, MelodicHabits
 from kelly_live.core.values import Register
-from kelly_live.music.forms import Place
+from kelly_live.music.forms import PhraseRole
 from kelly_live.music.theory import Key
 
 _TURN_ROUNDS = 12
@@ -32,10 +32,10 @@ def compute_height(habits: MelodicHabits, key: Key, register: Register, share: f
     return height + 0.5 * (anchor + centre - mean)
 
 
-def find_section_share(place: Place, fraction: float) -> float:
+def find_section_share(role: PhraseRole, fraction: float) -> float:
     """Return where a share of a phrase lies in a section of four: first its question and answer, then the others'."""
-    is_second = place.is_contrast or place.variation > 1
-    return 0.25 * (2.0 * is_second + place.closed + fraction)
+    is_second = role.is_contrast or role.variation > 1
+    return 0.25 * (2.0 * is_second + role.closed + fraction)
 
 
 def weigh_by_cells(habits: MelodicHabits, size: int, steps: Sequence[int], line: Sequence[int]) -> Floats | None:

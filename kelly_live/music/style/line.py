@@ -15,7 +15,7 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.values import CultureStyle, MusicParameters, Register
 from kelly_live.music.context import MusicContext
-from kelly_live.music.forms import Place
+from kelly_live.music.forms import PhraseRole
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.style.habits import find_section_share, list_cadences, weigh_by_cells
 from kelly_live.music.style.rhythm import place_onsets
@@ -42,7 +42,7 @@ class PlacedNote(NamedTuple):
 def _repetition_labels(context: MusicContext, bar: int) -> tuple[object, ...]:
     """Return the labels of a bar's draws: a phrase's first bar returns with its letter, the others vary."""
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
-    return phrase.theme, phrase.place.letter, in_phrase, phrase.occurrence if in_phrase else "opening"
+    return phrase.theme, phrase.role.letter, in_phrase, phrase.occurrence if in_phrase else "opening"
 
 
 def _pick_index(chances: Floats, number: float) -> int:
@@ -124,7 +124,7 @@ def _draw_first_notes(
         fit_transitions(style, key, register, find_settings(parameters, context)),
         context.phrase,
     )
-    rest = _find_rest(style, key, register, context, phrase.place, phrase.index)
+    rest = _find_rest(style, key, register, context, phrase.role, phrase.index)
     if context.closing:
         return rest, rest
     first_notes: list[int] = []
@@ -135,7 +135,7 @@ def _draw_first_notes(
     )
     for bar in range(phrase.bars):
         rng = rng_for(context.seed, "idiom anchor", *_repetition_labels(context, phrase.start_bar + bar))
-        chances = weigh_by_contour(style, key, transitions.steps, register, phrase.place, (bar + 0.5) / phrase.bars)
+        chances = weigh_by_contour(style, key, transitions.steps, register, phrase.role, (bar + 0.5) / phrase.bars)
         if first_notes:
             chances = chances * transitions.after_moves(moves[bar - 1])[first_notes[-1]]
         else:
@@ -153,12 +153,12 @@ def _draw_first_notes(
 
 
 def _find_rest(
-    style: CultureStyle, key: Key, register: Register, context: MusicContext, place: Place, index: int
+    style: CultureStyle, key: Key, register: Register, context: MusicContext, role: PhraseRole, index: int
 ) -> int:
     """Return the step index that a phrase rests on: the tonic for an answer, else another degree."""
     degree, questions = 0, find_question_degrees(style, key.size)
-    if not (place.closed or context.closing) and questions:
-        degree = rng_for(context.seed, "question", place.identify(index)).choice(questions)
+    if not (role.closed or context.closing) and questions:
+        degree = rng_for(context.seed, "question", role.identify(index)).choice(questions)
     steps = tuple(key.steps_within(register.low, register.high))
-    share = 1.0 if context.closing else find_section_share(place, 1.0)
+    share = 1.0 if context.closing else find_section_share(role, 1.0)
     return find_rest_index(style, degree, steps, key, register, share)

@@ -33,7 +33,7 @@ def place_onsets_at_density(style: CultureStyle, density: float, context: MusicC
     metre, in_phrase, last = find_metre(style, context), context.bar_in_phrase(bar), context.is_last_bar(bar)
     pace = (max(density, 0.02) / USUAL_DENSITY) ** _DENSITY_POWER
     motif = 2 if last else in_phrase % 2
-    name = ("idiom rhythm", context.phrase.theme, context.phrase.place.letter, motif)
+    name = ("idiom rhythm", context.phrase.theme, context.phrase.role.letter, motif)
     if metre is None:
         count = (style.density * pace if style.density else density) * per_bar * PACE[context.rhythm]
         ranks = rank_places(context.rhythm, per_bar, rng_for(context.seed, *name), freedom=0.4)
@@ -48,7 +48,7 @@ def place_onsets_at_density(style: CultureStyle, density: float, context: MusicC
         rest = (
             per_bar - 1.0
             if is_end_weighted(style.groove)
-            else _find_resting_place(metre, per_bar, bar, is_closed=context.phrase.place.closed)
+            else _find_resting_place(metre, per_bar, bar, is_closed=context.phrase.role.closed)
         )
         onsets = sorted({place for place in onsets if place < rest} | {rest})
     return tuple(onsets or (0.0,))
@@ -62,8 +62,8 @@ def _draw_bar(context: MusicContext, bar: int, cells: int) -> list[float]:
     """
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
     if context.is_last_bar(bar):
-        return list(_draw_numbers(cells, context.seed, "idiom rhythm", phrase.theme, phrase.place.letter, 2))
-    turn = 0.5 * (in_phrase % 2) + 0.25 * phrase.place.is_contrast
+        return list(_draw_numbers(cells, context.seed, "idiom rhythm", phrase.theme, phrase.role.letter, 2))
+    turn = 0.5 * (in_phrase % 2) + 0.25 * phrase.role.is_contrast
     return [(draw + turn) % 1.0 for draw in _draw_numbers(cells, context.seed, "idiom rhythm", phrase.theme)]
 
 

@@ -23,7 +23,7 @@ from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS, CultureStyle, Metre, MusicParameters, Register, Scale
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_phrase_arc
-from kelly_live.music.forms import BARS_PER_PHRASE, PHRASES_PER_ROUND, Place, find_arc_place
+from kelly_live.music.forms import BARS_PER_PHRASE, PHRASES_PER_ROUND, PhraseRole, find_arc_role
 from kelly_live.music.harmony import Phrase, plan_phrase
 from kelly_live.music.style.habits import compute_height, find_section_share, fit_turns
 from kelly_live.music.style.metre import find_metre
@@ -191,14 +191,14 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
     """Describe the forms of several sessions with these settings, with their rhythms and chords."""
     steps = tuple(key.steps_within(register.low, register.high))
     questions = find_question_degrees(style, key.size) or [0]
-    places = [find_arc_place(n) for n in range(PHRASES_PER_ROUND)]
+    roles = [find_arc_role(n) for n in range(PHRASES_PER_ROUND)]
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
         find_rest_index(
-            style, 0 if place.closed else questions[(n // 2 + form) % len(questions)], steps, key, register,
-            find_section_share(place, 1.0),
+            style, 0 if role.closed else questions[(n // 2 + form) % len(questions)], steps, key, register,
+            find_section_share(role, 1.0),
         )
-        for form in range(_TYPICAL_FORMS) for n, place in enumerate(places)
+        for form in range(_TYPICAL_FORMS) for n, role in enumerate(roles)
     ])  # fmt: skip
     tonic_step = find_rest_index(style, 0, steps, key, register, 1.0)
     bars = _place_typical_onsets(replace(style, metres=() if settings.metre is None else (settings.metre,)), settings)
@@ -210,8 +210,8 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
     moves[:, -1] -= 1  # the last note is where the others arrive
     fractions = (np.arange(BARS_PER_PHRASE) + 0.5) / BARS_PER_PHRASE
     tilts = np.stack([
-        [weigh_by_contour(style, key, steps, register, place, fraction) for fraction in fractions]
-        for place in places
+        [weigh_by_contour(style, key, steps, register, role, fraction) for fraction in fractions]
+        for role in roles
     ])  # fmt: skip
     tilts = np.tile(tilts, (_TYPICAL_FORMS, 1, 1))
     harmony = choose_harmonic_scale(style)
@@ -315,14 +315,14 @@ def _normalize_rows(chances: Floats) -> Floats:
 
 
 def weigh_by_contour(
-    style: CultureStyle, key: Key, steps: tuple[int, ...], register: Register, place: Place, fraction: float
+    style: CultureStyle, key: Key, steps: tuple[int, ...], register: Register, role: PhraseRole, fraction: float
 ) -> Floats:
-    """Return how a bar at `fraction` of its phrase, `place` in the form, leans towards each step, `[n]`.
+    """Return how a bar at `fraction` of its phrase, `role` in the form, leans towards each step, `[n]`.
 
     Phrases rise and fall, and sections as the style's contour does.
     """
     heights = np.array([key.cents(step) for step in steps])
-    swell = compute_height(style.habits, key, register, find_section_share(place, fraction))
+    swell = compute_height(style.habits, key, register, find_section_share(role, fraction))
     swell += _ARC_CENTS * (2.0 * compute_phrase_arc(fraction) - 1.0)
     sigma = _CONTOUR_SPREAD if style.habits.contour else max(50.0 * (register.high - register.low), 200.0)
     return np.asarray(np.exp(-0.5 * ((heights - swell) / sigma) ** 2), dtype=np.float64)
