@@ -350,9 +350,7 @@ class NeuralMelody:
         others = [step for step in map(int, np.flatnonzero(bar.allowed)) if not self._is_quoted(bar, place, step)]
         return max(others, key=logits.__getitem__) if others else _draw(logits, mask, _TEMPERATURE, bar.rng)
 
-    def _limit_steps(
-        self, bar: _Bar, last: _Drawn, place: int, tones: np.ndarray, goals: np.ndarray
-    ) -> np.ndarray:  # fmt: skip
+    def _limit_steps(self, bar: _Bar, last: _Drawn, place: int, tones: np.ndarray, goals: np.ndarray) -> np.ndarray:
         """Limit the steps at a place to what the contract with the harmony allows."""
         mask, near = bar.allowed, np.abs(_ALL_STEPS - last.step) if last.step != START else np.zeros(STEPS, int)
         if last.is_outside and last.is_strong:

@@ -23,10 +23,8 @@ WHEN_SILENT = (REST, PLAY, SOLO)
 # Who has left in each bar of the band's ending: a cadence of two bars, then two of the tonic, the last one held.
 _LEAVES_FIRST = frozenset({"melody", "arpeggio", "percussion"})
 _LEFT: tuple[frozenset[str], ...] = (frozenset(), frozenset(), _LEAVES_FIRST, _LEAVES_FIRST)
-_SOFTER_PER_BAR, _SOFTEST = (
-    0.92,
-    0.55,
-)  # each bar of a rest is so much softer, until the band plays on as softly as that
+_SOFTER_PER_BAR = 0.92  # each bar of a rest is so much softer,
+_SOFTEST = 0.55  # until the band plays on as softly as that
 _LEVEL_NOTES = 48  # the band's own level is an average over so many notes, a bar or two
 _SOLO_DENSITY = 0.5  # more of it in a solo: about two notes more a bar
 _SOLO_ACCOMPANIMENT = 0.8  # of its velocity, under a solo

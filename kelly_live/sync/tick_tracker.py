@@ -185,9 +185,8 @@ class TickTracker:
             self._extra_at = number
             return self._commit([newest]) and (self._follow_double() or True)
         missing = round((newest - line.seconds_at(number + len(suspects) - 1)) / line.period)
-        evidence = suspects[
-            -2 - math.ceil(2.0 * self._grain / line.period) :
-        ]  # coarse stamps are soon on time by chance
+        # Coarse stamps are soon on time by chance, so more of them have to be.
+        evidence = suspects[-2 - math.ceil(2.0 * self._grain / line.period) :]
         first = number + len(suspects) - len(evidence) + missing
         is_constant = all(self._is_on_time(line, seconds, first + i) for i, seconds in enumerate(evidence))
         errors = [seconds - line.seconds_at(first + i) for i, seconds in enumerate(evidence)]

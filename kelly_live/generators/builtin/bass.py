@@ -74,9 +74,8 @@ class BassGenerator(BarPlayer):
             beat = start + place
             chord, step = _find_marked_step(marks[place], context, beat)
             note = chord.key.note(step)
-            if marks[place] not in "RN" and clashes(
-                note.pitch, beat, melody
-            ):  # the root again, in place of a passing tone
+            if marks[place] not in "RN" and clashes(note.pitch, beat, melody):
+                # The root again, instead of a passing tone.
                 note = context.chord_at(beat).key.note(find_bass_root(context.chord_at(beat)))
             pitch = note.pitch + (1 if marks[place] == "B" else 0)
             length = min(end - place, 1.0 if is_short else 4.0)
