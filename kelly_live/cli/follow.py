@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from kelly_live.core.errors import KellyError
 from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option, print_line, print_notice
 
 if TYPE_CHECKING:
-    from kelly_live.core.sync_state import SyncState
     from kelly_live.engine.tracking import TrackingMoment
 
 
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
 @debug_option
 def command(recordings: Sequence[Path], chords: bool) -> int:
     """Print the tempo and key of RECORDINGS, as `--follow` hears them in the first minute."""
-    from kelly_live.engine.chord_transcription import transcribe_chords
+    from kelly_live.engine.chord_transcription import track_with_chords
     from kelly_live.engine.tracking import load_excerpt, track_sound
-    from kelly_live.sync import TRACKABLE
 
-    failures, targets = 0, TRACKABLE if chords else ("tempo", "key")
+    failures = 0
     for path in recordings:
         try:
             sound = load_excerpt(path)
@@ -34,17 +32,11 @@ def command(recordings: Sequence[Path], chords: bool) -> int:
             print_notice(str(error))
             failures += 1
             continue
-        states: list[tuple[float, SyncState]] = []
-        moments = track_sound(sound, on_estimate=_collect(states), targets=targets)
+        moments, sheet = track_with_chords(sound) if chords else (track_sound(sound), None)
         print_line(f"{path}: {_format_moment(moments[-1]) if moments else 'no beat, no key'}")
         if chords:
-            sheet = transcribe_chords(states)
             print_line("no steady beat, so no bars of chords" if sheet is None else str(sheet))
     return 1 if failures else 0
-
-
-def _collect(states: list[tuple[float, SyncState]]) -> Callable[[float, SyncState], None]:
-    return lambda now, state: states.append((now, state))
 
 
 def _format_moment(moment: TrackingMoment) -> str:

@@ -8,12 +8,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.sync_state import SyncState
+from kelly_live.engine.tracking import TrackingMoment, track_sound
 from kelly_live.music.chord_sheet import ChordSheet, ChordSymbol, spell_chord
 from kelly_live.music.synchronization import JOIN_CONFIDENCE
+from kelly_live.sync import TRACKABLE
 
 BEATS_PER_BAR = 4  # bar lines are not heard: they are put where chords change most often
 _LAG_SECONDS = 0.1
+
+
+def track_with_chords(sound: Floats) -> tuple[list[TrackingMoment], ChordSheet | None]:
+    """Track a sound (at SAMPLE_RATE) once, and write its chords; the sheet is None without a steady beat."""
+    states: list[tuple[float, SyncState]] = []
+    moments = track_sound(sound, on_estimate=lambda now, state: states.append((now, state)), targets=TRACKABLE)
+    return moments, transcribe_chords(states)
 
 
 def transcribe_chords(states: Sequence[tuple[float, SyncState]]) -> ChordSheet | None:

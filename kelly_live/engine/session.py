@@ -42,7 +42,6 @@ from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
-from kelly_live.sync.activity import ActivityTracker
 
 MAX_BACKLOG_SECONDS = 1.0
 STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden returns to the opening state
@@ -207,6 +206,8 @@ class LiveSession:
         self._fault: str | None = None
         self._journal = journal or NoJournal()
         self._beat_tracker = beat_tracker
+        from kelly_live.sync.activity import ActivityTracker  # loads numpy, which a start under a low limit must not
+
         self._activity_tracker = ActivityTracker()
         trackers = () if beat_tracker is None else (beat_tracker,)
         self._sync_sources = (*sync_sources, *trackers, self._activity_tracker)

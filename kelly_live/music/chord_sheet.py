@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch_names import parse_pitch_class
-from kelly_live.music.harmony import ChordChoice, Phrase, create_tonic_chord, replace_chords
-from kelly_live.music.theory import MODE_SEMITONES, NOTE_NAMES, Chord, Key, fit_tones
+from kelly_live.music.theory import MODE_SEMITONES, NOTE_NAMES
 
 _MOST_BARS, _MOST_CHORDS = 512, 8
 MAX_SHEET_CHARACTERS = 50_000
@@ -53,16 +52,6 @@ class ChordSymbol:
             raise ConfigError(f"{text[:20]!r} is no chord that is known; write such as Am, F#m7, Bbmaj7, Gsus4 or C/E")
         letter, sign = match.group(1), match.group(2).translate(_SIGNS)
         return cls(parse_pitch_class(letter + sign), _QUALITIES[quality], text)
-
-    def fit(self, key: Key) -> Chord:
-        """Return it as a chord of a key; of tones that do not fit, the last ones are left out."""
-        if self.root is None:
-            return create_tonic_chord(key)
-        for count in range(len(self.tones), 0, -1):
-            chord = fit_tones(key, self.root, self.tones[:count], self.text)
-            if chord is not None:
-                return chord
-        return create_tonic_chord(key)  # in a scale that has no such root
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +113,6 @@ class ChordSheet:
             return score
 
         return max(((tonic, mode) for mode in ("ionian", "aeolian") for tonic in range(12)), key=lambda key: fit(*key))
-
-    def apply(self, phrase: Phrase) -> Phrase:
-        """Return a phrase with the sheet's chords for its bars."""
-        choices = list[ChordChoice]()
-        for bar in range(phrase.start_bar, phrase.start_bar + phrase.bars):
-            chords = self.bars[bar % len(self.bars)]
-            length = phrase.beats_per_bar / len(chords)
-            for number, symbol in enumerate(chords):
-                chord = symbol.fit(phrase.key)
-                if not choices or choices[-1][1] != chord:
-                    choices.append((bar * phrase.beats_per_bar + number * length, chord))
-        return replace_chords(phrase, choices)
 
 
 def spell_chord(root: int, quality: str) -> str:

@@ -27,8 +27,9 @@ from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.phrase_planner import PhrasePlanner
-from kelly_live.music.player_rest import RestAnswer, RestOptions, RestResponder
+from kelly_live.music.player_rest import RestAnswer, RestResponder
 from kelly_live.music.randomness import rng_for
+from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.signatures import find_key_signature, find_time_signature
 from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre, swing_beat

@@ -10,6 +10,7 @@ from kelly_live.music.forms import choose_form
 from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase, choose_theme_mode, plan_closing_phrase, plan_phrase
 from kelly_live.music.randomness import rng_for
+from kelly_live.music.sheet_harmony import apply_sheet
 from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
 from kelly_live.music.synchronization import SynchronizedKey
 from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
@@ -175,7 +176,7 @@ class PhrasePlanner:
             modes=None if self.is_synchronized else parameters.modes,
             groove=find_groove(self._groove),
         )
-        return phrase if self._sheet is None else self._sheet.apply(phrase)
+        return phrase if self._sheet is None else apply_sheet(self._sheet, phrase)
 
     def _choose_key(self, parameters: MusicParameters, slot: Slot) -> Key:
         """Choose the key of a phrase.

@@ -8,18 +8,15 @@ the player's first note.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
-from kelly_live.core.errors import ConfigError
 from kelly_live.core.sync_state import PlayerActivity
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.music.feel import SOFTEST_VELOCITY
-from kelly_live.music.forms import BARS_PER_PHRASE
 from kelly_live.music.harmony import Phrase, plan_cadence_phrase, plan_tonic_phrase
+from kelly_live.music.rest_options import REST, SOLO, RestOptions
 
-REST, PLAY, SOLO = "rest", "play", "solo"
-WHEN_SILENT = (REST, PLAY, SOLO)
 # Who has left in each bar of the band's ending: a cadence of two bars, then two of the tonic, the last one held.
 _LEAVES_FIRST = frozenset({"melody", "arpeggio", "percussion"})
 _LEFT: tuple[frozenset[str], ...] = (frozenset(), frozenset(), _LEAVES_FIRST, _LEAVES_FIRST)
@@ -37,20 +34,6 @@ class RestAnswer(StrEnum):
     CLOSING = "closing while you rest"
     RESTING = "resting until you play"
     SOLO = "solo until you play"
-
-
-@dataclass(frozen=True, slots=True)
-class RestOptions:
-    """What the band does (one of WHEN_SILENT) once the player has rested for `bars` bars. Raises ConfigError."""
-
-    when_silent: str = REST
-    bars: int = BARS_PER_PHRASE
-
-    def __post_init__(self) -> None:
-        if self.when_silent not in WHEN_SILENT:
-            raise ConfigError(f"when silent is {self.when_silent[:40]!r}; it must be one of {', '.join(WHEN_SILENT)}")
-        if self.bars < 1:
-            raise ConfigError(f"the band waits for {self.bars} bars; it must be 1 or more")
 
 
 class RestResponder:

@@ -23,7 +23,7 @@ from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlChange, EmotionState, MusicParameters
 from kelly_live.music.chord_sheet import MAX_SHEET_CHARACTERS
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
-from kelly_live.music.player_rest import RestOptions
+from kelly_live.music.rest_options import RestOptions
 
 FORMAT = 2
 MAX_LINE_BYTES = 1 << 20

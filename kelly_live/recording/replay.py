@@ -11,7 +11,7 @@ from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.player_rest import RestOptions
+from kelly_live.music.rest_options import RestOptions
 from kelly_live.recording.log import (
     ChecksumRecord,
     ControlRecord,

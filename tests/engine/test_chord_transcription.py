@@ -9,22 +9,12 @@ import soundfile
 from click.testing import CliRunner
 
 from kelly_live.cli import root
-from kelly_live.core.sync_state import SyncState
-from kelly_live.engine.chord_transcription import transcribe_chords
-from kelly_live.engine.tracking import track_sound
-from kelly_live.music.chord_sheet import ChordSheet
-from kelly_live.sync import TRACKABLE
+from kelly_live.engine.chord_transcription import track_with_chords
 from tests.sync.synthetic_music import RATE, song
 
 
-def transcribe(sound: np.ndarray) -> ChordSheet | None:
-    states: list[tuple[float, SyncState]] = []
-    track_sound(sound, on_estimate=lambda now, state: states.append((now, state)), targets=TRACKABLE)
-    return transcribe_chords(states)
-
-
 def test_a_loop_is_written_in_bars() -> None:
-    sheet = transcribe(np.asarray(song(90.0, 2, seconds=30.0), np.float64))  # D G A D, two beats each
+    _, sheet = track_with_chords(np.asarray(song(90.0, 2, seconds=30.0), np.float64))  # D G A D, two beats each
     assert sheet is not None
     bars = [[chord.text for chord in bar] for bar in sheet.bars]
     assert len(bars) >= 6
@@ -33,7 +23,7 @@ def test_a_loop_is_written_in_bars() -> None:
 
 
 def test_noise_has_no_sheet() -> None:
-    assert transcribe(0.1 * np.random.default_rng(2).standard_normal(12 * RATE)) is None
+    assert track_with_chords(0.1 * np.random.default_rng(2).standard_normal(12 * RATE))[1] is None
 
 
 def test_the_command_prints_a_sheet_that_plays(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import kelly_live
 from kelly_live.core.errors import ConfigError
 from kelly_live.music.chord_sheet import ChordSheet, ChordSymbol
 from kelly_live.music.harmony import plan_phrase
+from kelly_live.music.sheet_harmony import apply_sheet
 from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
 
 
@@ -91,7 +92,7 @@ def test_the_key_is_that_of_the_chords(text: str, key: tuple[int, str]) -> None:
 def test_a_phrase_has_the_sheet_s_chords_in_its_bars() -> None:
     sheet = ChordSheet.parse("| Am | F | C G |")
     key = Key(9, build_mode_scale("aeolian"))
-    phrase = sheet.apply(plan_phrase(1, 1, key, start_bar=4))
+    phrase = apply_sheet(sheet, plan_phrase(1, 1, key, start_bar=4))
     assert [(span.start_beat, span.end_beat, span.chord.name) for span in phrase.spans] == [
         (16.0, 20.0, "F"),
         (20.0, 22.0, "C"),

@@ -11,7 +11,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.sync_state import PlayerActivity, SyncState
 from kelly_live.core.values import MODES, NoteEvent
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.player_rest import PLAY, REST, SOLO, RestOptions
+from kelly_live.music.rest_options import PLAY, REST, SOLO, RestOptions
 from tests.music.band import RecordingSink, band, make_parameters
 
 BAR = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.engine.options.metadata import check_options, option
-from kelly_live.music.player_rest import REST, WHEN_SILENT, RestOptions
+from kelly_live.music.rest_options import REST, WHEN_SILENT, RestOptions
 
 MAX_REST_BARS = 1000
 
