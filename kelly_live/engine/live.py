@@ -11,50 +11,31 @@ Threads: `start` plays in a thread of its own, `run` in the caller's. `act`, `sn
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kelly_live.core.actions import Action, Value
-from kelly_live.core.commands import Stop
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.memory import check_memory
-from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.wording import plural
-from kelly_live.engine.build import (
-    Notify,
-    build_band,
-    build_sink,
-    create_conductor,
-    create_override_stage,
-    load_profile,
-    log_notice,
-    supervise_beat_tracker,
-)
+from kelly_live.engine.build import Notify, log_notice
 from kelly_live.engine.console import Console, Display
-from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
 from kelly_live.engine.live_parts import ActionQueue, LiveParts, LogDisplay
 from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observers
 from kelly_live.engine.options.commands import LiveOptions
-from kelly_live.engine.record import insert_tee, start_recorder
-from kelly_live.engine.session import LiveSession, Snapshot, describe_input_loss
+from kelly_live.engine.session import Snapshot, describe_input_loss
+from kelly_live.engine.session_parts import SessionParts, create_parts, open_parts
 from kelly_live.workers.realtime import enable_realtime, end_session, freeze_gc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kelly_live.core.control_surface import ControlSurface
-    from kelly_live.core.protocols import AudioSource, EmotionReader
-    from kelly_live.engine.analysis_proxy import AnalysisProxy
-    from kelly_live.engine.person import Person
-    from kelly_live.generators.preset_band import PresetBand
-    from kelly_live.midi.routing import RoutedSink
-    from kelly_live.recording.recorder import Recorder
 
 _log = logging.getLogger(__name__)
 
@@ -87,24 +68,6 @@ class _Phase(Enum):
     ENDED = "ended"
 
 
-@dataclass(slots=True)
-class _Opened:
-    """What an open engine holds."""
-
-    clock: Clock
-    seed: int
-    source: AudioSource
-    band: PresetBand
-    sink: RoutedSink
-    external_io: ExternalIO
-    reader: EmotionReader
-    analysis_proxy: AnalysisProxy | None = None
-    person: Person | None = None
-    recorder: Recorder | None = None
-    session: LiveSession | None = None
-    lines: tuple[str, ...] = ()
-
-
 class LiveEngine:
     """One live session: start it once, stop it once.
 
@@ -128,7 +91,7 @@ class LiveEngine:
         self._actions = ActionQueue()
         self._clock = self._parts.clock or MonotonicClock()
         self._observers: Observers[Snapshot] = Observers(self._clock)
-        self._session_parts: _Opened | None = None
+        self._session_parts: SessionParts | None = None
         self._thread: threading.Thread | None = None
         self._last: Snapshot | None = None
         self._report: LiveReport | None = None
@@ -330,117 +293,15 @@ class LiveEngine:
             self._started.set()
 
     def _open(self) -> None:
-        from kelly_live.engine.analysis_proxy import AnalysisProxy
-        from kelly_live.engine.audio_input import create_source, find_capture
-        from kelly_live.engine.person import Person
-
-        options, parts = self.options, self._parts
-        analysis_proxy = None
-        if parts.reader is None:
-            analysis_proxy = AnalysisProxy(self._clock)
-            analysis_proxy.start()  # its process loads beside all that follows
-        reader = parts.reader or analysis_proxy
-        assert reader is not None
-        try:
-            profile = load_profile(options.profile, self._notify, is_optional=True)
-            host = options.host.with_profile(profile)
-            band = build_band(host, options.culture, profile, live=True, notify=self._notify)
-            external = options.external_io
-            session_parts = _Opened(
-                clock=self._clock,
-                seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
-                source=parts.source or create_source(options, self._clock),
-                band=band,
-                sink=parts.sink
-                or build_sink(
-                    host,
-                    band,
-                    options.midi_out,
-                    send_clock=external.sends_clock,
-                    latencies=external.latencies,
-                    frame_accurate=external.frame_accurate,
-                ),
-                external_io=open_external_io(external, self._clock),
-                reader=reader,
-                analysis_proxy=analysis_proxy,
-            )
-        except BaseException:
-            reader.close()
-            raise
-        self._session_parts = session_parts
-        wrapped_sink = session_parts.sink if parts.wrap_sink is None else parts.wrap_sink(session_parts.sink)
-        sink = insert_tee(options.recording, wrapped_sink)
-        ports = session_parts.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
-        if (audio := find_capture(session_parts.source)) is not None:
-            audio.open()
-        override, tuning = options.override.build_override(), options.tuning.build_tuning()
-        stage = create_override_stage(
-            override, options.culture, profile, self._notify, constraints=options.piece.build_constraints()
-        )
-        session_parts.person = Person(profile, stage, options.culture, self._clock)
-        if parts.wrap_mapper is not None:
-            stage.mapper = parts.wrap_mapper(stage.mapper)
-        if analysis_proxy is not None:
-            analysis_proxy.open(options.device, reader_name=options.reader)
-            if analysis_proxy.note is not None:
-                self._notify(analysis_proxy.note)
-        conductor = create_conductor(
-            sink,
-            seed=session_parts.seed,
-            piece=options.piece,
-            silence=options.silence,
-            host=band,
-            live=True,
-            early_seconds=session_parts.sink.early_seconds,
-            notify=self._notify,
-        )
-        session_parts.sink.send(tuning.with_programs(conductor.slots))
-        session_parts.recorder = start_recorder(
-            options, sink, conductor, self._clock, seed=session_parts.seed, band=band, tuning=tuning, profile=profile
-        )
-        session_parts.session = LiveSession(
-            source=session_parts.source,
-            reader=reader,
-            stage=stage,
-            conductor=conductor,
-            sink=session_parts.sink,
-            clock=self._clock,
-            journal=session_parts.recorder or parts.journal,
-            beat_tracker=supervise_beat_tracker(options.follow),
-            sync_sources=session_parts.external_io.sync_sources,
-            controls=create_controller_output(external.controllers, sink),
-            early_seconds=session_parts.sink.early_seconds,
-            panic_stops_transport=external.panic_stops_transport,
-        )
-        virtual = " (a virtual port: connect your synth or DAW to it)"
-        outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
-        source, recorder = session_parts.source, session_parts.recorder
-        name = getattr(source, "name", type(source).__name__)  # a program's own source may have none
-        inputs = getattr(source, "inputs", "")
-        recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
-        session_parts.lines = (
-            f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {session_parts.seed}",
-            *session_parts.external_io.describe(),
-            *recording,
-        )
+        parts = self._session_parts = create_parts(self.options, self._parts, self._clock, self._notify)
+        open_parts(parts, self.options, self._parts, self._notify)
 
     def _close(self) -> list[str]:
         """Close all that is open, in order; returns what the recorder wrote, one line each."""
-        session_parts = self._session_parts
-        paths: list[str] = []
-        with ExitStack() as stack:  # the last one first; one that fails, a program's own part, keeps no other open
-            stack.callback(self._end)
-            if session_parts is not None:
-                if session_parts.person is not None:
-                    stack.callback(session_parts.person.close)
-                stack.callback(session_parts.reader.close)
-                if (recorder := session_parts.recorder) is not None:
-                    stack.callback(lambda: paths.extend(recorder.close()))
-                stack.callback(session_parts.band.close)
-                stack.callback(session_parts.external_io.close)
-                stack.callback(session_parts.sink.send, Stop())
-                stack.callback(session_parts.source.close)
-        return paths
+        try:
+            return [] if self._session_parts is None else self._session_parts.close()
+        finally:
+            self._end()
 
     def _end(self) -> None:
         self._session_parts = None

@@ -1,0 +1,182 @@
+"""The parts of a live session: created, opened, and closed again in order.
+
+`create_parts` opens nothing that must be closed but the analysis process; `open_parts` opens the ports, the cheap ones
+first, and loads the nets. Whoever calls them closes the parts, whether `open_parts` succeeded or not.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kelly_live.core.commands import Stop
+from kelly_live.core.timebase import Clock
+from kelly_live.engine.build import (
+    Notify,
+    build_band,
+    build_sink,
+    create_conductor,
+    create_override_stage,
+    load_profile,
+    log_notice,
+    supervise_beat_tracker,
+)
+from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
+from kelly_live.engine.live_parts import LiveParts
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.record import insert_tee, start_recorder
+from kelly_live.engine.session import LiveSession
+
+if TYPE_CHECKING:
+    from kelly_live.core.protocols import AudioSource, EmotionReader
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.person import Person
+    from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.profiles.profile import Profile
+    from kelly_live.recording.recorder import Recorder
+
+
+@dataclass(slots=True)
+class SessionParts:
+    """What an open session holds, and the lines that say what is open."""
+
+    clock: Clock
+    seed: int
+    profile: Profile | None
+    source: AudioSource
+    band: PresetBand
+    sink: RoutedSink
+    external_io: ExternalIO
+    reader: EmotionReader
+    analysis_proxy: AnalysisProxy | None = None
+    person: Person | None = None
+    recorder: Recorder | None = None
+    session: LiveSession | None = None
+    lines: tuple[str, ...] = ()
+
+    def close(self) -> list[str]:
+        """Close all that is open, in order; returns what the recorder wrote, one line each."""
+        paths: list[str] = []
+        with ExitStack() as stack:  # the last one first; one that fails, a program's own part, keeps no other open
+            if self.person is not None:
+                stack.callback(self.person.close)
+            stack.callback(self.reader.close)
+            if (recorder := self.recorder) is not None:
+                stack.callback(lambda: paths.extend(recorder.close()))
+            stack.callback(self.band.close)
+            stack.callback(self.external_io.close)
+            stack.callback(self.sink.send, Stop())
+            stack.callback(self.source.close)
+        return paths
+
+
+def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: Notify = log_notice) -> SessionParts:
+    """Create what a session needs, with a program's own `parts` in the place of ours. Raises KellyError."""
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.audio_input import create_source
+
+    analysis_proxy = None
+    if parts.reader is None:
+        analysis_proxy = AnalysisProxy(clock)
+        analysis_proxy.start()  # its process loads beside all that follows
+    reader = parts.reader or analysis_proxy
+    assert reader is not None
+    try:
+        profile = load_profile(options.profile, notify, is_optional=True)
+        host = options.host.with_profile(profile)
+        band = build_band(host, options.culture, profile, live=True, notify=notify)
+        external = options.external_io
+        return SessionParts(
+            clock=clock,
+            seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
+            profile=profile,
+            source=parts.source or create_source(options, clock),
+            band=band,
+            sink=parts.sink
+            or build_sink(
+                host,
+                band,
+                options.midi_out,
+                send_clock=external.sends_clock,
+                latencies=external.latencies,
+                frame_accurate=external.frame_accurate,
+            ),
+            external_io=open_external_io(external, clock),
+            reader=reader,
+            analysis_proxy=analysis_proxy,
+        )
+    except BaseException:
+        reader.close()
+        raise
+
+
+def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, notify: Notify = log_notice) -> None:
+    """Open every port of the parts created, load the nets and make the session. Raises KellyError."""
+    from kelly_live.engine.audio_input import find_capture
+    from kelly_live.engine.person import Person
+
+    external = options.external_io
+    wrapped_sink = created.sink if parts.wrap_sink is None else parts.wrap_sink(created.sink)
+    sink = insert_tee(options.recording, wrapped_sink)
+    ports = created.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
+    if (audio := find_capture(created.source)) is not None:
+        audio.open()
+    override, tuning = options.override.build_override(), options.tuning.build_tuning()
+    stage = create_override_stage(
+        override, options.culture, created.profile, notify, constraints=options.piece.build_constraints()
+    )
+    created.person = Person(created.profile, stage, options.culture, created.clock)
+    if parts.wrap_mapper is not None:
+        stage.mapper = parts.wrap_mapper(stage.mapper)
+    if (analysis_proxy := created.analysis_proxy) is not None:
+        analysis_proxy.open(options.device, reader_name=options.reader)
+        if analysis_proxy.note is not None:
+            notify(analysis_proxy.note)
+    conductor = create_conductor(
+        sink,
+        seed=created.seed,
+        piece=options.piece,
+        silence=options.silence,
+        host=created.band,
+        live=True,
+        early_seconds=created.sink.early_seconds,
+        notify=notify,
+    )
+    created.sink.send(tuning.with_programs(conductor.slots))
+    recorder = created.recorder = start_recorder(
+        options,
+        sink,
+        conductor,
+        created.clock,
+        seed=created.seed,
+        band=created.band,
+        tuning=tuning,
+        profile=created.profile,
+    )
+    created.session = LiveSession(
+        source=created.source,
+        reader=created.reader,
+        stage=stage,
+        conductor=conductor,
+        sink=created.sink,
+        clock=created.clock,
+        journal=recorder or parts.journal,
+        beat_tracker=supervise_beat_tracker(options.follow),
+        sync_sources=created.external_io.sync_sources,
+        controls=create_controller_output(external.controllers, sink),
+        early_seconds=created.sink.early_seconds,
+        panic_stops_transport=external.panic_stops_transport,
+    )
+    virtual = " (a virtual port: connect your synth or DAW to it)"
+    outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
+    name = getattr(created.source, "name", type(created.source).__name__)  # a program's own source may have none
+    inputs = getattr(created.source, "inputs", "")
+    recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
+    created.lines = (
+        f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
+        *created.external_io.describe(),
+        *recording,
+    )
