@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
+from kelly_live.core.memory import check_memory
 from kelly_live.core.wording import escape
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.click_options import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @debug_option
 def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
     """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
+    check_memory()  # before any native library is loaded
     from kelly_live.audio.decode import check_sound_file
     from kelly_live.emotion.registry import require_reader
     from kelly_live.engine.recording_analysis import analyze_recording

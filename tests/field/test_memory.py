@@ -13,7 +13,7 @@ SOUND = Path(__file__).parents[2] / "presets" / "demo" / "recording.ogg"
 
 
 COMMANDS = [["analyze", str(SOUND)], ["render", str(SOUND), "--midi", "x.mid"], ["live"], ["demo", "--out", "d"]]
-LIMITS = [(command, megabytes) for command in COMMANDS for megabytes in (150, 300, 600)]
+LIMITS = [(command, megabytes) for command in COMMANDS for megabytes in (150, 180, 300, 600)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of address space holds on Linux")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.core.memory import check_memory
 from kelly_live.engine.options.audio import AudioInputOptions
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
@@ -56,6 +57,7 @@ def command(
     Its mean reading is kept (numbers only, no audio); with --use it is subtracted from what is read while playing. It
     is off by default: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence -.01).
     """
+    check_memory()  # before any native library is loaded
     from kelly_live.audio.decode import check_sound_file
     from kelly_live.audio.sources import FileSource
     from kelly_live.audio.supervised_source import SupervisedSource
