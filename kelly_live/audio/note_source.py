@@ -6,6 +6,7 @@ Threads: the consumer (analysis) thread calls everything but `health` and `close
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -61,8 +62,8 @@ class NoteRenderer:
         self._connection = 0
         self._owed = 0.0  # samples of the synthesiser, a fraction of one
 
-    def render(self, end_seconds: float, count: int) -> np.ndarray:
-        """Render the `count` samples that end at `end_seconds` (monotonic)."""
+    def render(self, end_seconds: float, count: int) -> AudioWindow:
+        """Render the `count` samples that end at `end_seconds` (monotonic), with the messages heard in them."""
         start_seconds = end_seconds - count / ANALYSIS_RATE
         messages = [*self._waiting, *self._source.poll()]
         self._waiting = [message for message in messages if message.seconds >= end_seconds][:_MOST_MESSAGES]
@@ -70,11 +71,13 @@ class NoteRenderer:
         self.dropped_messages += max(0, len(due) - _MOST_MESSAGES)
         if self.problem is not None:
             self._synth.release_all()
+        heard = list[ReceivedMessage]()
         for message in due[:_MOST_MESSAGES]:
             if message.connection != self._connection:  # the release of a key may have been lost in between
                 self._connection = message.connection
                 self._synth.release_all()
             if self._is_heard(message.data):
+                heard.append(message)
                 self._synth.play(message.data, max(0, round((message.seconds - start_seconds) * SAMPLE_RATE)))
         self._owed += count * SAMPLE_RATE / ANALYSIS_RATE
         sound = self._synth.render(int(self._owed))
@@ -82,7 +85,8 @@ class NoteRenderer:
         self._pending = np.concatenate([self._pending, self._resampler.resample_chunk(sound)])
         missing = max(0, count - len(self._pending))  # at the start only, while the resampler fills
         block, self._pending = self._pending[: count - missing], self._pending[count - missing :]
-        return np.concatenate([np.zeros(missing, np.float32), block])
+        samples = np.concatenate([np.zeros(missing, np.float32), block])
+        return AudioWindow(samples, ANALYSIS_RATE, end_seconds, tuple(heard))
 
     @property
     def problem(self) -> str | None:
@@ -128,9 +132,9 @@ class NoteSource:
             self._next_seconds = now
         end_seconds = self._next_seconds
         self._next_seconds += BLOCK_SECONDS
-        samples = self._renderer.render(end_seconds, round(BLOCK_SECONDS * ANALYSIS_RATE))
-        self._level = rms_dbfs(samples)
-        return AudioWindow(samples, ANALYSIS_RATE, end_seconds)
+        block = self._renderer.render(end_seconds, round(BLOCK_SECONDS * ANALYSIS_RATE))
+        self._level = rms_dbfs(block.samples)
+        return block
 
     def health(self) -> AudioHealth:
         """Return the level, and what was lost."""
@@ -165,8 +169,8 @@ class MixedSource:
         block = self.audio.read(timeout)
         if block is None:
             return None
-        notes = self._renderer.render(block.end_time, len(block.samples))
-        return AudioWindow(block.samples + notes, block.sample_rate, block.end_time)
+        rendered = self._renderer.render(block.end_time, len(block.samples))
+        return replace(block, samples=block.samples + rendered.samples, notes=rendered.notes)
 
     def health(self) -> AudioHealth:
         """Return the health of the audio input, and what is wrong with either."""
@@ -190,11 +194,19 @@ class NoteFileSource(BlockSource):
         self.name = name
         self.duration_seconds = (messages[-1].seconds if messages else 0.0) + tail_seconds
         self._messages = messages
+        self._rendered: deque[AudioWindow] = deque()  # one block ahead of what is read
 
     def _open(self) -> Iterator[np.ndarray]:
         renderer = NoteRenderer(_KnownNotes(self._messages))
         for number in range(1, math.ceil(self.duration_seconds / BLOCK_SECONDS) + 1):
-            yield renderer.render(number * BLOCK_SECONDS, round(BLOCK_SECONDS * ANALYSIS_RATE))
+            block = renderer.render(number * BLOCK_SECONDS, round(BLOCK_SECONDS * ANALYSIS_RATE))
+            self._rendered.append(block)
+            yield block.samples
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """Return the next block with its messages, or None if all are delivered."""
+        block = super().read(timeout)
+        return None if block is None else replace(block, notes=self._rendered.popleft().notes)
 
 
 class _KnownNotes:

@@ -17,6 +17,8 @@ from kelly_live.core.melodic_habits import NO_HABITS, MelodicHabits
 if TYPE_CHECKING:
     import numpy as np
 
+    from kelly_live.core.midi_messages import ReceivedMessage
+
 EMOTIONS = (
     "happy", "sad", "angry", "fearful", "surprised", "disgusted", "neutral", "excited",
 )  # fmt: skip
@@ -51,12 +53,14 @@ EMOTION_VAD: dict[str, tuple[float, float, float]] = {
 class AudioWindow:
     """New mono samples, float32 `[n]` in [-1, 1].
 
-    `sample_rate` in Hz. `end_time` is when the last sample was captured, in monotonic seconds.
+    `sample_rate` in Hz. `end_time` is when the last sample was captured, in monotonic seconds. `notes`: the player's
+    own MIDI messages (notes, pedals) that were rendered into it, in order; empty where only sound is heard.
     """
 
     samples: np.ndarray
     sample_rate: int
     end_time: float
+    notes: tuple[ReceivedMessage, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.sample_rate > 0:

@@ -39,7 +39,7 @@ class Keys:
 
 def render(renderer: NoteRenderer, blocks: int, first: int = 0) -> np.ndarray:
     """Render some blocks from block `first` on."""
-    parts = [renderer.render((first + number + 1) * BLOCK_SECONDS, BLOCK) for number in range(blocks)]
+    parts = [renderer.render((first + number + 1) * BLOCK_SECONDS, BLOCK).samples for number in range(blocks)]
     return np.concatenate(parts)
 
 
@@ -66,6 +66,29 @@ def test_a_triad_sounds_in_tune_from_the_block_it_is_played_in() -> None:
     assert find_strongest(sound[2 * BLOCK :], 3) == {60, 64, 67}
     onset = int(np.flatnonzero(np.abs(sound) > 1e-3)[0]) / ANALYSIS_RATE
     assert 0.02 <= onset <= 0.06  # pressed 25 ms into the block; the resampler adds some
+
+
+def test_a_block_carries_the_messages_that_are_heard_in_it() -> None:
+    keys = Keys()
+    renderer = NoteRenderer(keys, keys=(60, 72))
+    keys.press(0.02, note_on(1, 60, 90), note_on(1, 40, 90), control_change(1, 64, 127))
+    keys.press(0.07, note_off(1, 60))
+    first, second = (renderer.render((number + 1) * BLOCK_SECONDS, BLOCK).notes for number in range(2))
+    assert [message.data for message in first] == [note_on(1, 60, 90), control_change(1, 64, 127)]
+    assert [(message.seconds, message.data) for message in second] == [(0.07, note_off(1, 60))]
+
+
+def test_a_file_s_notes_and_a_mix_s_notes_come_with_their_block() -> None:
+    source = NoteFileSource([ReceivedMessage(0.06, note_on(1, 60, 90))], "one.mid")
+    source.start()
+    assert [len(block.notes) for _ in range(3) if (block := source.read(0.0))] == [0, 1, 0]
+    keys = Keys()
+    keys.press(0.0, note_on(1, 60, 90))
+    mixed = MixedSource(SilenceSource(ManualClock(), realtime=False, seconds=1.0), NoteRenderer(keys))
+    mixed.start()
+    block = mixed.read(0.0)
+    assert block is not None
+    assert [message.data for message in block.notes] == [note_on(1, 60, 90)]
 
 
 def test_a_key_that_goes_up_is_silent_soon_and_with_the_pedal_it_is_not() -> None:
