@@ -20,19 +20,29 @@ UNCHECKED = "unchecked"  # its class was read, but not created
 @click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
 @debug_option
 def command(as_json: bool, check: bool) -> int:
-    """List the generators and the parameters that --set takes.
+    """List the generators, the note effects, and the parameters that --set takes.
 
     Their classes are imported for this; none is created, unless --check is given.
     """
     from kelly_live.generators import registry
+    from kelly_live.generators.effects.registry import EFFECTS
 
     rows = [_row(generator, check) for generator in registry.describe_generators()]
+    effects = [effect.descriptor for effect in EFFECTS.values()]
+    effect_rows = [
+        {"name": one.name, "help": one.help, "parameters": [_knob(knob) for knob in one.parameters]} for one in effects
+    ]
     if as_json:
-        print_json({"generators": rows, "entry_points": registry.GROUP})
+        print_json({"generators": rows, "entry_points": registry.GROUP, "effects": effect_rows})
         return 0
     for row in rows:
         _print(row)
     print_line("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
+    print_line("")
+    for row in effect_rows:
+        print_line(f"{row['name']:12} {row['help']}")
+        _print_parameters(row, f"PLAYER.{row['name']}")
+    print_line("let one stand behind a player with --effect PLAYER=NAME, or name it among the player's `effects`")
     return 0
 
 
@@ -114,10 +124,12 @@ def _print(row: dict[str, Any]) -> None:
     print_line(f"{row['name']:12} channel {row['channel']:2}  {sound:11} {row['help']}  ({whose}){state}")
     if row["problem"]:
         print_line(f"    {row['problem']}")
+    _print_parameters(row, row["name"])
+
+
+def _print_parameters(row: dict[str, Any], place: str) -> None:
     for knob in row["parameters"]:
-        print_line(
-            f"    --set {row['name']}.{knob['name']}={_format_value(knob['default'])}  {knob['help']}: {_range(knob)}"
-        )
+        print_line(f"    --set {place}.{knob['name']}={_format_value(knob['default'])}  {knob['help']}: {_range(knob)}")
 
 
 def _format_value(value: Any) -> str:

@@ -27,6 +27,7 @@ MAJOR_MODES = ("ionian", "lydian", "mixolydian")  # those with a major third
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
 MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that would happen once a minute or less
 MAX_SEED = 10**18 - 1
+DRUM_CHANNEL = 10  # of General MIDI
 MAIN_PORT = ""  # the MIDI port of a note that names no other
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
 # How a rhythm section plays; music/groove.py and music/cycles.py have the patterns.

@@ -105,7 +105,14 @@ def build_band(
     can move on to them. `notify` is told which cannot be used.
     """
     from kelly_live.engine.options.host import HostOptions
-    from kelly_live.generators.host_preset import DEFAULT, Setting, list_left_out, list_presets, load_preset
+    from kelly_live.generators.host_preset import (
+        DEFAULT,
+        EffectRequest,
+        Setting,
+        list_left_out,
+        list_presets,
+        load_preset,
+    )
     from kelly_live.generators.preset_band import PresetBand
 
     options = options or HostOptions()
@@ -122,7 +129,8 @@ def build_band(
     _check_extra(options.extra, presets, notify)
     settings = [Setting.parse(text) for text in options.settings]
     programs = choose_programs(resolve_culture(culture, profile))
-    return PresetBand(presets, settings=settings, extra=options.extra, programs=programs, live=live)
+    effects = [EffectRequest.parse(text) for text in options.effects]
+    return PresetBand(presets, settings=settings, extra=options.extra, effects=effects, programs=programs, live=live)
 
 
 def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:

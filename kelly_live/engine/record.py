@@ -66,6 +66,7 @@ def start_recorder(
         preset=band.preset_name,
         parts=list_parts(conductor),
         extra=options.host.extra,
+        effects=options.host.effects,
         settings=options.host.settings,
         tuning=tuning.with_programs(()),
         live=live,

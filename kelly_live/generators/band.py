@@ -15,6 +15,7 @@ from kelly_live.core.plugins import PluginError, describe_error
 from kelly_live.core.values import MAIN_PORT, MusicParameters, NoteEvent
 from kelly_live.generators.answer import InvalidAnswer, read_answer
 from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Generator, Value
+from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.sandbox import OFFLINE_SECONDS, DeadlineExceeded, SandboxedGenerator
 from kelly_live.generators.style_parts import StylePart, create_style_part
 from kelly_live.music.band import MutedPlayer, PlayerState
@@ -36,7 +37,7 @@ class PlayerSlot:
 
     `part` is its name in the band. Its notes go to `channel` of `port`, with every velocity times `volume`.
     `sends_program`: a live port is sent `program`, too. `values` are the generator's parameters that were set; the part
-    that a culture's style plays in this slot takes those that it shares.
+    that a culture's style plays in this slot takes those that it shares. `effects` change its notes, in order.
     """
 
     generator: Generator
@@ -47,6 +48,7 @@ class PlayerSlot:
     volume: float = 1.0
     sends_program: bool = False
     values: Mapping[str, Value] = field(default_factory=dict)
+    effects: tuple[NoteEffect, ...] = ()
 
     @classmethod
     def from_generator(cls, generator: Generator) -> PlayerSlot:
@@ -152,6 +154,8 @@ class GeneratorBand:
         """Begin a new session: every player plays again and remembers nothing."""
         self._muted, self._overruns, self._refusals = {}, {}, {}
         for slot in self.slots:
+            for effect in slot.effects:
+                effect.reset()
             try:
                 slot.generator.reset()
             except Exception as error:  # a plug-in's fault mutes the plug-in
@@ -168,11 +172,16 @@ class GeneratorBand:
             context = replace(context, melody=self._lineup.melody[1])
         notes: list[NoteEvent] = []
         for slot in self.slots:
-            role = slot.generator.descriptor.part
-            if slot.part not in self._muted and not is_resting(role, parameters, context, bar):
+            if slot.part in self._muted:
+                continue
+            placed: Sequence[NoteEvent] = ()
+            if not is_resting(slot.generator.descriptor.part, parameters, context, bar):
                 player = self._resolve_player(slot, parameters, context)
                 answer = self._ask(slot, player, parameters, context, start_beat, end_beat)
-                notes += [slot.place(note) for note in answer]
+                placed = [slot.place(note) for note in answer]
+            for effect in slot.effects:
+                placed = effect.process(placed, context, start_beat, end_beat)
+            notes += placed
         return notes
 
     def _keep_sounding(self, context: MusicContext) -> MusicContext:

@@ -47,7 +47,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.descriptor import Descriptor
-from kelly_live.generators.parameter import Parameter, Value, resolve_values
+from kelly_live.generators.parameter import Parameter, ParameterValues, Value
 from kelly_live.music.band import PlayerState
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_phrase_arc, draw_deviation, velocity_for
@@ -111,24 +111,24 @@ class BarPlayer(ABC):
     def __init__(self) -> None:
         self._planned_for: tuple[MusicParameters, Phrase, str, bool, float] | None = None
         self._bars: dict[int, list[NoteEvent]] = {}
-        self._values = resolve_values(self.descriptor.parameters, {})
+        self._values = ParameterValues(self.descriptor.parameters)
 
     def configure(self, values: Mapping[str, Value]) -> None:
         """Take the parameters' values; those that are not given keep their defaults."""
-        self._values = resolve_values(self.descriptor.parameters, values)
+        self._values = ParameterValues(self.descriptor.parameters, values)
         BarPlayer.reset(self)
 
     def number(self, name: str) -> float:
         """Return the value of a number or whole number that the descriptor declares."""
-        return float(self._values[name])
+        return self._values.number(name)
 
     def switch(self, name: str) -> bool:
         """Return the value of a switch that the descriptor declares."""
-        return bool(self._values[name])
+        return self._values.switch(name)
 
     def choice(self, name: str) -> str:
         """Return the value of a choice that the descriptor declares."""
-        return str(self._values[name])
+        return self._values.choice(name)
 
     @abstractmethod
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterable[NoteEvent]:

@@ -6,7 +6,7 @@ Thread: the main one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -23,6 +23,7 @@ LISTING_COMMAND = "kelly-live presets"
 Notify: TypeAlias = Callable[[str], None]
 _log = logging.getLogger(__name__)
 _MOST_PLAYERS = 32
+MOST_EFFECTS = 8  # behind one player
 _VOLUMES = (0.05, 4.0)
 _MOST_LATENCY_MS = 500.0
 
@@ -42,10 +43,19 @@ class PresetPort:
 
 
 @dataclass(frozen=True, slots=True)
+class PresetEffect:
+    """A note effect behind a player; `values` are its parameters as written, and `where` names file and line."""
+
+    name: str
+    values: tuple[tuple[str, str], ...] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PresetPlayer:
     """A player that a preset asks for; None means what the generator's descriptor says.
 
-    `values` are the parameters as written, and `where` names file and line.
+    `values` are the parameters as written, and `where` names file and line. `effects` change its notes, in order.
     """
 
     generator: str
@@ -56,6 +66,7 @@ class PresetPlayer:
     volume: float = 1.0
     values: tuple[tuple[str, str], ...] = ()
     where: str = ""
+    effects: tuple[PresetEffect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +93,28 @@ class PresetFile:
     problem: str | None
 
 
+class EffectRequest(NamedTuple):
+    """A note effect as typed: `PLAYER=EFFECT`, the player by its part or generator."""
+
+    player: str
+    effect: str
+
+    @classmethod
+    def parse(cls, text: str) -> EffectRequest:
+        """Parse one; raises ConfigError."""
+        player, _, effect = (part.strip() for part in text.partition("="))
+        if not (player and effect):
+            raise OptionError(
+                f"{text[:60]!r} names no effect; write PLAYER=EFFECT, as `kelly-live generators` lists them"
+            )
+        return cls(player, effect)
+
+
 class Setting(NamedTuple):
-    """A parameter's value as typed: `PLAYER.PARAMETER=VALUE`, the player by its part or generator."""
+    """A parameter's value as typed: `PLAYER.PARAMETER=VALUE`, the player by its part or generator.
+
+    The player of an effect's parameter is `PLAYER.EFFECT`.
+    """
 
     player: str
     parameter: str
@@ -167,7 +198,7 @@ def read_preset(path: Path) -> HostPreset:
 
 
 def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
-    optional = ("part", "channel", "program", "port", "volume", "set")
+    optional = ("part", "channel", "program", "port", "volume", "set", "effects")
     fields = node.as_fields(("generator",), optional)
     port = fields["port"].as_text(preset_library.MAX_NAME) if "port" in fields else MAIN_PORT
     if port not in ports:
@@ -182,11 +213,27 @@ def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
         program=fields["program"].as_int(0, 127) if "program" in fields else None,
         port=port,
         volume=fields["volume"].as_number(*_VOLUMES) if "volume" in fields else 1.0,
-        values=tuple((name, value.as_text(60)) for name, value in fields["set"].as_map().items())
-        if "set" in fields
-        else (),
+        values=_read_values(fields),
         where=f"{node.file} line {node.line}: {node.field}",
+        effects=_read_effects(fields["effects"]) if "effects" in fields else (),
     )
+
+
+def _read_values(fields: Mapping[str, Node]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value.as_text(60)) for name, value in fields["set"].as_map().items()) if "set" in fields else ()
+
+
+def _read_effects(node: Node) -> tuple[PresetEffect, ...]:
+    effects: list[PresetEffect] = []
+    for item in node.as_list():
+        fields = item.as_fields(("effect",), ("set",))
+        name = fields["effect"].as_text(64)
+        if name in (effect.name for effect in effects):
+            fields["effect"].fail("stands behind this player already; name it once")
+        effects.append(PresetEffect(name, _read_values(fields), f"{item.file} line {item.line}: {item.field}"))
+    if len(effects) > MOST_EFFECTS:
+        node.fail(f"must list at most {MOST_EFFECTS} effects")
+    return tuple(effects)
 
 
 def _read_port(name: str, node: Node) -> PresetPort:
@@ -208,3 +255,14 @@ def add_players(preset: HostPreset, generators: Sequence[str]) -> HostPreset:
     present = {player.generator for player in preset.players}
     added = (PresetPlayer(name) for name in dict.fromkeys(generators) if name not in present)
     return replace(preset, players=(*preset.players, *added))
+
+
+def add_effects(preset: HostPreset, effects: Sequence[EffectRequest]) -> HostPreset:
+    """Let these effects stand behind the players that they name, after those that the preset has."""
+    players = []
+    for player in preset.players:
+        present = {effect.name for effect in player.effects}
+        requested = (one.effect for one in effects if one.player in (player.part, player.generator))
+        added = (PresetEffect(name) for name in dict.fromkeys(requested) if name not in present)
+        players.append(replace(player, effects=(*player.effects, *added)))
+    return replace(preset, players=tuple(players))

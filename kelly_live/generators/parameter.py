@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from kelly_live.core.errors import ConfigError
@@ -111,3 +112,23 @@ def resolve_values(parameters: tuple[Parameter, ...], values: Mapping[str, Value
     return {
         name: parameter.parse(values.get(name, parameter.default)) for name, parameter in parameters_by_name.items()
     }
+
+
+class ParameterValues:
+    """The values of the declared parameters, each in its own type and range."""
+
+    def __init__(self, parameters: tuple[Parameter, ...], values: Mapping[str, Value] = MappingProxyType({})) -> None:
+        """Take the given values, and the defaults of the others. Raises ConfigError."""
+        self._values = resolve_values(parameters, values)
+
+    def number(self, name: str) -> float:
+        """Return the value of a number or whole number."""
+        return float(self._values[name])
+
+    def switch(self, name: str) -> bool:
+        """Return the value of a switch."""
+        return bool(self._values[name])
+
+    def choice(self, name: str) -> str:
+        """Return the value of a choice."""
+        return str(self._values[name])

@@ -11,23 +11,25 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from kelly_live.core.errors import ConfigError, OptionError
-from kelly_live.core.values import MAIN_PORT
+from kelly_live.core.values import DRUM_CHANNEL, MAIN_PORT
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.base import BUDGET_SECONDS, Descriptor
+from kelly_live.generators.effects.registry import create_effect
 from kelly_live.generators.host_preset import (
     LISTING_COMMAND,
+    EffectRequest,
     HostPreset,
     PresetPlayer,
     PresetPort,
     Setting,
+    add_effects,
     add_players,
 )
+from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.registry import LoadedGenerator
 from kelly_live.generators.sandbox import OFFLINE_SECONDS
 from kelly_live.music.band import MutedPlayer
-
-DRUM_CHANNEL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def assign_slots(
         if player.program is None and descriptor.yields_to_style and descriptor.part in programs:
             asked = replace(player, program=programs[descriptor.part])
         channel, program = channels.allocate(asked, descriptor)
+        effects = _create_effects(player, part, settings, is_drums=channel == DRUM_CHANNEL)
         slots.append(
             PlayerSlot(
                 loaded_generator.generator,
@@ -88,9 +91,31 @@ def assign_slots(
                 volume=player.volume,
                 sends_program=asked.program is not None and not one_port and channel != DRUM_CHANNEL,
                 values=dict(loaded_generator.values),
+                effects=effects,
             )
         )
     return SlotAssignment(tuple(slots), tuple(unloaded_players))
+
+
+def _create_effects(
+    player: PresetPlayer, part: str, settings: Sequence[Setting], *, is_drums: bool
+) -> tuple[NoteEffect, ...]:
+    """Create the effects behind a player; raises ConfigError."""
+    effects = []
+    for preset_effect in player.effects:
+        places = [f"{name}.{preset_effect.name}" for name in (part, player.generator)]
+        overrides = {one.parameter: one.value for one in settings if one.player in places}
+        where = "--set" if overrides else preset_effect.where or "--effect"
+        try:
+            effect = create_effect(preset_effect.name, dict(preset_effect.values) | overrides)
+        except ConfigError as error:
+            raise OptionError(f"{where}: {error}") from error
+        if is_drums and effect.descriptor.needs_pitch:
+            raise OptionError(
+                f"{where}: {preset_effect.name} stands behind {part}, which plays drums; it needs a player of pitches"
+            )
+        effects.append(effect)
+    return tuple(effects)
 
 
 class _ChannelAllocator:
@@ -130,9 +155,10 @@ class PresetBand(GeneratorBand):
 
     Thread: the main one for `change_preset` and `request_preset`, else as GeneratorBand.
 
-    `extra` names generators that play beside every preset. `programs` are a tradition's instruments by part; a program
-    that a preset names wins. `live`: generators of other packages get a thread of their
-    own, and every player has a time budget. Otherwise (for a file) no player is timed, and all play on one port.
+    `extra` names generators that play beside every preset, `effects` note effects behind players. `programs` are a
+    tradition's instruments by part; a program that a preset names wins. `live`: generators of other packages get a
+    thread of their own, and every player has a time budget. Otherwise (for a file) no player is timed, and all play on
+    one port.
     """
 
     def __init__(
@@ -141,19 +167,20 @@ class PresetBand(GeneratorBand):
         *,
         settings: Sequence[Setting] = (),
         extra: Sequence[str] = (),
+        effects: Sequence[EffectRequest] = (),
         programs: Mapping[str, int] = MappingProxyType({}),
         live: bool = False,
         stopwatch: Callable[[], float] = time.thread_time,
     ) -> None:
         if not presets:
             raise ConfigError(f"no host preset is given; name one of `{LISTING_COMMAND}`")
-        self._presets = tuple(add_players(preset, extra) for preset in presets)
+        self._presets = tuple(add_effects(add_players(preset, extra), effects) for preset in presets)
         self._settings = tuple(settings)
         self._programs = programs
         self._live = live
         self._place = 0
         self._program_channels: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
-        self._check_settings()
+        self._check_places(effects)
         first = self._assign(self._presets[0])
         super().__init__(first.slots, first.unloaded_players, stopwatch=stopwatch if live else None)
 
@@ -211,12 +238,17 @@ class PresetBand(GeneratorBand):
         self._program_channels |= program_channels
         return replace(assignment, slots=slots)
 
-    def _check_settings(self) -> None:
-        """Raise ConfigError for a setting that reaches no player: it is a typing error."""
-        player_names = {
-            name for preset in self._presets for one in preset.players for name in (one.part, one.generator)
-        }
-        for setting in self._settings:
-            if setting.player not in player_names:
-                listing = ", ".join(sorted(filter(None, player_names)))
-                raise OptionError(f"there is no player {setting.player[:60]!r}; there are {listing}")
+    def _check_places(self, effects: Sequence[EffectRequest]) -> None:
+        """Raise ConfigError for a setting or an effect that reaches no player: it is a typing error."""
+        places: dict[str, None] = {}
+        players: dict[str, None] = {}
+        for player in (player for preset in self._presets for player in preset.players):
+            for name in filter(None, (player.part, player.generator)):
+                players[name] = places[name] = None
+                places |= dict.fromkeys(f"{name}.{effect.name}" for effect in player.effects)
+        for name, known in (
+            *((setting.player, places) for setting in self._settings),
+            *((effect.player, players) for effect in effects),
+        ):
+            if name not in known:
+                raise OptionError(f"there is no player {name[:60]!r}; there are {', '.join(sorted(known))}")

@@ -15,12 +15,11 @@ from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.commands import Signature
 from kelly_live.core.midi_messages import CONTROLLERS, SETTING_UP, get_channel, get_kind, program_change, tuned_program
 from kelly_live.core.timebase import TempoMap
-from kelly_live.core.values import NoteEvent, SoundingNote
+from kelly_live.core.values import DRUM_CHANNEL, NoteEvent, SoundingNote
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.receiver_state import ReceiverState
 
 TICKS_PER_BEAT = 480
-_DRUM_CHANNEL = 10
 # From seven flats to seven sharps, as mido spells them.
 _MAJOR_KEYS = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
 _MINOR_KEYS = ["Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m"]
@@ -205,7 +204,7 @@ def _list_channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int
     """Return the channels that play each program, without the drums'."""
     channels_by_program: dict[int, list[int]] = {}
     for channel, program in sorted(programs.items()):
-        if channel != _DRUM_CHANNEL:
+        if channel != DRUM_CHANNEL:
             channels_by_program.setdefault(program, []).append(channel)
     return channels_by_program
 

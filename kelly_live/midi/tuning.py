@@ -27,9 +27,8 @@ from kelly_live.core.midi_messages import (
     registered_parameter,
     silence_channel,
 )
-from kelly_live.core.values import NoteEvent
+from kelly_live.core.values import DRUM_CHANNEL, NoteEvent
 
-DRUM_CHANNEL = 10
 RING_SECONDS = 0.2  # a released note's tail is left alone this long; the longest released goes first anyway
 # MPE (RP-053 v1.0, 2.1; v1.1 is M1-100-UM): a lower zone is master 1 and members from 2 up. Eight members end it before
 # channel 10, which so stays an ordinary channel, outside of any zone: the drums'.

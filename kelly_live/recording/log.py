@@ -65,10 +65,10 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What was chosen before the first note.
 
     `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the
-    generators beside every preset, `settings` of players as typed. `live`: it was played against the clock.
-    `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the groove's, and the
-    band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after how long.
-    `options`: the command line's other choices, to be read.
+    generators beside every preset, `effects` behind players and `settings` of both as typed. `live`: it was played
+    against the clock. `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the
+    groove's, and the band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after
+    how long. `options`: the command line's other choices, to be read.
     """
 
     version: Text
@@ -78,6 +78,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     preset: Text
     parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
     extra: Annotated[tuple[Text, ...], Meta(max_length=MAX_PARTS)] = ()
+    effects: Annotated[tuple[Text, ...], Meta(max_length=MAX_PARTS)] = ()
     settings: Annotated[tuple[Text, ...], Meta(max_length=MAX_PARTS)] = ()
     tuning: Tuning = DEFAULT_TUNING
     live: bool = True

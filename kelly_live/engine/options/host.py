@@ -35,7 +35,8 @@ class HostOptions:
     """Who plays, and where to.
 
     `presets`: names in their order (empty: the preset `band`); `extra`: generators that play beside every preset;
-    `settings`: PLAYER.PARAMETER=VALUE each; `outputs`: (port, MIDI output) for ports beside the main one.
+    `effects`: PLAYER=EFFECT each; `settings`: PLAYER.PARAMETER=VALUE each; `outputs`: (port, MIDI output) for ports
+    beside the main one.
     """
 
     presets: tuple[str, ...] = option(
@@ -54,12 +55,20 @@ class HostOptions:
         repeatable=True,
         help="Add this generator to the band (`kelly-live generators` lists them); may be given again.",
     )
+    effects: tuple[str, ...] = option(
+        "--effect",
+        default=(),
+        metavar="PLAYER=EFFECT",
+        repeatable=True,
+        help="A note effect behind a player, as --effect melody=echo; may be given again.",
+    )
     settings: tuple[str, ...] = option(
         "--set",
         default=(),
         metavar="PLAYER.PARAMETER=VALUE",
         repeatable=True,
-        help="A player's own parameter, as --set chords.voicing=open; may be given again.",
+        help="A parameter of a player or of its effect, as --set chords.voicing=open or --set melody.echo.delay=1; "
+        "may be given again.",
     )
     outputs: tuple[tuple[str, str], ...] = option(
         "--port",

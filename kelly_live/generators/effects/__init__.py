@@ -1,0 +1,1 @@
+"""Note effects: each changes the notes of the player that it stands behind."""
