@@ -31,12 +31,17 @@ GROOVE_BY_EMOTION: Mapping[str, str] = {
 }
 _CALM_AROUSAL = -0.15  # below it, what is not sad is calm
 _LEAST_SHARE = 0.3  # of the probabilities: an emotion below it does not choose how the band plays
+# Stops interrupt: less surprise than this leaves the choice to the next likeliest, or half of all glad music stops.
+_LEAST_SURPRISE = 0.45
 
 
 def choose_groove(state: EmotionState) -> str:
     """Choose the groove for an emotion: the likeliest one's, or the ballad where it is calm and not unpleasant."""
-    likeliest = max(range(len(EMOTIONS)), key=state.probabilities.__getitem__)
-    emotion = EMOTIONS[likeliest] if state.probabilities[likeliest] >= _LEAST_SHARE else "neutral"
+    shares = dict(zip(EMOTIONS, state.probabilities, strict=True))
+    if shares["surprised"] < _LEAST_SURPRISE:
+        del shares["surprised"]
+    likeliest = max(shares, key=shares.__getitem__)
+    emotion = likeliest if shares[likeliest] >= _LEAST_SHARE else "neutral"
     if state.arousal < _CALM_AROUSAL and state.valence >= 0.0:
         return "ballad"
     return GROOVE_BY_EMOTION[emotion]

@@ -7,11 +7,12 @@ Pure and clock-free: beats come in, new values go out. The target is first avera
 - density, unrest, rhythm, timing and register move at a bar line if they are clearly off, go on at the next ones until
   they arrive, and move at a phrase's start if they are off at all; a register inside a phrase climbs and does not leap;
 - the modes' weights move at a phrase's start. Another heaviest mode (or scale) comes in there only if it clearly
-  outweighs the old one, or in the middle of a phrase if it does by far; either way only if it has done so for a whole
-  bar's worth of beats.
+  outweighs the old one, and has done so for a whole bar's worth of beats. One that outweighs it by far comes in at the
+  next bar line;
+- another groove comes in with half a phrase, if it was the target for a bar's worth of beats. Where the emotion has
+  clearly moved, it comes with the next half bar.
 
-A phrase is only four bars, so its middle is the one boundary inside it that is more than a bar line: a chord changes
-there anyway, and the motif returns. An emotion that has really changed is thus in the mode within two to four bars.
+So who was angry and is glad hears another rhythm within about three beats, and another mode within two bars.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from kelly_live.core.values import (
     TimingWeights,
 )
 from kelly_live.music.forms import BARS_PER_PHRASE
+from kelly_live.music.rhythm import list_strong_beats
 
 AVERAGE_BEATS = 3.0  # time constant of the target's average: at 110 BPM a single hop counts for a seventh
 DYNAMICS_BEATS = 0.5  # the same for dynamics: 63 % of a change within half a beat, and no zipper
@@ -42,9 +44,14 @@ TEMPO_BAND = 0.04  # the live net's tempo varies by as much (SD) while the emoti
 _TEMPO_SETTLED = 0.01  # a change ends when the target is this near to its average
 
 MODE_MARGIN = 0.08  # a new mode must outweigh the one in force by this much at a phrase's start,
-EMPHATIC_MARGIN = 0.25  # by this much in the middle of one,
+EMPHATIC_MARGIN = 0.25  # by this much at a bar line inside one,
 MODE_SHIFT = 0.04  # share of the weight that has moved to other modes, where the heaviest stays
-MODE_HOLD_BEATS = 4.0  # and must have outweighed it by the smaller of them for this long
+MODE_HOLD_BEATS = 4.0  # and must have outweighed it by this much for this long before a phrase's start
+
+# The emotion has clearly moved where loudness or density is this far from what it was, or this share of the weight of
+# the modes has gone to others. Then another groove must have been the target for this long.
+_CLEAR_LEVEL, _CLEAR_DENSITY, _CLEAR_MODES = 0.08, 0.2, 0.25
+_CLEAR_HOLD_BEATS = 1.0
 
 # How far each must be off to move at a bar line; half of it will do where it moved at the last one, a quarter at a
 # phrase's start.
@@ -74,8 +81,9 @@ class ParameterSmoother:
     """The parameters in force at `beat` (`current`), and what their next move depends on.
 
     `average` and `average_dynamics` are running averages of the target. `mode_since`, `scale_since` and
-    `groove_since` are the beats since when another mode, scale or groove has been the target without a break. `moving`
-    names the fields that moved at the last bar line.
+    `groove_since` are the beats since when another mode, scale or groove has been the target without a break;
+    `groove_origin` is what the average was when that groove first was. `moving` names the fields that moved at the last
+    bar line.
     """
 
     beat: float
@@ -88,6 +96,7 @@ class ParameterSmoother:
     scale_since: float | None = None
     moving: frozenset[str] = frozenset()
     groove_since: float | None = None
+    groove_origin: MusicParameters | None = None
 
     @classmethod
     def begin(cls, beat: float, target: MusicParameters, beats_per_bar: int = 4) -> ParameterSmoother:
@@ -106,7 +115,9 @@ class ParameterSmoother:
             return self
         # Settled, and the target is the same: the usual case costs nothing.
         if target == self.average == self.current and target.dynamics == self.average_dynamics:
-            return replace(self, beat=beat, is_tempo_moving=False, mode_since=None, scale_since=None, groove_since=None)
+            return ParameterSmoother(
+                beat, self.beats_per_bar, self.current, self.average, self.average_dynamics, moving=self.moving
+            )
 
         average = _interpolate_parameters(self.average, target, -math.expm1(-beats / AVERAGE_BEATS))
         dynamics = _interpolate_dynamics(self.average_dynamics, target.dynamics, -math.expm1(-beats / DYNAMICS_BEATS))
@@ -115,26 +126,53 @@ class ParameterSmoother:
         if _get_tonality(target) != _get_tonality(self.current):
             same = self.scale_since is not None and _get_tonality(target) == _get_tonality(self.average)
             scale_since = self.scale_since if same else beat
-        groove_since = None
+        groove_since, groove_origin = None, None
         if target.groove != self.current.groove:
-            groove_since = beat if self.groove_since is None else self.groove_since
+            is_new = self.groove_since is None
+            groove_since = beat if is_new else self.groove_since
+            groove_origin = self.average if is_new else self.groove_origin
         mode_since = None
         if _measure_lead(average, self.current.mode) > MODE_MARGIN:
             mode_since = beat if self.mode_since is None else self.mode_since
 
-        current, moving = self._move_at_bars(beat, average, mode_since, scale_since, groove_since, find_half)
+        current, moving = self._move_at_bars(beat, average, mode_since, scale_since, find_half)
+        groove = self._choose_groove(beat, target, groove_since, groove_origin, find_half)
         return ParameterSmoother(
             beat,
             self.beats_per_bar,
-            replace(current, tempo=tempo, dynamics=_move_dynamics(self.current.dynamics, dynamics)),
+            replace(current, tempo=tempo, dynamics=_move_dynamics(self.current.dynamics, dynamics), groove=groove),
             average,
             dynamics,
             is_moving,
             mode_since if current.modes is self.current.modes else None,
             scale_since if _get_tonality(current) == _get_tonality(self.current) else None,
             moving,
-            groove_since if current.groove == self.current.groove else None,
+            groove_since if groove == self.current.groove else None,
+            groove_origin if groove == self.current.groove else None,
         )
+
+    def _choose_groove(
+        self,
+        beat: float,
+        target: MusicParameters,
+        since: float | None,
+        origin: MusicParameters | None,
+        find_half: HalfFinder,
+    ) -> str:
+        """Choose the groove from a beat on: the target's with half a phrase, or with half a bar after a clear move."""
+        bar, before = int(beat // self.beats_per_bar), int(self.beat // self.beats_per_bar)
+        if find_half(bar) != find_half(before) and _is_lasting(since, beat, MODE_HOLD_BEATS):
+            return target.groove
+        is_clear = origin is not None and _has_clearly_moved(origin, target)
+        if is_clear and self._count_strong_beats(beat) != self._count_strong_beats(self.beat):
+            return target.groove if _is_lasting(since, beat, _CLEAR_HOLD_BEATS) else self.current.groove
+        return self.current.groove
+
+    def _count_strong_beats(self, beat: float) -> int:
+        """Count the strong beats from the start of the session to a beat."""
+        bar, position = divmod(beat, self.beats_per_bar)
+        strong = list_strong_beats(self.beats_per_bar)
+        return int(bar) * len(strong) + sum(position >= place for place in strong)
 
     def _move_tempo(self, beats: float, average: MusicParameters, target: MusicParameters) -> tuple[TempoRange, bool]:
         """Return the tempo and whether it is moving: at rest in the dead band, else until it arrives."""
@@ -155,7 +193,6 @@ class ParameterSmoother:
         average: MusicParameters,
         mode_since: float | None,
         scale_since: float | None,
-        groove_since: float | None,
         find_half: HalfFinder,
     ) -> tuple[MusicParameters, frozenset[str]]:
         """Return the parameters after the bar lines since the last step, and the names of those that moved."""
@@ -163,8 +200,7 @@ class ParameterSmoother:
         bar, before = int(beat // self.beats_per_bar), int(self.beat // self.beats_per_bar)
         if bar == before:
             return current, self.moving
-        half, half_before = find_half(bar), find_half(before)
-        starts, turns = half[0] != half_before[0], half != half_before
+        starts = find_half(bar)[0] != find_half(before)[0]
 
         register, goal_register = current.register, average.register
         climb = max(abs(getattr(goal_register, end) - getattr(register, end)) for end in ("low", "centre", "high"))
@@ -186,22 +222,20 @@ class ParameterSmoother:
             )
 
         modes, scale, style = current.modes, current.scale, current.style
-        margin = MODE_MARGIN if starts else EMPHATIC_MARGIN
-        outweighed = turns and _is_lasting(mode_since, beat) and _measure_lead(average, current.mode) > margin
+        lead = _measure_lead(average, current.mode)
+        outweighed = lead > EMPHATIC_MARGIN or (
+            starts and lead > MODE_MARGIN and _is_lasting(mode_since, beat, MODE_HOLD_BEATS)
+        )
         shifted = starts and average.mode == current.mode and _measure_shift(average.modes, modes) > MODE_SHIFT
         if outweighed or shifted:
             modes = average.modes
-        if starts and _is_lasting(scale_since, beat):
+        if starts and _is_lasting(scale_since, beat, MODE_HOLD_BEATS):
             scale, style = average.scale, average.style
-        groove = current.groove
-        if turns and _is_lasting(groove_since, beat):
-            groove = average.groove
         now = replace(
             current,
             density=average.density if "density" in moves else current.density,
             unrest=average.unrest if "unrest" in moves else current.unrest,
             rhythms=average.rhythms if "rhythms" in moves else current.rhythms,
-            groove=groove,
             timing=average.timing if "timing" in moves else current.timing,
             register=register,
             modes=modes,
@@ -216,8 +250,18 @@ def _get_tonality(parameters: MusicParameters) -> tuple[Scale | None, CultureSty
     return parameters.scale, parameters.style
 
 
-def _is_lasting(since: float | None, beat: float) -> bool:
-    return since is not None and beat - since >= MODE_HOLD_BEATS
+def _is_lasting(since: float | None, beat: float, hold_beats: float) -> bool:
+    return since is not None and beat - since >= hold_beats
+
+
+def _has_clearly_moved(origin: MusicParameters, target: MusicParameters) -> bool:
+    """Tell whether the emotion is another one, rather than one beside the border of its groove."""
+    level, level_before = (0.5 * (one.dynamics.floor + one.dynamics.ceiling) for one in (target, origin))
+    return (
+        abs(level - level_before) > _CLEAR_LEVEL
+        or abs(target.density - origin.density) > _CLEAR_DENSITY
+        or _measure_shift(target.modes, origin.modes) > _CLEAR_MODES
+    )
 
 
 def _measure_lead(parameters: MusicParameters, mode: str) -> float:

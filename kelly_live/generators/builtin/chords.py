@@ -49,7 +49,7 @@ _POWER = -1  # root and fifth, low
 _MARKS = {"X": (0, 1, 2, 3), "x": (1, 2, 3), "P": (_POWER,), "0": (0,), "1": (1,), "2": (2,), "3": (3,)}
 _POWER_CENTRE = 46
 _STACCATO_BEATS = 0.3
-_THINNED = 0.6  # chance that a stroke of a pattern is left out, where the form were at -1
+_THINNED = 0.6  # chance that a stroke between a pattern's beats is left out, where the form were at -1
 VOICINGS = ("close", "open")
 LOWEST_PITCH = 45  # A2: below it is the bass's
 
@@ -210,12 +210,12 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
 
 
 def _read_pattern(pattern: str, context: MusicContext, changes: Collection[float]) -> list[Attack]:
-    """Read a groove's pattern, thinned where the form is low."""
+    """Read a groove's pattern, thinned where the form is low: strokes between the beats give way."""
     attacks: dict[float, tuple[int, ...]] = {}
     rng = rng_for(context.seed, "thinned", context.phrase.theme, context.phrase.role.letter, len(changes))
     for cell, mark in enumerate(pattern):
         if mark in _MARKS:
-            is_thinned = mark != "X" and cell and rng.random() < -_THINNED * compute_energy(context.phrase)
+            is_thinned = mark != "X" and cell % 4 and rng.random() < -_THINNED * compute_energy(context.phrase)
             if not is_thinned:
                 attacks.setdefault(place_cell(cell, context.rhythm), _MARKS[mark])
     return [Attack(position, attacks[position]) for position in sorted(attacks)]
