@@ -418,7 +418,7 @@ class Conductor:
             else ParameterSmoother.begin(beat, target, self._per_bar)
         )
         current = self._smoother.current
-        own_bpm = _round_tempo(current.tempo.suggested)
+        own_bpm = _round_tempo(current.tempo.suggested * self._planner.compute_tempo_share(beat, current))
         tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
         self._synchronized_tempo, bpm = tempo, tempo.bpm
         if bpm != self.tempo_map.bpm:

@@ -10,6 +10,7 @@ from kelly_live.music.forms import choose_form
 from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase, choose_theme_mode, plan_closing_phrase, plan_phrase
 from kelly_live.music.randomness import rng_for
+from kelly_live.music.ritardando import compute_tempo_share
 from kelly_live.music.sheet_harmony import apply_sheet
 from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
 from kelly_live.music.synchronization import SynchronizedKey
@@ -85,6 +86,22 @@ class PhrasePlanner:
     def find_half(self, bar: int) -> tuple[int, bool]:
         """Find a bar's phrase by its number, and whether the bar lies in the phrase's second half."""
         return self._form.find_half(bar)
+
+    def compute_tempo_share(self, beat: float, parameters: MusicParameters) -> float:
+        """Return the share of the tempo that is played at a beat.
+
+        Music without an end keeps its tempo, and a tempo that is fixed stays.
+        """
+        if self._length_bars is None or parameters.tempo.minimum == parameters.tempo.maximum:
+            return 1.0
+        slot, per_bar = self._form.find_slot(int(beat // self._beats_per_bar)), self._beats_per_bar
+        leads_on = slot.following.starts and not slot.leads_home
+        return compute_tempo_share(
+            parameters.groove,
+            beat,
+            closing_beat=float((self._length_bars - 1) * per_bar),
+            section_end=float((slot.start_bar + slot.bars) * per_bar) if leads_on else None,
+        )
 
     def choose_phrase(
         self,
