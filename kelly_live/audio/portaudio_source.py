@@ -74,6 +74,7 @@ class PortAudioSource:
         self._started = self._last_end = 0.0
         self._level = SILENCE_DBFS
         self._flagged_overflows = 0  # callback only
+        self._delay: float | None = None  # callback only: how old the newest sample was as it came, by the driver
         self._laps = 0  # consumer only
 
     @property
@@ -123,13 +124,15 @@ class PortAudioSource:
             self.close()
             raise devices.device_error(device.name, error) from error
 
-    def _capture(self, block: np.ndarray, frames: int, time: object, status: Any) -> None:
+    def _capture(self, block: np.ndarray, frames: int, time: Any, status: Any) -> None:
         """PortAudio's thread: stamp, copy, count; nothing else."""
         if status.input_overflow:
             self._flagged_overflows += 1
         if self._ring is None:
             return
         now = self._clock.now()
+        if time.inputBufferAdcTime > 0.0:  # some drivers do not tell
+            self._delay = time.currentTime - time.inputBufferAdcTime - frames / self._native_rate
         if len(self._columns) == block.shape[1]:
             self._ring.write(block, now)
             return
@@ -196,7 +199,9 @@ class PortAudioSource:
         rate = self._native_rate or self.sample_rate
         active = self._resampler.active if self._is_choice and self._resampler is not None else ()
         inputs = tuple(self._heard_channels[column] for column in active)
-        return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped_frames / rate, inputs=inputs)
+        delay = None if self._delay is None else max(0.0, self._delay)
+        overflows = self._flagged_overflows + self._laps
+        return AudioHealth(self._level, overflows, dropped_frames / rate, inputs=inputs, delay_seconds=delay)
 
     def close(self) -> None:
         """Stop and release, within 2 s. Safe to call twice.

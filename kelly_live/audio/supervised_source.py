@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -167,7 +168,13 @@ class SupervisedSource:
             late_seconds = self._late_samples / self.sample_rate
             dropped_seconds = before.dropped_seconds + now.dropped_seconds + late_seconds
             level = SILENCE_DBFS if self._problem else now.level_dbfs
-            return AudioHealth(level, before.overflows + now.overflows, dropped_seconds, self._problem, now.inputs)
+            return replace(
+                now,
+                level_dbfs=level,
+                overflows=before.overflows + now.overflows,
+                dropped_seconds=dropped_seconds,
+                problem=self._problem,
+            )
 
     def close(self) -> None:
         """End the capture and what watches it, within some seconds. Safe to call twice."""

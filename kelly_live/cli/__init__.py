@@ -27,6 +27,7 @@ COMMANDS = {
     "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",
     "compose": "music for an emotion that you name; no audio",
     "learn": "teach a MIDI pad, knob or pedal what to do while playing",
+    "latency": "how late your synth is heard, and what --latency-ms should be",
     "replay": "play a recording's log again: the same MIDI to the byte",
     "analyze": "the emotion in audio files, as text or JSON lines",
     "profile": "teach it what *you* mean by sad: profiles, and what they have learned",
@@ -45,16 +46,8 @@ kelly-live --midi-out "IAC Bus"      play along, live
 kelly-live demo                      see and hear what it does
 """
 _NO_WORK = frozenset({"-h", "--help", "--version"})  # nothing is done, so nothing is logged
-COMMON_FLAGS = {
-    "--debug": 0,
-    "--profile": 1,
-    "--culture": 1,
-    "--culture-strength": 1,
-    "--preset": 1,
-    "--with": 1,
-    "--set": 1,
-    "--device": 1,
-}  # option -> values that it takes
+_WITH_VALUE = ("--profile", "--culture", "--culture-strength", "--preset", "--with", "--set", "--device")
+COMMON_FLAGS = {"--debug": 0, **dict.fromkeys(_WITH_VALUE, 1)}  # option -> values that it takes
 
 
 class LiveByDefault(click.Group):

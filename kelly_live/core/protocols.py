@@ -18,6 +18,7 @@ class AudioHealth:
 
     `level_dbfs` is the RMS of the latest block (-120 is silence). `problem` is one line while the input is lost.
     `inputs`: of an input with several channels, those that carry sound, from 1 up; empty where there is no choice.
+    `delay_seconds`: how long sound takes through the input, by its driver; None where that is not known.
     """
 
     level_dbfs: float
@@ -25,6 +26,7 @@ class AudioHealth:
     dropped_seconds: float
     problem: str | None = None
     inputs: tuple[int, ...] = ()
+    delay_seconds: float | None = None
 
 
 class AudioSource(Protocol):

@@ -29,6 +29,7 @@ MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that 
 MAX_SEED = 10**18 - 1
 DRUM_CHANNEL = 10  # of General MIDI
 MAIN_PORT = ""  # the MIDI port of a note that names no other
+MAX_LATENCY_MS = 500.0  # either way: how much earlier or later than its time all of a MIDI port may leave
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
 # How a rhythm section plays; music/groove.py and music/cycles.py have the patterns.
 GROOVES = (

@@ -155,8 +155,8 @@ def build_sink(
 ) -> RoutedSink:
     """Create a supervised scheduler for each port of the band, none started yet. Raises ConfigError.
 
-    `midi_out` is the main port's output. `latencies`: seconds by port, instead of the preset's. `frame_accurate`: all
-    ports through JACK.
+    `midi_out` is the main port's output. `latencies`: seconds by port, instead of the preset's; a port that neither
+    names takes what was measured for its output. `frame_accurate`: all ports through JACK.
     """
     from kelly_live.core.values import MAIN_PORT
     from kelly_live.midi.ports import VIRTUAL_PORT_NAME
@@ -174,7 +174,7 @@ def build_sink(
     main = SupervisedSink(
         midi_out,
         send_clock=send_clock,
-        latency_seconds=latencies.get(MAIN_PORT, 0.0),
+        latency_seconds=latencies.get(MAIN_PORT),
         frame_accurate=frame_accurate,
     )
     ports = {MAIN_PORT: main}

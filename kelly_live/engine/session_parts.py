@@ -174,9 +174,16 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
     name = getattr(created.source, "name", type(created.source).__name__)  # a program's own source may have none
     inputs = getattr(created.source, "inputs", "")
+    measured = [
+        f"{port.name!r} gets everything {abs(port.measured_latency) * 1e3:g} ms "
+        f"{'earlier' if port.measured_latency >= 0.0 else 'later'}, as measured; --latency-ms changes that"
+        for port in ports.values()
+        if port.measured_latency is not None
+    ]
     recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
     created.lines = (
         f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
+        *measured,
         *created.external_io.describe(),
         *recording,
     )

@@ -15,7 +15,7 @@ from kelly_live.core import preset_library
 from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.safe_yaml import Node, read_nodes
-from kelly_live.core.values import MAIN_PORT
+from kelly_live.core.values import MAIN_PORT, MAX_LATENCY_MS
 
 FORMAT = 1
 DEFAULT = "band"
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 _MOST_PLAYERS = 32
 MOST_EFFECTS = 8  # behind one player
 _VOLUMES = (0.05, 4.0)
-_MOST_LATENCY_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,13 @@ class PresetPort:
     """A MIDI port beside the main one.
 
     `output` is the name of the MIDI output that it stands for; None is a virtual port. `clock`: it is sent MIDI clock.
-    Everything leaves it `latency_seconds` earlier (negative: later).
+    Everything leaves it `latency_seconds` earlier (negative: later); None: by what was measured for its output.
     """
 
     name: str
     output: str | None = None
     clock: bool = True
-    latency_seconds: float = 0.0
+    latency_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +243,11 @@ def _read_port(name: str, node: Node) -> PresetPort:
     clock = fields["clock"].as_text() if "clock" in fields else "yes"
     if clock not in ("yes", "no"):
         fields["clock"].fail(f"is {clock!r}; it must be yes or no")
-    latency = fields["latency_ms"].as_number(-_MOST_LATENCY_MS, _MOST_LATENCY_MS) if "latency_ms" in fields else 0.0
     return PresetPort(
-        name, fields["output"].as_text(120) if "output" in fields else None, clock == "yes", latency / 1000.0
+        name,
+        fields["output"].as_text(120) if "output" in fields else None,
+        clock == "yes",
+        fields["latency_ms"].as_number(-MAX_LATENCY_MS, MAX_LATENCY_MS) / 1000.0 if "latency_ms" in fields else None,
     )
 
 

@@ -10,10 +10,14 @@ from kelly_live.core.protocols import SchedulerHealth
 
 
 class PortReady(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"):
-    """The port is open: its full name, and whether it is a virtual one."""
+    """The port is open: its full name, and whether it is a virtual one.
+
+    `measured_latency`: the stored one in seconds, by which everything leaves earlier; None if none is used.
+    """
 
     name: str
     is_virtual: bool
+    measured_latency: float | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="failure"):

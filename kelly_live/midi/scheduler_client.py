@@ -40,7 +40,8 @@ class SchedulerClient:
     Args:
         query: The MIDI output's name or part of it; None: a virtual port.
         send_clock: Send MIDI clock too.
-        latency_seconds: Everything leaves that much earlier (negative: later), clock included.
+        latency_seconds: Everything leaves that much earlier (negative: later), clock included. None: by what is stored
+            for the output; `latency_seconds` then has it once the port is open.
         late_limit_seconds: A note that is later than this is dropped.
         capacity_notes: How many notes may wait for their time.
         realtime: Ask for real-time priority.
@@ -56,7 +57,7 @@ class SchedulerClient:
         query: str | None = None,
         *,
         send_clock: bool = False,
-        latency_seconds: float = 0.0,
+        latency_seconds: float | None = 0.0,
         late_limit_seconds: float = LATE_LIMIT_SECONDS,
         capacity_notes: int = CAPACITY_NOTES,
         realtime: bool = True,
@@ -70,13 +71,13 @@ class SchedulerClient:
         options += [f"--output={query}"] if query is not None else []
         options += [f"--virtual-name={virtual_name}"] if virtual_name is not None else []
         options += ["--clock"] if send_clock else []
-        options += [f"--latency={latency_seconds}"] if latency_seconds else []
+        options += ["--measured-latency"] if latency_seconds is None else [f"--latency={latency_seconds}"]
         options += [] if realtime else ["--no-realtime"]
         options += ["--frame-accurate"] if frame_accurate else []
         options += ["--null"] if null else []
         options += [f"--trace={trace}"] if trace is not None else []
         self._command = command or module_command("kelly_live.midi.scheduler_process", *options)
-        self.latency_seconds = latency_seconds
+        self.latency_seconds = latency_seconds or 0.0
         self._process: WorkerProcess[Report] | None = None
         self._has_reported = threading.Event()  # set by PortReady, by Failure and by the process's end
         self._ready: PortReady | None = None
@@ -192,6 +193,8 @@ class SchedulerClient:
                 self._error = message
             case PortReady():
                 self._ready = report
+                if report.measured_latency is not None:
+                    self.latency_seconds = report.measured_latency
                 self._has_reported.set()
 
     def _note_end(self) -> None:

@@ -28,6 +28,7 @@ from kelly_live.core.timebase import MonotonicClock, read_clock
 from kelly_live.midi.backend import PlacingOut, WatchedOut
 from kelly_live.midi.backend_registry import find_frame_accurate_backends
 from kelly_live.midi.backends.native import discard_native_stderr
+from kelly_live.midi.latencies import find_latency, load_latencies
 from kelly_live.midi.ports import VIRTUAL_PORT_NAME, NullPort, OpenedPort, open_output
 from kelly_live.midi.reports import Failure, HealthReport, PortReady
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
@@ -178,6 +179,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--trace", type=Path, metavar="FILE", help="send nowhere, write there when each message left")
     parser.add_argument("--clock", action="store_true", help="send MIDI clock")
     parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="send all that much earlier")
+    parser.add_argument("--measured-latency", action="store_true", help="send as early as is stored for the output")
     parser.add_argument("--late-limit", type=float, default=LATE_LIMIT_SECONDS, metavar="SECONDS")
     parser.add_argument("--spin", type=float, default=SPIN_SECONDS, metavar="SECONDS")
     parser.add_argument("--capacity", type=int, default=CAPACITY_NOTES, metavar="NOTES")
@@ -201,14 +203,16 @@ def main(arguments: Sequence[str]) -> int:
     discard_native_stderr()
     parent: ParentConnection[SinkCommand] = ParentConnection(SinkCommand, blocking=False)
     try:
+        measured_latency_by_output = load_latencies() if options.measured_latency else {}
         opened_port = _open(options)
     except KellyError as error:
         parent.send(Failure(str(error)))
         return error.exit_code
+    measured_latency = find_latency(opened_port.name, measured_latency_by_output)
     core = SchedulerCore(
         opened_port.out,
         late_limit_seconds=options.late_limit,
-        latency_seconds=options.latency,
+        latency_seconds=options.latency if measured_latency is None else measured_latency,
         send_clock=options.clock,
         capacity_notes=options.capacity,
         clock=MonotonicClock(),
@@ -229,7 +233,7 @@ def main(arguments: Sequence[str]) -> int:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     freeze_gc()
     gc.disable()  # the send path makes no cycles, and a collection is a pause
-    parent.send(PortReady(opened_port.name, opened_port.is_virtual))
+    parent.send(PortReady(opened_port.name, opened_port.is_virtual, measured_latency))
     failure: str | None = None
     try:
         loop.run()

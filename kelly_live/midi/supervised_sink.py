@@ -68,12 +68,11 @@ class SupervisedSink:
         self,
         query: str | None = None,
         *,
-        latency_seconds: float = 0.0,
+        latency_seconds: float | None = 0.0,
         clock: Clock | None = None,
         create_client: Callable[..., SchedulerClient] = SchedulerClient,
         **options: Any,
     ) -> None:
-        self.latency_seconds = latency_seconds
         self._create_client = partial(create_client, query, latency_seconds=latency_seconds, **options)
         self._clock = clock or MonotonicClock()
         self._lock = threading.Lock()  # locked for moments: which client it is, and what it must be sent
@@ -100,6 +99,11 @@ class SupervisedSink:
     def process_id(self) -> int | None:
         """The id of the scheduler process of the moment."""
         return self._client.process_id
+
+    @property
+    def latency_seconds(self) -> float:
+        """By how much everything leaves earlier; a stored latency is known once the port is open."""
+        return self._client.latency_seconds
 
     def open(self) -> PortReady:
         """Start the process, wait until its port is open, and return which port it is. Raises MidiError."""

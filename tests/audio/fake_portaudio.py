@@ -94,10 +94,16 @@ class FakeStream:
         self.on_close()
         self.closed = True
 
-    def deliver(self, frames: np.ndarray, overflow: bool = False) -> None:
-        """The audio thread calls back, with a buffer that it reuses at once."""
+    def deliver(self, frames: np.ndarray, overflow: bool = False, age_seconds: float | None = None) -> None:
+        """The audio thread calls back, with a buffer that it reuses at once.
+
+        `age_seconds`: how long ago the driver says that the first frame was taken; None: it does not say.
+        """
         buffer = frames.copy()
-        self.callback(buffer, len(buffer), None, SimpleNamespace(input_overflow=overflow))
+        times = SimpleNamespace(
+            currentTime=100.0, inputBufferAdcTime=0.0 if age_seconds is None else 100.0 - age_seconds
+        )
+        self.callback(buffer, len(buffer), times, SimpleNamespace(input_overflow=overflow))
         buffer[:] = 99.0
 
 

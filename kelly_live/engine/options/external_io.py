@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number
+from kelly_live.core.values import MAX_LATENCY_MS
 from kelly_live.engine.options.metadata import check_options, group, option
 
-MAX_LATENCY_MS = 500.0
 CLOCKS = ("send", "follow", "link", "off")
 
 
@@ -101,6 +101,7 @@ class ExternalIOOptions:
         repeatable=True,
         parse=parse_latencies,
         format=format_latencies,
+        default_note="as `kelly-live latency --store` measured it, else 0",
         help="Send everything earlier by MS (negative: later), clock included; PORT as a preset calls it, else the "
         "main one.",
     )
