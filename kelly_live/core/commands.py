@@ -51,9 +51,36 @@ class TempoChange(Command, frozen=True, tag="tempo"):
 
 
 class Notes(Command, frozen=True, tag="notes"):
-    """Send these notes at their beats."""
+    """Send these notes at their beats.
+
+    `loudness`: the one that their velocities show, as an `Expression` counts it. None: that of the expression then.
+    """
 
     notes: tuple[NoteEvent, ...]
+    loudness: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.loudness is not None:
+            _require_loudness(self.loudness)
+
+
+class Expression(Command, frozen=True, tag="expression"):
+    """Let the music be so loud and bright from a beat on: held notes show what has changed since their onsets.
+
+    `loudness` is over 0 and at most 1: the share of the largest velocity that an ordinary note would have now.
+    `brightness` in [-1, 1]: 0 is the sound's own. Points come in rising beat order. Without a point, no controller is
+    sent.
+    """
+
+    beat: float
+    loudness: float
+    brightness: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_finite("an expression's beat", self.beat)
+        _require_loudness(self.loudness)
+        if not -1.0 <= self.brightness <= 1.0:
+            raise ConfigError(f"brightness is {self.brightness}; it must be in -1..1")
 
 
 class Controls(Command, frozen=True, tag="controls"):
@@ -148,9 +175,13 @@ class Signature(Command, frozen=True, tag="signature"):
 
 
 class ChannelRelease(Command, frozen=True, tag="release"):
-    """End whatever a receiver still plays on these channels (1-16), from whichever sender."""
+    """End whatever a receiver still plays on these channels (1-16), from whichever sender.
+
+    `resets_expression`: bring the controllers of an expression back, too.
+    """
 
     channels: tuple[int, ...]
+    resets_expression: bool = False
 
     def __post_init__(self) -> None:
         for channel in self.channels:
@@ -171,7 +202,7 @@ class Stop(Command, frozen=True, tag="stop"):
 
 
 SinkCommand: TypeAlias = (
-    Start | TempoChange | Notes | Controls | Tuning | Signature | ChannelRelease | Silence | Pause | Stop
+    Start | TempoChange | Notes | Expression | Controls | Tuning | Signature | ChannelRelease | Silence | Pause | Stop
 )
 
 
@@ -183,3 +214,8 @@ def _require_finite(name: str, value: float, unit: str = "") -> None:
 def _require_tempo(bpm: float) -> None:
     if not 0.0 < bpm < math.inf:
         raise ConfigError(f"tempo is {bpm} BPM; it must be over 0")
+
+
+def _require_loudness(loudness: float) -> None:
+    if not 0.0 < loudness <= 1.0:
+        raise ConfigError(f"loudness is {loudness}; it must be over 0 and at most 1")

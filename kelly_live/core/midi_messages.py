@@ -17,6 +17,7 @@ SPECS: dict[str, tuple[int, int]] = {
     "note_on": (0x90, 2),
     "control_change": (0xB0, 2),
     "program_change": (0xC0, 1),
+    "channel_pressure": (0xD0, 1),
     "pitch_bend": (0xE0, 2),
     "song_position": (0xF2, 2),
     "clock": (0xF8, 0),
@@ -34,6 +35,7 @@ RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
 SETTING_UP = frozenset((RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE))  # controllers that set a parameter up
 # What "reset all controllers" (RP-015) sets: modulation, expression, and the pedals of portamento, sostenuto and soft.
 RESTING_VALUES = {1: 0, 11: 127, 65: 0, 66: 0, 67: 0}
+EXPRESSION, BRIGHTNESS = 11, 74  # controllers; brightness is "sound controller 5" (RP-021), 64 at rest
 BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 
@@ -96,6 +98,11 @@ def all_notes_off(channel: int) -> bytes:
 def all_sound_off(channel: int) -> bytes:
     """Build controller 120, which silences the channel at once."""
     return control_change(channel, CONTROLLERS["all_sound_off"], 0)
+
+
+def channel_pressure(channel: int, value: int) -> bytes:
+    """Build a channel pressure (aftertouch of the whole channel), 0 at rest."""
+    return _message("channel_pressure", channel, value)
 
 
 def program_change(channel: int, program: int) -> bytes:

@@ -6,7 +6,7 @@ Each port has a scheduler process of its own, so that one that vanishes takes on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -52,8 +52,8 @@ class RoutedSink:
     def send(self, command: SinkCommand) -> None:
         """Pass a command to the ports that it is for."""
         match command:
-            case Notes(notes):
-                self._send_notes(notes)
+            case Notes():
+                self._send_notes(command)
             case Controls():
                 self._ports[MAIN_PORT].send(command)
             case Tuning(programs=programs):
@@ -67,12 +67,12 @@ class RoutedSink:
                 for port in self._ports.values():
                     port.send(command)
 
-    def _send_notes(self, notes: Sequence[NoteEvent]) -> None:
-        for name, port_notes in self._by_port(notes).items():
+    def _send_notes(self, command: Notes) -> None:
+        for name, port_notes in self._by_port(command.notes).items():
             if self._ports[name].health().error is not None:
                 self._lost_notes += len(port_notes)
             else:
-                self._ports[name].send(Notes(tuple(port_notes)))
+                self._ports[name].send(Notes(tuple(port_notes), command.loudness))
 
     def _by_port(self, items: Iterable[_ForPort]) -> dict[str, list[_ForPort]]:
         """Sort by port; what names a port that is not there goes to the main one."""

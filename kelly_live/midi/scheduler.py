@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from kelly_live.core.commands import (
     DEFAULT_TUNING,
     ChannelRelease,
     Controls,
+    Expression,
     Notes,
     Pause,
     Signature,
@@ -35,10 +37,8 @@ from kelly_live.core.midi_messages import (
     CLOCKS_PER_SIXTEENTH,
     CONTINUE,
     MAX_SIXTEENTHS,
-    RESTING_VALUES,
     START,
     STOP,
-    control_change,
     get_channel,
     get_kind,
     note_off,
@@ -51,13 +51,14 @@ from kelly_live.core.protocols import MidiOut, SchedulerHealth
 from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.backend import PlacingOut
+from kelly_live.midi.control_queue import ControlQueue
+from kelly_live.midi.expression import ExpressionControls, build_resting_messages
 from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.midi.tuning import create_tuner
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
 FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that starts now is better late than without its first beat
 CAPACITY_NOTES = 4096
-CONTROL_SPACING_SECONDS = 0.001  # about what a cable carries: a burst of controls leaves room for notes
 RESYNC_SECONDS = 1.0  # a clock that fell this far behind (a suspended machine) is set anew, not made up tick by tick
 
 # A receiver starts at the first clock that comes at least 1 ms after Start (MIDI 1.0, "MIDI clock"): 1 ms at 300 BPM.
@@ -84,6 +85,7 @@ class _Entry(NamedTuple):
     serial: int
     note: NoteEvent
     voice: tuple[int, int]  # an off's (channel, key)
+    loudness: float | None = None  # an on's, that its velocity shows
 
 
 class SchedulerCore:
@@ -118,6 +120,8 @@ class SchedulerCore:
         self._port = port
         self._placing = port if isinstance(port, PlacingOut) else None
         self._tuner = create_tuner(tuning)
+        self._expression = ExpressionControls(tuning)
+        self._points: deque[Expression] = deque(maxlen=capacity_notes)  # of the expression, still to come
         self._clock = clock
         self._late_limit = late_limit_seconds
         self._send_clock = send_clock
@@ -133,9 +137,7 @@ class SchedulerCore:
         self._clock_opening: tuple[bytes, ...] = ()  # to be sent before the next tick
         self._next_tick = 0
         self._first_beat = -math.inf
-        self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
-        self._controls_at = 0.0
-        self._moved_controllers: dict[tuple[int, int], None] = {}  # (channel, controller), to be put back at the end
+        self._controls = ControlQueue()
         self._sent_messages = self._dropped_notes = 0
         self.lateness = LatenessRecord() if self._placing is None else self._placing.lateness
 
@@ -156,19 +158,22 @@ class SchedulerCore:
         start, and for a tuning after it.
         """
         match command:
-            case Notes(notes):
-                self._queue_notes(notes)
+            case Notes(notes, loudness):
+                self._queue_notes(notes, loudness)
+            case Expression():
+                self._points.append(command)
             case TempoChange(point):
                 self._change_tempo(point)
             case Controls(changes):
-                for change in changes:  # a newer value replaces one that still waits
-                    self._controls[change.channel, change.controller] = change.value
+                self._controls.put(changes)
+                for change in changes:
+                    self._expression.leave(change.channel, change.controller)
             case Start(origin_seconds, bpm, first_beat):
                 self._start(origin_seconds, bpm, first_beat)
             case Tuning():
                 self._tune(command)
-            case ChannelRelease(channels):
-                self._release_channels(channels)
+            case ChannelRelease():
+                self._release_channels(command)
             case Silence():
                 self._send_all(self._end_notes())
             case Pause():
@@ -182,6 +187,7 @@ class SchedulerCore:
         if self._tempo is not None:
             raise MidiError("a tuning came after the start; choose it before the scheduler starts")
         self._tuner = create_tuner(tuning)
+        self._expression = ExpressionControls(tuning)
 
     def _start(self, origin_seconds: float, bpm: float, first_beat: float) -> None:
         """Begin; notes that were queued before are kept. A second start silences first."""
@@ -199,38 +205,43 @@ class SchedulerCore:
             raise MidiError("a tempo came before the start; start the scheduler first")
         self._tempo.add(point)
 
-    def _queue_notes(self, notes: Sequence[NoteEvent]) -> None:
+    def _queue_notes(self, notes: Sequence[NoteEvent], loudness: float | None) -> None:
         for note in notes:
             if len(self._heap) >= self._capacity:
                 self._dropped_notes += 1
                 continue
-            self._push(note.onset_beats, _Kind.ON, self._new_serial(), note, (note.channel, note.pitch))
+            voice = (note.channel, note.pitch)
+            self._push(_Entry(note.onset_beats, _Kind.ON, self._new_serial(), note, voice, loudness))
 
-    def _release_channels(self, channels: Sequence[int]) -> None:
+    def _release_channels(self, command: ChannelRelease) -> None:
         """Send CC 123 and CC 120; what was played here is not forgotten."""
-        for channel in channels:
-            for message in silence_channel(channel):
-                self._port.send(message)
-                self._sent_messages += 1
+        messages = [message for channel in command.channels for message in silence_channel(channel)]
+        if command.resets_expression:
+            messages += build_resting_messages(command.channels)
+        for message in messages:
+            self._port.send(message)
+            self._sent_messages += 1
 
     def next_deadline(self) -> float | None:
         """Return when to send the next message (seconds, monotonic); None when there is nothing to send."""
-        deadline = self._next_timed()
-        if deadline is not None:
-            deadline -= self._lead
-        if not self._controls:
-            return deadline
-        return self._controls_at if deadline is None else min(deadline, self._controls_at)
+        deadlines = [
+            None if (timed := self._next_timed()) is None else timed - self._lead,
+            self._controls.deadline,
+            None if (point := self._next_point()) is None else point - self._lead,
+            self._expression.deadline,
+        ]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def run_due(self, now: float) -> None:
         """Send all that is due at `now` (seconds), in due order. Raises MidiError if the port is gone."""
         lead = self._lead
         while True:
-            due_time = self._next_timed()
-            if due_time is None or due_time - lead > now:
-                if not self._controls or self._controls_at > now:
+            due_time, point_time = self._next_timed(), self._next_point()
+            if point_time is not None and point_time - lead <= now and (due_time is None or point_time <= due_time):
+                self._expression.move(self._points.popleft(), max(now, point_time))
+            elif due_time is None or due_time - lead > now:
+                if not self._send_control(now):
                     return
-                self._send_control(now)
             elif self._is_clock_next():
                 self._send_clock_message(due_time, now)
             else:
@@ -264,12 +275,13 @@ class SchedulerCore:
             self._send(note_off(*voice), release_time, now)
             del self._sounding_serials[voice]  # its own note-off finds nothing then, and is skipped
             self._tuner.release(*voice, now)
+            self._expression.end_note(*voice)
 
     def silence(self) -> None:
         """Forget the notes not sent, and end all that sounds. A start may follow.
 
-        Sends note-offs, then CC 123 and CC 120 on every channel that was used, then what undoes a tuning, then MIDI
-        stop. Tries every message even if one fails.
+        Sends note-offs, then CC 123 and CC 120 on every channel that was used, then what undoes an expression and a
+        tuning, then MIDI stop. Tries every message even if one fails.
 
         Raises:
             MidiError: The first that a message met.
@@ -291,8 +303,7 @@ class SchedulerCore:
         try:
             self.silence()
         finally:
-            moved_controllers, self._moved_controllers = self._moved_controllers, {}
-            self._send_all([control_change(*one, RESTING_VALUES[one[1]]) for one in moved_controllers])
+            self._send_all(self._controls.reset())
 
     def _end_notes(self) -> list[bytes]:
         """Forget all notes, and return what ends those that sound."""
@@ -302,8 +313,9 @@ class SchedulerCore:
         for voice in self._sounding_serials:
             self._tuner.release(*voice, -math.inf)  # nothing rings after "all sound off"
         self._heap.clear()
+        self._points.clear()
         self._sounding_serials.clear()
-        return messages
+        return messages + self._expression.reset()
 
     def _send_all(self, messages: Sequence[bytes]) -> None:
         """Send every message even if one fails; raise the first failure."""
@@ -338,8 +350,8 @@ class SchedulerCore:
         self._serial += 1
         return self._serial
 
-    def _push(self, beat: float, kind: _Kind, serial: int, note: NoteEvent, voice: tuple[int, int]) -> None:
-        heapq.heappush(self._heap, _Entry(round(beat, _BEAT_DECIMALS), kind, serial, note, voice))
+    def _push(self, entry: _Entry) -> None:
+        heapq.heappush(self._heap, entry._replace(beat=round(entry.beat, _BEAT_DECIMALS)))
 
     def _tick_beat(self) -> float:
         """Return the next tick's beat from its number, so that no rounding adds up over a long session."""
@@ -361,6 +373,10 @@ class SchedulerCore:
         """Return when the next note or clock message is due."""
         beat = self._next_beat()
         return None if beat is None or self._tempo is None else self._tempo.seconds_at(beat)
+
+    def _next_point(self) -> float | None:
+        """Return when the expression moves next."""
+        return self._tempo.seconds_at(self._points[0].beat) if self._points and self._tempo is not None else None
 
     def _next_beat(self) -> float | None:
         if self._is_clock_next():
@@ -390,14 +406,14 @@ class SchedulerCore:
             self._next_tick += 1
             self._send(CLOCK, due_time, now)
 
-    def _send_control(self, now: float) -> None:
-        (channel, controller), value = next(iter(self._controls.items()))
-        del self._controls[channel, controller]
-        self._controls_at = now + CONTROL_SPACING_SECONDS
-        if controller in RESTING_VALUES:
-            self._moved_controllers[channel, controller] = None
-        self._port.send(control_change(channel, controller, value))
+    def _send_control(self, now: float) -> bool:
+        """Send the controller that is due next, and return whether there was one: first those of the caller."""
+        message = self._controls.next_message(now) or self._expression.next_message(now)
+        if message is None:
+            return False
+        self._port.send(message)
         self._sent_messages += 1
+        return True
 
     def _note_on(self, entry: _Entry, due_time: float, now: float) -> None:
         note = entry.note
@@ -414,7 +430,8 @@ class SchedulerCore:
         # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
         self._sounding_serials[voice] = entry.serial
         self._channels.add(channel)
-        self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice)
+        self._push(_Entry(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice))
+        before = [*before, *self._expression.begin_note(channel, key, note, entry.loudness, max(now, due_time))]
         for message in before:
             if get_kind(message) == "program_change":
                 self._programs[get_channel(message)] = message[1]
@@ -428,3 +445,4 @@ class SchedulerCore:
         self._send(note_off(*entry.voice), due_time, now)
         del self._sounding_serials[entry.voice]
         self._tuner.release(*entry.voice, max(now, due_time))
+        self._expression.end_note(*entry.voice)

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Signature, SinkCommand, Stop, Tuning
+from kelly_live.core.commands import DEFAULT_TUNING, Controls, Expression, Notes, Signature, SinkCommand, Stop, Tuning
 from kelly_live.core.errors import MidiError, WorkerError
 from kelly_live.core.protocols import SchedulerHealth
+from kelly_live.midi.expression import build_resting_messages
 from kelly_live.midi.ports import open_output
 from kelly_live.midi.reports import Failure, HealthReport, PortReady, Report
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS
-from kelly_live.midi.tuning import build_silencing_messages
+from kelly_live.midi.tuning import MPE_MASTER, build_silencing_messages, list_sending_channels
 from kelly_live.workers.process import WorkerProcess, module_command
 
 READY_TIMEOUT_SECONDS = 10.0
@@ -86,7 +87,7 @@ class SchedulerClient:
         self._dropped_notes = 0
         self._tuning = DEFAULT_TUNING
         self._channels: set[int] = set()
-        self._has_cents = False
+        self._has_cents = self._has_expression = False
         self._is_stopping = self._is_silenced = False
         self._is_replaced = threading.Event()
 
@@ -147,6 +148,9 @@ class SchedulerClient:
                     if not self._queue(part, weight=len(part.notes)):
                         self._dropped_notes += len(part.notes)
             case Controls():
+                self._queue(command, weight=1)
+            case Expression():
+                self._has_expression = True
                 self._queue(command, weight=1)
             case Stop():
                 self._stop()
@@ -227,11 +231,18 @@ class SchedulerClient:
                 return
         _log.warning("notes may hang at the MIDI output %r: %s", self._ready.name, problem)
 
+    def _list_silencing_messages(self) -> list[bytes]:
+        messages = build_silencing_messages(self._tuning, self._channels, has_cents=self._has_cents)
+        if self._has_expression:
+            channels = list_sending_channels(self._tuning, self._channels, has_cents=self._has_cents)
+            messages += build_resting_messages({*channels, *((MPE_MASTER,) if self._tuning.mode == "mpe" else ())})
+        return messages
+
     def _send_silence(self, name: str) -> None:
         out = open_output(name).out
         try:
             for _ in range(_SILENCE_ATTEMPTS):
-                for message in build_silencing_messages(self._tuning, self._channels, has_cents=self._has_cents):
+                for message in self._list_silencing_messages():
                     out.send(message)
                 if self._is_replaced.wait(_SILENCE_INTERVAL_SECONDS):
                     break
@@ -244,4 +255,4 @@ def split_notes(command: Notes) -> list[Notes]:
     notes = command.notes
     if 0 < len(notes) <= NOTES_PER_MESSAGE:
         return [command]
-    return [Notes(notes[i : i + NOTES_PER_MESSAGE]) for i in range(0, len(notes), NOTES_PER_MESSAGE)]
+    return [Notes(notes[i : i + NOTES_PER_MESSAGE], command.loudness) for i in range(0, len(notes), NOTES_PER_MESSAGE)]

@@ -18,6 +18,7 @@ from kelly_live.core.commands import (
     DEFAULT_TUNING,
     ChannelRelease,
     Controls,
+    Expression,
     Notes,
     Pause,
     SinkCommand,
@@ -83,6 +84,7 @@ class SupervisedSink:
         self._tuning = DEFAULT_TUNING
         self._tempo: TempoMap | None = None
         self._is_paused = False
+        self._expression: Expression | None = None
         self._logged_drops = 0
         self._next_drops_log = -math.inf
         self._supervisor = Supervisor(
@@ -147,6 +149,9 @@ class SupervisedSink:
                 return self._is_open
             case Controls():
                 return self._is_open
+            case Expression():
+                self._expression = command
+                return self._is_open
             case Tuning():
                 self._tuning = command
             case Start(origin_seconds, bpm):
@@ -196,9 +201,13 @@ class SupervisedSink:
         self._client.stop_silencing()
         with self._lock:
             # What hung when the port went away may hang still; the receiver was out of reach then.
-            client.send(ChannelRelease(tuple(sorted(self._totals.channels))))
+            expression = self._expression
+            channels = tuple(sorted(self._totals.channels))
+            client.send(ChannelRelease(channels, resets_expression=expression is not None))
             if self._tempo is not None and not self._is_paused:
                 client.send(self._next_start(self._tempo))
+            if expression is not None:
+                client.send(expression)
             self._client, self._is_open, self._problem = client, True, None
         return True
 

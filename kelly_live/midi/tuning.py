@@ -76,16 +76,21 @@ def create_tuner(tuning: Tuning) -> Tuner:
     return NoTuner()
 
 
+def list_sending_channels(tuning: Tuning, channels: Iterable[int], *, has_cents: bool) -> set[int]:
+    """List where the notes of parts on `channels` may have been sent; `has_cents`: some lay beside 12-TET."""
+    if has_cents and tuning.mode == "bend":
+        return {*channels, *range(1, 17)} - {DRUM_CHANNEL} | (set(channels) & {DRUM_CHANNEL})
+    if tuning.mode == "mpe":
+        return set(channels) & {DRUM_CHANNEL} | set(MPE_MEMBERS)
+    return set(channels)
+
+
 def build_silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cents: bool) -> list[bytes]:
     """Return what ends the notes on `channels`, and brings them back to 12-TET if any note had cents.
 
     For a receiver of which only this is known.
     """
-    silenced_channels = set(channels)
-    if has_cents and tuning.mode == "bend":
-        silenced_channels |= set(range(1, 17)) - {DRUM_CHANNEL}
-    elif tuning.mode == "mpe":
-        silenced_channels = (silenced_channels & {DRUM_CHANNEL}) | set(MPE_MEMBERS)
+    silenced_channels = list_sending_channels(tuning, channels, has_cents=has_cents)
     messages = [message for channel in sorted(silenced_channels) for message in silence_channel(channel)]
     if tuning.mode == "mpe":
         messages.append(all_notes_off(MPE_MASTER))

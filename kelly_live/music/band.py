@@ -43,6 +43,10 @@ class Slot(HasProgram, Protocol):
         """The player's name in the band, unlike any other's."""
 
     @property
+    def volume(self) -> float:
+        """What every velocity of its notes is multiplied by."""
+
+    @property
     def sends_program(self) -> bool:
         """Whether a live port is sent the program, too."""
 

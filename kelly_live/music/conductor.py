@@ -8,36 +8,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from kelly_live.core.commands import Notes, Pause, Signature, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
-from kelly_live.core.values import Metre, MusicParameters, NoteEvent, TempoRange
+from kelly_live.core.values import Metre, MusicParameters
 from kelly_live.music.band import Band, Slot
 from kelly_live.music.chord_following import ChordFollower
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
-from kelly_live.music.drumming import compute_player_offset, load_drumming
+from kelly_live.music.drumming import load_drumming
 from kelly_live.music.ending import Ending, plan_ending
+from kelly_live.music.expression import ExpressionCurve
 from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.harmony import Phrase
+from kelly_live.music.note_placement import place_with_feel
 from kelly_live.music.phrase_planner import PhrasePlanner
 from kelly_live.music.player_rest import RestAnswer, RestResponder
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.signatures import find_key_signature, find_time_signature
 from kelly_live.music.smoothing import ParameterSmoother
-from kelly_live.music.style.metre import choose_metre, swing_beat
+from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
-from kelly_live.music.synchronization import SynchronizedTempo
+from kelly_live.music.synchronization import SynchronizedTempo, fit_tempo
 from kelly_live.music.theory import NOTE_NAMES, Key
+from kelly_live.music.turn_accents import TurnAccents
 
-_FASTEST_PLAYED_BPM = 300.0  # for which players choose what they play; a faster beat is kept with that
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NO_SYNC = SyncState()
 LOOK_AHEAD_SECONDS = 0.05
@@ -56,8 +57,8 @@ class Conductor:
     Call `start`, then `advance` often, then `finish`; or `play_through` to render. Parameters are not played as they
     come in, but smoothed (`music/smoothing.py`), each at its musical place. Bars have `beats_per_bar` beats; without it
     the style's metre decides, and 4 where there is none. With `length_bars` the last of that many bars is the closing
-    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py); a `sheet` gives the chords. Raises
-    ConfigError for a value outside its range.
+    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py); a `sheet` gives the chords. With
+    `expression` the loudness goes out between the onsets too. Raises ConfigError for a value outside its range.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Conductor:
         form: str | None = None,
         sheet: ChordSheet | None = None,
         rest: RestOptions | None = None,
+        expression: bool = False,
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
@@ -93,6 +95,8 @@ class Conductor:
         self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet)
         self._chord_follower = ChordFollower()
         self._rest = RestResponder(rest or RestOptions())
+        self._expression = ExpressionCurve(sink, is_enabled=expression)
+        self._accents = TurnAccents(band)
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -184,6 +188,7 @@ class Conductor:
         self._skip_if_late(now)
         while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
             self._play_slice(parameters)
+        self._expression.advance(now, self.tempo_map, parameters)
         self._publish(now)
 
     def panic(self, now: float, *, stops_transport: bool = False) -> None:
@@ -268,6 +273,8 @@ class Conductor:
         self._planner.reset(self._per_bar, keep_key=True)
         self._chord_follower.reset()
         self._rest.reset()
+        self._expression.begin()
+        self._accents.begin()
         self._phrase = self._stopped_beat = None
         self._signature = None
         self._slice = first_slice
@@ -394,13 +401,22 @@ class Conductor:
             closing=is_closing or self._rest.is_closing,
             trend=self._trend,
         )
+        loudness = self._expression.take_slice(parameters, context, start)
         notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
+        if self._smoother is not None and not self._rest.is_silent:
+            notes = self._accents.take_slice(notes, start, end, target, self._smoother.average, parameters, context)
         if notes:
             playing = self._rest.select_notes(notes, self._band.get_role)
-            notes_with_feel = [self._add_feel(note, parameters) for note in playing]
-            self._sink.send(
-                Notes(tuple(sorted(notes_with_feel, key=lambda note: (note.onset_beats, note.channel, note.pitch))))
+            placed = place_with_feel(
+                playing,
+                self._drummers,
+                parameters,
+                seed=self._seed,
+                get_role=self._band.get_role,
+                beats_per_bar=self._per_bar,
+                bpm=self.tempo_map.bpm,
             )
+            self._sink.send(Notes(placed, loudness))
         self._slice += 1
 
     def _send_signature(self, beat: float, key: Key) -> None:
@@ -425,25 +441,7 @@ class Conductor:
             point = TempoPoint(beat, bpm)
             self.tempo_map.add(point)
             self._sink.send(TempoChange(point))
-        if not tempo.is_engaged:
-            return current
-        playable_bpm = min(bpm, _FASTEST_PLAYED_BPM)
-        in_force = TempoRange(
-            min(playable_bpm, current.tempo.minimum), playable_bpm, max(playable_bpm, current.tempo.maximum)
-        )
-        return replace(current, tempo=in_force)
-
-    def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
-        """Move a note to where a player would put it: swung, then by an offset in seconds."""
-        role, per_bar = self._band.get_role(note.part), self._per_bar
-        offset = compute_player_offset(
-            self._drummers, parameters, note, seed=self._seed, role=role, beats_per_bar=per_bar
-        )
-        if parameters.style is not None:
-            note = replace(note, onset_beats=swing_beat(note.onset_beats, parameters.style.swing_ratio))
-        if offset == 0.0:
-            return note
-        return replace(note, onset_beats=max(0.0, note.onset_beats + offset * self.tempo_map.bpm / 60.0))
+        return fit_tempo(current, bpm) if tempo.is_engaged else current
 
 
 def _round_tempo(bpm: float) -> float:

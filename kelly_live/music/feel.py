@@ -35,7 +35,7 @@ _JITTER_STEPS_PER_BEAT = 2
 
 LOUDEST_VELOCITY = 127
 SOFTEST_VELOCITY = 8  # a note that is played at all can be heard
-_MEAN_ACCENT = 0.62
+MEAN_ACCENT = 0.62  # of an ordinary note
 
 
 @lru_cache(maxsize=8192)
@@ -113,15 +113,19 @@ def compute_phrase_arc(fraction: float) -> float:
 
 
 def velocity_for(dynamics: Dynamics, *, accent: float, deviation: float) -> int:
-    """Compute a note's MIDI velocity.
+    """Compute a note's MIDI velocity from its level (`compute_level`)."""
+    return max(SOFTEST_VELOCITY, round(LOUDEST_VELOCITY * compute_level(dynamics, accent=accent, deviation=deviation)))
+
+
+def compute_level(dynamics: Dynamics, *, accent: float, deviation: float) -> float:
+    """Compute a note's level, 0-1: its share of the largest velocity.
 
     `accent` (0-1) comes from metre and phrase, `deviation` (in [-1, 1]) is the note's own. Both act inside the range
     from floor to ceiling, around its middle, and the wider the greater `variance` is. The range is what was measured:
     80 % of the velocities over 127, so that a tenth of the notes reach each end.
     """
-    height = 0.5 + (1.6 + 0.6 * dynamics.variance) * (accent - _MEAN_ACCENT) + 1.3 * dynamics.variance * deviation
-    level = dynamics.floor + (dynamics.ceiling - dynamics.floor) * min(1.0, max(0.0, height))
-    return max(SOFTEST_VELOCITY, round(LOUDEST_VELOCITY * level))
+    height = 0.5 + (1.6 + 0.6 * dynamics.variance) * (accent - MEAN_ACCENT) + 1.3 * dynamics.variance * deviation
+    return dynamics.floor + (dynamics.ceiling - dynamics.floor) * min(1.0, max(0.0, height))
 
 
 def draw_deviation(seed: int, part: str, beat: float, voice: int = 0) -> float:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate
+from kelly_live.core.values import MusicParameters, TempoRange
 
 JOIN_CONFIDENCE, RELEASE_CONFIDENCE = 0.5, 0.3  # to begin following at, and to stop under
 FLYWHEEL_BEATS = 8.0  # a lost beat is continued for this long,
@@ -48,6 +49,7 @@ _ESTIMATED = _Loop(reach_beats=3.0, jump_beats=math.inf, integral=0.02, bend=0.1
 _TEMPO_TRUST = 0.03  # how well an estimated tempo is known; inside this, the loop's integral is better
 _TEMPO_BEATS = 2.0  # time constant towards an estimated tempo outside it
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
+_FASTEST_PLAYED_BPM = 300.0  # for which players choose what they play; a faster beat is kept with that
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +178,12 @@ class SynchronizedKey:
         if bar_starts and long and estimate is not None:
             return SynchronizedKey(estimate, estimate.tonic)
         return replace(self, other=other, since=since)
+
+
+def fit_tempo(parameters: MusicParameters, bpm: float) -> MusicParameters:
+    """Return the parameters at the tempo that is kept, at which players choose what they play."""
+    tempo, playable_bpm = parameters.tempo, min(bpm, _FASTEST_PLAYED_BPM)
+    return replace(
+        parameters,
+        tempo=TempoRange(min(playable_bpm, tempo.minimum), playable_bpm, max(playable_bpm, tempo.maximum)),
+    )

@@ -176,4 +176,4 @@ class _Replay:
         """Return the command without the notes of players that were muted then."""
         if not self._muted or not isinstance(command, Notes):
             return command
-        return Notes(tuple(note for note in command.notes if note.part not in self._muted))
+        return Notes(tuple(note for note in command.notes if note.part not in self._muted), command.loudness)
