@@ -1,7 +1,8 @@
 """A compact synthesiser: sounding notes become stereo sound, with no system library and no download.
 
 Each General MIDI program family maps to one of a few voices of our own (electric piano, mallets, bass, lead, pad);
-channel 10 is a small drum kit. Everything is deterministic: noise comes from fixed seeds.
+channel 10 is a small drum kit. Controllers 11 and 74 are heeded, pressure is not. Everything is deterministic: noise
+comes from fixed seeds.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ _REVERB_SECONDS = 1.6
 _TAIL_SECONDS = 1.8  # after the last note, for releases and the reverb
 ATTACK_SECONDS = 0.004
 LONGEST_SECONDS = 20.0  # a voice has died away by then
+_GLIDE_SECONDS = 0.02  # from a controller's value to the next, so that no step is heard
 
 Audio: TypeAlias = NDArray[np.float32]
-Voice: TypeAlias = Callable[[Audio, float, float], Audio]  # (time s [n], frequency Hz, brightness 0-1) -> wave [n]
+# (time s [n], frequency Hz, brightness 0-1, of the note or of each moment [n]) -> wave [n]
+Voice: TypeAlias = Callable[[Audio, float, float | Audio], Audio]
 
 
 def _sine(phase: Audio) -> Audio:
@@ -59,7 +62,7 @@ def _rise(time: Audio, seconds: float) -> Audio:
     return result
 
 
-def _electric_piano(time: Audio, frequency: float, bright: float) -> Audio:
+def _electric_piano(time: Audio, frequency: float, bright: float | Audio) -> Audio:
     """Two-operator FM, as in the DX7's tine pianos: a bell fades quickly over a body that fades slowly."""
     phase = _cycles(time, frequency)
     body = _sine(phase + (0.05 + 0.22 * bright) * _fade(time, 2.2) * _sine(phase))
@@ -69,7 +72,7 @@ def _electric_piano(time: Audio, frequency: float, bright: float) -> Audio:
     return (0.75 * body + 0.25 * tine) * _fade(time, 0.7 + frequency / 900.0)
 
 
-def _mallet(time: Audio, frequency: float, bright: float) -> Audio:
+def _mallet(time: Audio, frequency: float, bright: float | Audio) -> Audio:
     """A vibraphone bar: fundamental, its tuned fourth harmonic, a short strike, and a slow tremolo."""
     tone = _sine(_cycles(time, frequency)) * _fade(time, 1.3)
     if 4.0 * frequency < 0.45 * SAMPLE_RATE:
@@ -79,7 +82,7 @@ def _mallet(time: Audio, frequency: float, bright: float) -> Audio:
     return tone * (1.0 - 0.12 * (1.0 + _sine(_cycles(time, 5.2))) * _rise(time, 0.4))
 
 
-def _bass(time: Audio, frequency: float, bright: float) -> Audio:
+def _bass(time: Audio, frequency: float, bright: float | Audio) -> Audio:
     """A plucked string: harmonics of a saw; the upper ones are softer and fade sooner, as a filter closes."""
     highest = min(9, int(0.45 * SAMPLE_RATE / frequency))
     tone = np.zeros_like(time)
@@ -90,7 +93,7 @@ def _bass(time: Audio, frequency: float, bright: float) -> Audio:
     return tone * np.float32(0.8)
 
 
-def _lead(time: Audio, frequency: float, bright: float) -> Audio:
+def _lead(time: Audio, frequency: float, bright: float | Audio) -> Audio:
     """A soft reed or flute: few harmonics, a vibrato that comes in late."""
     depth = np.float32(0.0035 * frequency / (2.0 * np.pi * 5.3))  # 6 cents either way, at 5.3 Hz
     late = _rise(np.maximum(time - np.float32(0.25), np.float32(0.0)), 0.4)
@@ -99,7 +102,7 @@ def _lead(time: Audio, frequency: float, bright: float) -> Audio:
     return tone * _rise(time, 0.03) * np.float32(0.7)
 
 
-def _pad(time: Audio, frequency: float, bright: float) -> Audio:
+def _pad(time: Audio, frequency: float, bright: float | Audio) -> Audio:
     """Three detuned oscillators with soft harmonics and a slow start."""
     tone = np.zeros_like(time)
     for detune in (0.9975, 1.0, 1.0025):
@@ -137,18 +140,40 @@ def compute_gain(velocity: int) -> float:
     return float((velocity / 127.0) ** 1.7)
 
 
-def _tone(voice: Voice, release: float, pitch: float, velocity: int, held_seconds: float) -> Audio:
-    """Render one note: attack without a click, the voice's own decay, a release after `held_seconds`."""
-    note_seconds = min(max(held_seconds, 0.02), LONGEST_SECONDS)
+def _read_controllers(note: SoundingNote, time: Audio) -> tuple[Audio, Audio]:
+    """Return a note's gain by controller 11 and what controller 74 adds to its brightness, at times after its start."""
+    seconds = np.array([point.seconds - note.start_seconds for point in note.expression])
+    gains = np.array([(point.level / 127.0) ** 2 for point in note.expression])  # General MIDI's law
+    added = np.array([(point.brightness - 64) / 64.0 for point in note.expression])
+    places = np.maximum(0, np.searchsorted(seconds, time, side="right") - 1)
+    return _smooth(gains[places]), _smooth(added[places])
+
+
+def _smooth(steps: NDArray[np.float64]) -> Audio:
+    """Average over the last moments, so that a controller's steps are not heard."""
+    count = int(_GLIDE_SECONDS * SAMPLE_RATE)
+    sums = np.cumsum(np.concatenate([np.full(count, steps[0]), steps]))
+    smooth: Audio = ((sums[count:] - sums[:-count]) / count).astype(np.float32)
+    return smooth
+
+
+def _tone(voice: Voice, release: float, note: SoundingNote) -> Audio:
+    """Render one note: attack without a click, the voice's own decay, a release after its end."""
+    note_seconds = min(max(note.end_seconds - note.start_seconds, 0.02), LONGEST_SECONDS)
     count = int((note_seconds + release) * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
-    frequency = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
-    wave_ = voice(time, frequency, velocity / 127.0)
+    frequency = 440.0 * 2.0 ** ((note.pitch + note.cents / 100.0 - 69.0) / 12.0)
+    bright = note.velocity / 127.0
+    if note.expression:
+        gain, brightness = _read_controllers(note, time)
+        wave_ = gain * voice(time, frequency, np.clip(bright + brightness, 0.0, 1.0))
+    else:
+        wave_ = voice(time, frequency, bright)
     attack = min(count, int(ATTACK_SECONDS * SAMPLE_RATE))
     wave_[:attack] *= np.linspace(0.0, 1.0, attack, dtype=np.float32)
     fall = count - int(note_seconds * SAMPLE_RATE)
     wave_[-fall:] *= np.cos(np.linspace(0.0, 0.5 * np.pi, fall, dtype=np.float32)) ** 2
-    return (wave_ * np.float32(compute_gain(velocity))).astype(np.float32)
+    return (wave_ * np.float32(compute_gain(note.velocity))).astype(np.float32)
 
 
 def _noise(count: int, seed: int) -> Audio:
@@ -230,11 +255,11 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
     for note in notes:
         if note.channel == PERCUSSION_CHANNEL:
             sound = render_drum(note.pitch, note.velocity)
+            if note.expression:
+                sound = sound * np.float32((note.expression[0].level / 127.0) ** 2)
         else:
             voice, release = choose_voice(programs.get(note.channel, 0))
-            sound = _tone(
-                voice, release, note.pitch + note.cents / 100.0, note.velocity, note.end_seconds - note.start_seconds
-            )
+            sound = _tone(voice, release, note)
         start = max(0, round(note.start_seconds * SAMPLE_RATE))
         if note.channel not in buses:
             buses[note.channel] = np.zeros(count, dtype=np.float32)

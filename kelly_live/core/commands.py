@@ -68,8 +68,8 @@ class Expression(Command, frozen=True, tag="expression"):
     """Let the music be so loud and bright from a beat on: held notes show what has changed since their onsets.
 
     `loudness` is over 0 and at most 1: the share of the largest velocity that an ordinary note would have now.
-    `brightness` in [-1, 1]: 0 is the sound's own. Points come in rising beat order. Without a point, no controller is
-    sent.
+    `brightness` in [-1, 1]: 0 is the sound's own. Points come in rising beat order. Before the first one the music is
+    as loud as its first note; without one, and without notes that tell their loudness, no controller is sent.
     """
 
     beat: float

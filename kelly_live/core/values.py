@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kelly_live.core.checks import require, require_note_numbers, require_range, require_weights
 from kelly_live.core.errors import ConfigError
@@ -379,11 +379,20 @@ class NoteEvent:
             raise ConfigError(f"a note holds something else than numbers ({error})") from error
 
 
+class ControllerPoint(NamedTuple):
+    """What controllers 11 (expression) and 74 (brightness) of a channel are from a time on (seconds)."""
+
+    seconds: float
+    level: int
+    brightness: int
+
+
 @dataclass(frozen=True, slots=True)
 class SoundingNote:
     """A note as a receiver plays it, read back from the MIDI messages that were sent.
 
     Start and end in seconds; `pitch` 0-127 plus `cents` (of bends and tunings); `velocity` 1-127; `channel` 1-16.
+    `expression`: controllers 11 and 74 of its channel as it sounded, from its start on; empty: they were not sent.
     """
 
     start_seconds: float
@@ -392,6 +401,7 @@ class SoundingNote:
     velocity: int
     channel: int
     cents: float = 0.0
+    expression: tuple[ControllerPoint, ...] = ()
 
     def __post_init__(self) -> None:
         if not -math.inf < self.start_seconds <= self.end_seconds < math.inf:

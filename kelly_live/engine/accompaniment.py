@@ -78,6 +78,7 @@ def accompany_recording(
     from kelly_live.core.timebase import ManualClock, read_clock
     from kelly_live.emotion.read_ahead import read_ahead
     from kelly_live.engine.audio_input import open_recording
+    from kelly_live.engine.expression_conflicts import report_sent_twice
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.offline import accompany
     from kelly_live.engine.record import insert_tee, start_recorder
@@ -101,9 +102,12 @@ def accompany_recording(
         piece=options.piece,
         silence=options.silence,
         host=band,
+        expression=options.expression,
         notify=notify,
     )
     scheduler.send(tuning.with_programs(conductor.slots))
+    if options.expression:
+        report_sent_twice(options.controllers, conductor.slots, notify)
     title = f"Kelly Live: {escape(recording.stem)}"
     recorder = start_recorder(
         options,

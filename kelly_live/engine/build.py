@@ -198,6 +198,7 @@ def create_conductor(
     silence: SilenceOptions | None = None,
     host: PresetBand | None = None,
     live: bool = False,
+    expression: bool = True,
     early_seconds: float = 0.0,
     notify: Notify = log_notice,
 ) -> Conductor:
@@ -205,7 +206,7 @@ def create_conductor(
 
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
     `piece`: what is fixed by hand. `silence`: how a player's rest is answered. `early_seconds`: how long before their
-    time notes are sent; they are made that much earlier.
+    time notes are sent; they are made that much earlier. `expression`: held notes show what changes.
     """
     from kelly_live.engine.options.piece import PieceOptions
 
@@ -222,6 +223,7 @@ def create_conductor(
         form=piece.form,
         sheet=piece.chords,
         rest=None if silence is None else silence.build_rest(),
+        expression=expression,
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,

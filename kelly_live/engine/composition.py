@@ -55,6 +55,7 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
         piece=options.piece,
         tuning=options.tuning.build_tuning(),
         controllers=options.controllers,
+        expression=options.expression,
         notify=notify,
     )
     names = dict.fromkeys((state.emotion, performance.readings[-1].state.emotion))  # one name if it stays the same
@@ -71,12 +72,14 @@ def play_readings(
     piece: PieceOptions | None = None,
     tuning: Tuning = DEFAULT_TUNING,
     controllers: ControllerOptions | None = None,
+    expression: bool = True,
     notify: Notify = log_notice,
 ) -> Performance:
     """Play one reading, or what `reading_at` returns at each bar, through a number of bars.
 
     Raises ConfigError.
     """
+    from kelly_live.engine.expression_conflicts import report_sent_twice
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.offline import compose
     from kelly_live.midi.offline import OfflineScheduler
@@ -90,10 +93,14 @@ def play_readings(
         length_bars=bars,
         piece=piece,
         host=band,
+        expression=expression,
         notify=notify,
     )
     scheduler.send(tuning.with_programs(conductor.slots))
-    controls = create_controller_output(controllers or ControllerOptions(), scheduler)
+    controllers = controllers or ControllerOptions()
+    if expression:
+        report_sent_twice(controllers, conductor.slots, notify)
+    controls = create_controller_output(controllers, scheduler)
     try:
         performance = compose(first_reading, conductor, scheduler, reading_at, controls)
     finally:

@@ -77,6 +77,7 @@ def start_recorder(
         chords=None if options.piece.chords is None else str(options.piece.chords),
         when_silent=options.silence.when_silent,
         silent_bars=options.silence.bars,
+        expression=options.expression,
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

@@ -23,6 +23,7 @@ from kelly_live.engine.build import (
     log_notice,
     supervise_beat_tracker,
 )
+from kelly_live.engine.expression_conflicts import report_learned_too, report_sent_twice
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
@@ -142,10 +143,15 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         silence=options.silence,
         host=created.band,
         live=True,
+        expression=options.expression,
         early_seconds=created.sink.early_seconds,
         notify=notify,
     )
     created.sink.send(tuning.with_programs(conductor.slots))
+    if options.expression:
+        report_sent_twice(external.controllers, conductor.slots, notify)
+        if created.external_io.midi_in is not None:
+            report_learned_too(notify)
     recorder = created.recorder = start_recorder(
         options,
         sink,

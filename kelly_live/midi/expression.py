@@ -97,7 +97,9 @@ class ExpressionControls:
         """Return what is to be sent right before a note-on; `loudness` is the one that its velocity shows."""
         self._now = now
         if self._point is None:
-            return []
+            if loudness is None:
+                return []
+            self._point = Expression(note.onset_beats, loudness)
         if channel == DRUM_CHANNEL:
             return self._set_up(channel, (EXPRESSION,), now)
         onset = (note.velocity**4.0, self._point.loudness if loudness is None else loudness)
@@ -175,7 +177,8 @@ class ExpressionControls:
         if not total_weight:
             return 1.0
         power: float = sum(weight / loudness**4.0 for weight, loudness in onsets) / total_weight
-        return self._point.loudness * power**0.25
+        growth: float = self._point.loudness * power**0.25
+        return growth
 
     def _compute(self, channel: int, controller: int) -> int:
         """Compute the value that a controller should have now."""

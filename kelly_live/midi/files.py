@@ -6,16 +6,27 @@ The notes are for a synthesiser or a plot.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import mido
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.commands import Signature
-from kelly_live.core.midi_messages import CONTROLLERS, SETTING_UP, get_channel, get_kind, program_change, tuned_program
+from kelly_live.core.midi_messages import (
+    BRIGHTNESS,
+    CONTROLLERS,
+    EXPRESSION,
+    SETTING_UP,
+    get_channel,
+    get_kind,
+    program_change,
+    tuned_program,
+)
 from kelly_live.core.timebase import TempoMap
-from kelly_live.core.values import DRUM_CHANNEL, NoteEvent, SoundingNote
+from kelly_live.core.values import DRUM_CHANNEL, ControllerPoint, NoteEvent, SoundingNote
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.receiver_state import ReceiverState
 
@@ -162,11 +173,14 @@ def find_sounding_notes(
     # (channel, key) -> (start, velocity, pitch, the part's channel)
     open_notes: dict[tuple[int, int], tuple[float, int, float, int]] = {}
 
+    curves: dict[int, list[ControllerPoint]] = {}  # by channel
+
     def end(key: tuple[int, int], seconds: float) -> None:
         start_seconds, velocity, sounding_pitch, part = open_notes.pop(key)
+        curve = tuple(_read_curve(curves.get(key[0], ()), start_seconds, seconds))
         pitch = key[1] if abs(sounding_pitch - key[1]) < 1.01 else min(127, max(0, round(sounding_pitch)))
         cents = round(100.0 * (sounding_pitch - pitch), 3)
-        notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, part, cents))
+        notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, part, cents, curve))
 
     for number, message in enumerate(messages):
         receiver.take(message.data)
@@ -174,6 +188,14 @@ def find_sounding_notes(
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
             for key in [key for key in open_notes if key[0] == get_channel(message.data)]:
                 end(key, message.seconds)
+        elif kind == "control_change" and message.data[1] in (EXPRESSION, BRIGHTNESS):
+            curve = curves.setdefault(get_channel(message.data), [])
+            level, brightness = curve[-1][1:] if curve else (127, 64)
+            value = message.data[2]
+            if message.data[1] == EXPRESSION:
+                curve.append(ControllerPoint(message.seconds, value, brightness))
+            else:
+                curve.append(ControllerPoint(message.seconds, level, value))
         elif kind == "program_change" and message.data[1] in parts:
             borrowers[get_channel(message.data)] = parts[message.data[1]]
         elif kind in ("note_on", "note_off"):
@@ -186,6 +208,14 @@ def find_sounding_notes(
     for key in list(open_notes):
         end(key, messages[-1].seconds)
     return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
+
+
+def _read_curve(curve: Sequence[ControllerPoint], start: float, end: float) -> Iterator[ControllerPoint]:
+    """Yield what is in force at `start`, and the points after it up to `end`."""
+    first = bisect_right(curve, start, key=lambda point: point.seconds)
+    if first > 0:
+        yield curve[first - 1]._replace(seconds=start)
+    yield from itertools.takewhile(lambda point: point.seconds <= end, curve[first:])
 
 
 def _track_of(data: bytes) -> int | None:

@@ -7,6 +7,7 @@ import sys
 from kelly_live.core.commands import (
     DEFAULT_TUNING,
     Controls,
+    Expression,
     Notes,
     Signature,
     SinkCommand,
@@ -83,12 +84,13 @@ class OfflineScheduler:
 
 
 class NoteList:
-    """A NoteSink that only keeps what it is sent: notes (in beats), tempos, controls, signatures."""
+    """A NoteSink that only keeps what it is sent: notes (in beats), tempos, controls, expression, signatures."""
 
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []
         self.tempos: list[TempoPoint] = []
         self.controls: list[ControlChange] = []
+        self.expression: list[Expression] = []
         self.signatures: list[Signature] = []
 
     def send(self, command: SinkCommand) -> None:
@@ -102,6 +104,8 @@ class NoteList:
                 self.tempos.append(TempoPoint(0.0, command.bpm))
             case Controls(changes):
                 self.controls.extend(changes)
+            case Expression():
+                self.expression.append(command)
             case Signature():
                 self.signatures.append(command)
 

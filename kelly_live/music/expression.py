@@ -61,7 +61,7 @@ class ExpressionCurve:
     def begin(self) -> None:
         """Begin anew: nothing has been played."""
         self._contexts: tuple[MusicContext, ...] = ()  # that of the latest slice, and the one before it
-        self._loudness = self._brightness = 0.0
+        self._loudness, self._brightness = 1.0, 0.0
         self._now: float | None = None
         self._sent: Expression | None = None
         self._sent_at = -math.inf
@@ -77,17 +77,21 @@ class ExpressionCurve:
             self._contexts = (*self._contexts[-1:], context)
         else:
             self._contexts = (*self._contexts[:-1], context)
-        loudness = compute_loudness(parameters, context, beat)
-        if self._sent is None:
-            self._loudness, self._brightness = loudness, compute_brightness(parameters)
-            self._send(beat)
-        return loudness
+        return compute_loudness(parameters, context, beat)
 
     def advance(self, now: float, tempo_map: TempoMap, target: MusicParameters) -> None:
-        """Send what has changed up to `now` (s) on the way to `target`, which is what is felt since the last call."""
-        if self._sent is None:
+        """Send what has changed up to `now` (s) on the way to `target`, which is what is felt since the last call.
+
+        The first call sends nothing: until the second, the music is as loud as its first notes.
+        """
+        if not self._contexts:
             return
-        last = now if self._now is None else max(self._now, now - _LONGEST_GAP_SECONDS)
+        if self._now is None:
+            beat = tempo_map.beat_at(now)
+            self._loudness = compute_loudness(target, self._find_context(beat), beat)
+            self._brightness, self._now = compute_brightness(target), now
+            return
+        last = max(self._now, now - _LONGEST_GAP_SECONDS)
         steps = math.floor((now - last) / POINT_SECONDS)
         for step in range(1, steps + 1):
             self._step(last + step * POINT_SECONDS, POINT_SECONDS, tempo_map, target)
@@ -96,7 +100,6 @@ class ExpressionCurve:
         self._now = now
 
     def _step(self, now: float, seconds: float, tempo_map: TempoMap, target: MusicParameters) -> None:
-        assert self._sent is not None
         beat = tempo_map.beat_at(now)
         loudness = compute_loudness(target, self._find_context(beat), beat)
         ratio = max(loudness / self._loudness, self._loudness / loudness)
@@ -105,18 +108,15 @@ class ExpressionCurve:
         brightness = compute_brightness(target)
         self._brightness += (brightness - self._brightness) * -math.expm1(-seconds / _BRIGHTNESS_SECONDS)
         has_moved = (
-            abs(self._loudness / self._sent.loudness - 1.0) >= _LOUDNESS_GRAIN
+            self._sent is None
+            or abs(self._loudness / self._sent.loudness - 1.0) >= _LOUDNESS_GRAIN
             or abs(self._brightness - self._sent.brightness) >= _BRIGHTNESS_GRAIN
         )
-        if has_moved and now - self._sent_at >= POINT_SECONDS - 1e-9 and beat >= self._sent.beat:
-            self._send(beat)
-            self._sent_at = now
+        if has_moved and now - self._sent_at >= POINT_SECONDS - 1e-9:
+            self._sent, self._sent_at = Expression(beat, self._loudness, self._brightness), now
+            self._sink.send(self._sent)
 
     def _find_context(self, beat: float) -> MusicContext:
         """Return the context of a beat; slices are made ahead of it."""
         *_, latest = self._contexts
         return latest if beat >= latest.phrase.start_beat else self._contexts[0]
-
-    def _send(self, beat: float) -> None:
-        self._sent = Expression(beat, self._loudness, self._brightness)
-        self._sink.send(self._sent)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from kelly_live.core.commands import DEFAULT_TUNING, Notes, Tuning
+from kelly_live.core.commands import DEFAULT_TUNING, Expression, Notes, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlChange, EmotionState, MusicParameters
@@ -68,7 +68,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     generators beside every preset, `effects` behind players and `settings` of both as typed. `live`: it was played
     against the clock. `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the
     groove's, and the band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after
-    how long. `options`: the command line's other choices, to be read.
+    how long. `expression`: loudness and brightness went out between the onsets too. `options`: the command line's other
+    choices, to be read.
     """
 
     version: Text
@@ -89,6 +90,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     chords: Annotated[str, Meta(max_length=MAX_SHEET_CHARACTERS)] | None = None
     when_silent: Text = RestOptions().when_silent
     silent_bars: Annotated[int, Meta(ge=1, le=MAX_BEATS)] = RestOptions().bars
+    expression: bool = False
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None
@@ -127,16 +129,21 @@ class StepRecord(LogRecord, frozen=True, kw_only=True, tag="step"):
     """The conductor created its next slices.
 
     `changes` are the parameters that are new since the record before, by name, and `sync` what the band is synchronised
-    to, if that is new. `plays` are the notes that it sent, lot by lot, where a plug-in was among the players.
+    to, if that is new. `plays` are the notes that it sent, lot by lot, where a plug-in was among the players, and
+    `points` what it sent of the expression.
     """
 
     changes: dict[str, Any] = {}
     sync: SyncState | None = None
     plays: SentNotes = None
+    points: tuple[Expression, ...] = ()
 
     def __post_init__(self) -> None:
         _require_time(self.time, "time")
         _require_beats(self.plays)
+        for point in self.points:
+            if not abs(point.beat) < MAX_BEATS:
+                raise ConfigError(f"an expression lies at beat {point.beat:g}; no session does")
 
 
 class FinishRecord(LogRecord, frozen=True, kw_only=True, tag="finish"):
@@ -286,12 +293,14 @@ class StepEncoder:
         """Count from a start record with these parameters."""
         self._parameters, self._sync = parameters, NO_SYNC
 
-    def encode(self, time: float, step: Step, plays: SentNotes = None) -> StepRecord:
+    def encode(
+        self, time: float, step: Step, plays: SentNotes = None, points: tuple[Expression, ...] = ()
+    ) -> StepRecord:
         """Return the record of a step."""
         changes = self._list_changes(step.parameters)
         sync = step.sync if step.sync != self._sync else None
         self._parameters, self._sync = step.parameters, step.sync
-        return StepRecord(time=time, changes=changes, sync=sync, plays=plays)
+        return StepRecord(time=time, changes=changes, sync=sync, plays=plays, points=points)
 
     def _list_changes(self, parameters: MusicParameters) -> dict[str, Any]:
         before = self._parameters

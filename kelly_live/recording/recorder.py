@@ -21,7 +21,7 @@ from typing import Protocol
 
 from kelly_live.core.actions import Action
 from kelly_live.core.atomic_write import suggest_remedy, write_atomically
-from kelly_live.core.commands import Controls, Notes, TempoChange
+from kelly_live.core.commands import Controls, Expression, Notes, TempoChange
 from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
 from kelly_live.core.sync_state import SyncState
@@ -105,6 +105,7 @@ class _QueuedStep:
     time: float
     step: Step
     plays: SentNotes
+    points: tuple[Expression, ...] = ()
 
 
 class Recorder:
@@ -172,7 +173,8 @@ class Recorder:
             return
         self._slice_count, self._transport = conductor.slices, sync.transport
         self._record_players(now, conductor)
-        self._put(_QueuedStep(now, step, self._select_plays(commands)), commands)
+        points = tuple(command for command in commands if isinstance(command, Expression))
+        self._put(_QueuedStep(now, step, self._select_plays(commands), points), commands)
         self._empty_step = None
 
     def record_ending(self, now: float) -> None:
@@ -336,7 +338,7 @@ class Recorder:
 
     def _encode(self, queued: Record | _QueuedStep) -> Record:
         if isinstance(queued, _QueuedStep):
-            return self._steps.encode(queued.time, queued.step, queued.plays)
+            return self._steps.encode(queued.time, queued.step, queued.plays, queued.points)
         if isinstance(queued, StartRecord):
             self._steps.begin(queued.parameters)
         return queued

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kelly_live.core.commands import Controls, Notes
+from kelly_live.core.commands import Controls, Expression, Notes
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
@@ -79,6 +79,7 @@ class _Replay:
                 form=header.form,
                 sheet=None if header.chords is None else ChordSheet.parse(header.chords),
                 rest=RestOptions(header.when_silent, header.silent_bars),
+                expression=header.expression,
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )
@@ -161,10 +162,13 @@ class _Replay:
                 self._is_stopped = True
 
     def _put_on_tape(self, record: Record) -> None:
-        commands = tuple(self._without_muted(command) for command in self._tee.take())
+        taken = (command for command in self._tee.take() if not isinstance(command, Expression))  # the log has them
+        commands = tuple(self._without_muted(command) for command in taken)
         if isinstance(record, StepRecord | FinishRecord) and record.plays is not None:
             others = (command for command in commands if not isinstance(command, Notes))
             commands = (*others, *record.plays)
+        if isinstance(record, StepRecord):
+            commands = (*commands, *record.points)
         self._checksum.add(commands)
         on_tape: tuple[TapeCommand, ...] = (
             (Controls(record.changes),) if isinstance(record, ControlRecord) else commands

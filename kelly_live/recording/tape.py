@@ -16,6 +16,7 @@ import msgspec
 from kelly_live.core.commands import (
     DEFAULT_TUNING,
     Controls,
+    Expression,
     Notes,
     Pause,
     Signature,
@@ -34,7 +35,7 @@ from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
-TapeCommand: TypeAlias = Start | TempoChange | Notes | Controls | Silence | Pause | Signature
+TapeCommand: TypeAlias = Start | TempoChange | Notes | Expression | Controls | Silence | Pause | Signature
 
 
 class _PackedPort:
@@ -69,6 +70,7 @@ class Tape:
         self._cores: dict[str, SchedulerCore] = {}
         self._curve: TempoMap | None = None  # in the beats of the latest start; None before it and in a pause
         self._file_map: TempoMap | None = None  # in the beats of the file, which never go back
+        self._expression: Expression | None = None  # the latest
         self._shift_beats = 0.0  # from the former to the latter
         self.signatures: list[Signature] = []  # in the file's beats
         self._core(MAIN_PORT)
@@ -98,9 +100,13 @@ class Tape:
                     self._start(command)
                 case TempoChange(point):
                     self._tempo(point)
-                case Notes(notes):
+                case Notes(notes, loudness):
                     for note in notes:
-                        self._core(note.port).apply(Notes((note,)))
+                        self._core(note.port).apply(Notes((note,), loudness))
+                case Expression():
+                    self._expression = command
+                    for core in self._cores.values():
+                        core.apply(command)
                 case Controls():
                     self._core(MAIN_PORT).apply(command)
                 case Silence():
@@ -150,6 +156,8 @@ class Tape:
                 core.apply(Start(self._curve.seconds_at(0.0), first.bpm))
                 for point in rest:
                     core.apply(TempoChange(point))
+            if self._expression is not None:
+                core.apply(self._expression)
         return self._cores[port]
 
     def _start(self, start: Start) -> None:

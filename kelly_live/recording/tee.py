@@ -8,7 +8,17 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
-from kelly_live.core.commands import Controls, Notes, Pause, Signature, Silence, SinkCommand, Start, TempoChange
+from kelly_live.core.commands import (
+    Controls,
+    Expression,
+    Notes,
+    Pause,
+    Signature,
+    Silence,
+    SinkCommand,
+    Start,
+    TempoChange,
+)
 from kelly_live.core.protocols import NoteSink, SchedulerHealth
 from kelly_live.core.values import ControlChange
 from kelly_live.recording.tape import TapeCommand
@@ -32,7 +42,7 @@ class Tee:
         match command:
             case Controls(changes):
                 self._controls.extend(changes)
-            case Start() | TempoChange() | Notes() | Silence() | Pause() | Signature():
+            case Start() | TempoChange() | Notes() | Expression() | Silence() | Pause() | Signature():
                 self._commands.append(command)
 
     def health(self) -> SchedulerHealth:

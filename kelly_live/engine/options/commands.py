@@ -60,6 +60,17 @@ def _seed_option() -> int:
     return seed
 
 
+def _expression_option() -> bool:
+    expression: bool = option(
+        "--expression/--no-expression",
+        kind=bool,
+        default=True,
+        default_note=None,
+        help="Let held notes swell and brighten with the feeling: controllers 11 and 74, and pressure.",
+    )
+    return expression
+
+
 def _follow_option() -> tuple[str, ...]:
     follow: tuple[str, ...] = option(
         "--follow",
@@ -126,6 +137,7 @@ class LiveOptions:
     piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions)
     tuning: TuningOptions = group(TuningOptions)
+    expression: bool = _expression_option()
     follow: tuple[str, ...] = _follow_option()
     silence: SilenceOptions = group(SilenceOptions)
     recording: RecordingOptions = group(RecordingOptions)
@@ -164,6 +176,7 @@ class ComposeOptions:
     piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
     tuning: TuningOptions = group(TuningOptions)
+    expression: bool = _expression_option()
     controllers: ControllerOptions = group(ControllerOptions)
     bars: int = option(
         "--bars",
@@ -198,6 +211,7 @@ class RenderOptions:
     piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
     tuning: TuningOptions = group(TuningOptions)
+    expression: bool = _expression_option()
     follow: tuple[str, ...] = _follow_option()
     silence: SilenceOptions = group(SilenceOptions)
     controllers: ControllerOptions = group(ControllerOptions)

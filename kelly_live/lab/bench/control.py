@@ -1,16 +1,19 @@
 """Control latency of a live session with the real nets, conductor and scheduler process.
 
 Counted from the end of the window in which an emotion changed: to the first beat that can show the change (what the
-software takes), and to the first note that shows it (what the music takes as well: there is not always a note).
+software takes), to the first note that shows it (what the music takes as well: there is not always a note), and to the
+first difference that is heard: such a note, or a note that is held since before the change and whose controller 11 has
+moved by AUDIBLE_DB the right way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kelly_live.core.midi_messages import get_kind
+from kelly_live.core.midi_messages import EXPRESSION, get_channel, get_kind
 from kelly_live.core.protocols import Mapper
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.termination import temporary_folder
@@ -24,6 +27,7 @@ HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere 
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
 # Velocities that show a turn: outside the range that was played before it, by more than one step.
 SOFTEST_LOUD, LOUDEST_SOFT = 108, 19
+AUDIBLE_DB = 1.0  # by General MIDI's law: 6 of 127 around 100, as far as a rendered chord gets louder by it
 DENSITY = 2.5  # busy, so that what is measured is the software's wait more than the music's
 
 
@@ -37,10 +41,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """The seconds from each turn to the first beat, and to the first note, that show it."""
+    """The seconds from each turn to the first beat, note and difference at all that show it."""
 
     beats: tuple[float, ...]
     notes: tuple[float, ...]
+    differences: tuple[float, ...]
 
 
 class FirstBeatRecorder(NoJournal):
@@ -98,8 +103,12 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
         with engine:
             engine.wait(seconds)
         (mapper,) = mappers
-        notes = compute_note_latencies(mapper.turns, read_trace(trace))
-        return Latencies(compute_beat_latencies(mapper.turns, first_beats.seconds), notes)
+        messages = read_trace(trace)
+        return Latencies(
+            compute_beat_latencies(mapper.turns, first_beats.seconds),
+            compute_note_latencies(mapper.turns, messages),
+            compute_difference_latencies(mapper.turns, messages),
+        )
 
 
 def compute_beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:
@@ -116,11 +125,52 @@ def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[TracedMessage]
 
     The dynamics are on their way then. A turn that was over before any note showed it counts until the note that did.
     """
-    ons = [(t, data[2]) for t, data in trace if get_kind(data) == "note_on"]
+    times = [_find_first_note(turn, trace) for turn in turns[1:]]
+    return tuple(time - turn.seconds for turn, time in zip(turns[1:], times, strict=True) if time is not None)
+
+
+def compute_difference_latencies(turns: Sequence[Turn], trace: Sequence[TracedMessage]) -> tuple[float, ...]:
+    """Compute the seconds from each turn but the first to the first note, or move of a held one, that shows it."""
     latencies = []
     for turn in turns[1:]:
-        after = [(t, velocity) for t, velocity in ons if t >= turn.seconds]
-        note_time = next((t for t, v in after if (v > LOUDEST_SOFT if turn.loud else v < SOFTEST_LOUD)), None)
-        if note_time is not None:
-            latencies.append(note_time - turn.seconds)
+        times = [time for time in (_find_first_note(turn, trace), _find_first_move(turn, trace)) if time is not None]
+        latencies += [min(times) - turn.seconds] if times else []
     return tuple(latencies)
+
+
+def _find_first_note(turn: Turn, trace: Sequence[TracedMessage]) -> float | None:
+    ons = ((time, data[2]) for time, data in trace if get_kind(data) == "note_on" and time >= turn.seconds)
+    return next((time for time, v in ons if (v > LOUDEST_SOFT if turn.loud else v < SOFTEST_LOUD)), None)
+
+
+def _find_first_move(turn: Turn, trace: Sequence[TracedMessage]) -> float | None:
+    """Find when controller 11 of a channel whose notes have sounded since before the turn has moved far enough."""
+    before = [message for message in trace if message.seconds < turn.seconds]
+    levels, held = dict(_list_levels(before)), set[tuple[int, int]]()
+    for _, data in before:
+        _note_held(held, data)
+    since_before = set(held)
+    for time, data in trace[len(before) :]:
+        if get_kind(data) in ("note_on", "note_off"):
+            since_before.discard((get_channel(data), data[1]))
+        for channel, level in _list_levels([TracedMessage(time, data)]):
+            if channel in levels and any(channel == number for number, _ in since_before):
+                moved_db = 40.0 * math.log10(level / levels[channel])
+                if (moved_db if turn.loud else -moved_db) >= AUDIBLE_DB:
+                    return time
+    return None
+
+
+def _list_levels(trace: Sequence[TracedMessage]) -> Iterator[tuple[int, int]]:
+    """Yield the channel and value of each controller 11."""
+    for _, data in trace:
+        if get_kind(data) == "control_change" and data[1] == EXPRESSION:
+            yield get_channel(data), data[2]
+
+
+def _note_held(held: set[tuple[int, int]], data: bytes) -> None:
+    """Take a message into the set of the notes that sound."""
+    if get_kind(data) == "note_on":
+        held.add((get_channel(data), data[1]))
+    elif get_kind(data) == "note_off":
+        held.discard((get_channel(data), data[1]))
