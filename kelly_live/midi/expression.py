@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 
 from kelly_live.core.commands import Expression, Tuning
 from kelly_live.core.midi_messages import BRIGHTNESS, EXPRESSION, channel_pressure, control_change
-from kelly_live.core.values import NoteEvent
-from kelly_live.midi.tuning import DRUM_CHANNEL, MPE_MASTER, MPE_MEMBERS
+from kelly_live.core.values import DRUM_CHANNEL, NoteEvent
+from kelly_live.midi.tuning import MPE_MASTER, MPE_MEMBERS
 
 CONTROLLER_SPACING_SECONDS = 0.02
 MESSAGE_SPACING_SECONDS = 0.004  # 250 messages a second, a quarter of what a cable carries
