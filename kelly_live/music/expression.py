@@ -21,11 +21,10 @@ from kelly_live.music.form import compute_intensity, compute_lift
 
 POINT_SECONDS = 0.02  # at least, between two points
 _LONGEST_GAP_SECONDS = 1.0  # after a longer one (a suspended machine) nothing is made up
-# The shipped reader's loudness moves by .6 dB (SD) from hop to hop on the demo recording while the feeling stays, and
-# velocities average over half a second. What is within 1.5 dB takes as long; what is further is a turn, and is followed
-# until it is within.
+# The shipped reader's loudness moves by .6 dB (SD) from hop to hop on the demo recording, where its feelings stay. What
+# is within 1.5 dB is averaged; what is further is a turn, and is followed until it is within.
 _JITTER_RATIO = 10.0 ** (1.5 / 40.0)
-_STEADY_SECONDS, _TURN_SECONDS = 0.3, 0.05
+_STEADY_SECONDS, _TURN_SECONDS = 0.6, 0.05
 _BRIGHTNESS_SECONDS = 0.1
 # `compute_intensity` of sad and of excited music: from the one to the other is half of the range of brightness.
 _DARK_INTENSITY, _BRIGHT_INTENSITY = 0.55, 0.9

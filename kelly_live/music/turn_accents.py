@@ -93,13 +93,15 @@ class TurnAccents:
                     if (slot.channel, key) not in taken:
                         yield NoteEvent(beat, beats, key, stroke, slot.channel, slot.part, port=slot.port)
         gain = velocity / velocity_for(parameters.dynamics, accent=MEAN_ACCENT, deviation=0.0)
-        for note in self._find_chord(beat, context):
+        chord = self._find_chord(beat, context)
+        loudest = max((note.velocity for note in chord), default=0)
+        for note in chord:
             if (note.channel, note.pitch) not in taken:
                 yield replace(
                     note,
                     onset_beats=beat,
                     duration_beats=max(_LEAST_BEATS_HELD, note.onset_beats + note.duration_beats - beat),
-                    velocity=min(LOUDEST_VELOCITY, max(note.velocity, round(gain * note.velocity))),
+                    velocity=min(LOUDEST_VELOCITY, max(loudest, round(gain * loudest))),
                 )
 
     def _find_chord(self, beat: float, context: MusicContext) -> list[NoteEvent]:

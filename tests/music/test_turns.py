@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.band import GeneratorBand
@@ -114,3 +115,80 @@ def test_the_bass_and_the_drums_lead_into_the_next_phrase() -> None:
     assert sum(len(walk) == 2 and 0 < walk[0] <= 2 for walk in walks) >= 3
     toms = [note.onset_beats for note in session.sink.part("percussion") if note.pitch in TOMS]
     assert any(session.phrases[1].end_beat - 2.1 < onset < session.phrases[1].end_beat for onset in toms)
+
+
+SUDDEN_BEAT = 18.1
+
+
+def play_sudden(
+    before: MusicParameters, after: MusicParameters, *, steps: int = 1, beats: float = 30.0
+) -> tuple[list[NoteEvent], list[NoteEvent]]:
+    """Return the notes of a band whose feeling changes at SUDDEN_BEAT, and of one whose feeling stays."""
+    played = []
+    for target in (after, before):
+        sink = RecordingSink()
+        conductor = Conductor(sink, GeneratorBand(built_in()), seed=3, tonic=0, slice_beats=1 / 16)
+        conductor.start(0.0, before)
+        for tick in range(round(beats * 16)):
+            beat = tick / 16
+            share = min(1.0, max(0.0, (beat - SUDDEN_BEAT) / steps if steps > 1 else float(beat >= SUDDEN_BEAT)))
+            floor, ceiling, density = (
+                (1.0 - share) * a + share * b
+                for a, b in (
+                    (before.dynamics.floor, target.dynamics.floor),
+                    (before.dynamics.ceiling, target.dynamics.ceiling),
+                    (before.density, target.density),
+                )
+            )
+            groove = target.groove if share > 0.0 else before.groove
+            feeling = make_parameters(density=density, floor=floor, ceiling=ceiling, groove=groove)
+            conductor.advance(conductor.seconds_at(beat), feeling)
+        played.append(list(sink.notes))
+    return played[0], played[1]
+
+
+def near(notes: Sequence[NoteEvent], beat: float, part: str) -> list[NoteEvent]:
+    return [note for note in notes if note.part == part and abs(note.onset_beats - beat) < 0.12]
+
+
+def test_a_sudden_rise_is_struck_on_the_next_half_of_a_beat() -> None:
+    """Felt just after beat 18: on 18.5 a crash and a kick, and the chord that is held is struck again, louder."""
+    moved, steady = play_sudden(CALM, STIRRED)
+    drums = {note.pitch for note in near(moved, 18.5, "percussion")}
+    assert {CRASH, 36} <= drums
+    assert CRASH not in {note.pitch for note in near(steady, 18.5, "percussion")}
+    chord = near(moved, 18.5, "chords")
+    held = [n for n in steady if n.part == "chords" and n.onset_beats < 18.4]
+    struck = [note for note in chord if note.velocity > 1.3 * max(n.velocity for n in held if n.onset_beats > 15.0)]
+    assert len(struck) >= 2
+    assert {note.pitch for note in struck} <= {note.pitch for note in held}
+
+
+def test_a_slow_rise_has_no_accent() -> None:
+    moved, _ = play_sudden(CALM, STIRRED, steps=16)
+    offbeats = [n for n in moved if n.pitch == CRASH and abs(n.onset_beats % 4.0 - round(n.onset_beats % 4.0)) > 0.2]
+    assert offbeats == []
+
+
+def test_a_sudden_fall_has_no_accent() -> None:
+    moved, _ = play_sudden(STIRRED, CALM)
+    assert CRASH not in {note.pitch for note in near(moved, 18.5, "percussion")}
+
+
+def test_a_cycle_of_a_tradition_is_not_broken_into() -> None:
+    """Where the groove has no fills, the drums keep it; the chord alone has the accent."""
+    calm, stirred = (replace(feeling, groove="usul") for feeling in (CALM, STIRRED))
+    moved, _ = play_sudden(calm, stirred)
+    assert CRASH not in {note.pitch for note in moved if 18.2 < note.onset_beats < 19.0}
+    assert len(near(moved, 18.5, "chords")) >= 2
+
+
+def test_a_feeling_that_jumps_about_is_accented_once_in_two_bars() -> None:
+    sink = RecordingSink()
+    conductor = Conductor(sink, GeneratorBand(built_in()), seed=3, tonic=0, slice_beats=1 / 16)
+    conductor.start(0.0, CALM)
+    for tick in range(16 * 40):
+        conductor.advance(conductor.seconds_at(tick / 16), STIRRED if (tick + 6) // 24 % 2 else CALM)
+    halves = [n.onset_beats for n in sink.part("percussion") if n.pitch == CRASH and 0.3 < n.onset_beats % 1.0 < 0.7]
+    assert halves
+    assert all(b - a > 7.9 for a, b in itertools.pairwise(halves))
