@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kelly_live.audio.synth import PEAK, SAMPLE_RATE, convolve, render, write_wav
-from kelly_live.core.values import SoundingNote
+from kelly_live.core.values import ControllerPoint, SoundingNote
 
 PROGRAMS = {1: 4, 2: 33, 3: 11}
 
@@ -32,6 +32,13 @@ def strongest_hz(sound: np.ndarray, start: float, end: float) -> float:
 
 def rms(sound: np.ndarray, start: float, end: float) -> float:
     return float(np.sqrt(np.mean(sound[:, int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] ** 2)))
+
+
+def brightness(sound: np.ndarray, start: float, end: float) -> float:
+    """The centroid of the spectrum, in Hz."""
+    part = sound.mean(axis=0)[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
+    power = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2
+    return float(np.sum(np.fft.rfftfreq(len(part), 1 / SAMPLE_RATE) * power) / np.sum(power))
 
 
 def test_a_piece_is_finite_stereo_at_its_level() -> None:
@@ -74,6 +81,29 @@ def test_velocity_is_loudness_and_brightness() -> None:
         return float(power[350:].sum() / power.sum())  # bins are 1 Hz wide
 
     assert above(4.0) > 2.0 * above(0.0)
+
+
+@pytest.mark.parametrize("program", [0, 19, 33, 48, 73])
+def test_controller_11_is_the_loudness_of_a_held_note(program: int) -> None:
+    """By 40 log10 of the value: from 100 to 126 a note is 4 dB louder, and back at 100 as it was."""
+    curve = (ControllerPoint(0.0, 100, 64), ControllerPoint(1.0, 126, 64), ControllerPoint(2.0, 100, 64))
+    other = SoundingNote(4.0, 5.0, 48, 127, 3)  # sets the level of the whole
+    plain, moved = (
+        render([SoundingNote(0.0, 3.0, 60, 60, 3, expression=points), other], {3: program})
+        for points in (curve[:1], curve)
+    )
+    gains = [20.0 * np.log10(rms(moved, *span) / rms(plain, *span)) for span in ((0.2, 0.9), (1.4, 1.9), (2.5, 2.9))]
+    assert gains == pytest.approx([0.0, 4.0, 0.0], abs=0.7)
+
+
+@pytest.mark.parametrize("program", [19, 48, 73])
+def test_controller_74_brightens_a_held_note(program: int) -> None:
+    curve = (ControllerPoint(0.0, 127, 64), ControllerPoint(1.0, 127, 96))
+    plain, moved = (
+        render([SoundingNote(0.0, 2.0, 69, 50, 3, expression=points)], {3: program}) for points in (curve[:1], curve)
+    )
+    assert brightness(moved, 0.3, 0.9) == pytest.approx(brightness(plain, 0.3, 0.9), rel=0.001)
+    assert brightness(moved, 1.2, 1.9) > 1.05 * brightness(plain, 1.2, 1.9)
 
 
 def test_no_clicks() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import wave
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,12 +76,22 @@ def render_with_fluidsynth(
     Raises:
         MidiError: fluidsynth or the soundfont is missing.
     """
-    programs = {CHANNEL: program}
-    scheduler = OfflineScheduler(tuning=tuning.with_programs(PartProgram(*pair) for pair in programs.items()))
+    scheduler = OfflineScheduler(tuning=tuning.with_programs((PartProgram(CHANNEL, program),)))
     scheduler.send(Start(0.0, 60.0))
     scheduler.send(Notes(tuple(notes)))
     scheduler.advance(max(note.onset_beats + note.duration_beats for note in notes))
     scheduler.send(Stop())
+    return render_messages(scheduler, {CHANNEL: program}, sound_font)
+
+
+def render_messages(
+    scheduler: OfflineScheduler, programs: Mapping[int, int], sound_font: Path = SOUND_FONT
+) -> NDArray[np.float64]:
+    """Render what a scheduler sent, through fluidsynth: mono `[n]` at SAMPLE_RATE.
+
+    Raises:
+        MidiError: fluidsynth or the soundfont is missing.
+    """
     with temporary_folder() as folder:
         song, sound = Path(folder, "song.mid"), Path(folder, "song.wav")
         song.write_bytes(encode_midi(scheduler.messages, scheduler.tempo_map, programs=programs))

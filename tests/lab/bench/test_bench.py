@@ -9,12 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.core.midi_messages import CLOCK, note_off, note_on
+from kelly_live.core.midi_messages import CLOCK, control_change, note_off, note_on
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import Dynamics
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.lab.bench import hops
-from kelly_live.lab.bench.control import FirstBeatRecorder, Turn, compute_beat_latencies, compute_note_latencies
+from kelly_live.lab.bench.control import (
+    FirstBeatRecorder,
+    Turn,
+    compute_beat_latencies,
+    compute_difference_latencies,
+    compute_note_latencies,
+)
 from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, analyze_trace, measure_punctuality
 from kelly_live.lab.bench.peer_isobar import compute_grid_errors
 from kelly_live.midi.offline import NoteList
@@ -92,6 +98,24 @@ def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
         TracedMessage(2.3, note_on(1, 60, 100)),
     ]
     assert compute_note_latencies(turns, trace) == pytest.approx([0.2, 0.3])
+
+
+def test_a_held_note_that_swells_counts_as_heard_where_no_note_has_come_yet() -> None:
+    turns = [Turn(0.0, loud=False), Turn(1.0, loud=True), Turn(2.0, loud=False)]
+    trace = [
+        TracedMessage(0.5, control_change(1, 11, 100)),
+        TracedMessage(0.5, note_on(1, 60, 10)),
+        TracedMessage(0.6, control_change(2, 11, 100)),  # on a channel where nothing sounds
+        TracedMessage(1.02, control_change(2, 11, 120)),
+        TracedMessage(1.05, control_change(1, 11, 104)),  # less than a decibel
+        TracedMessage(1.08, control_change(1, 11, 108)),
+        TracedMessage(1.4, note_on(1, 64, 120)),
+        TracedMessage(2.1, control_change(1, 11, 120)),  # the wrong way
+        TracedMessage(2.2, note_off(1, 60)),
+        TracedMessage(2.2, note_off(1, 64)),
+        TracedMessage(2.3, note_on(1, 60, 100)),
+    ]
+    assert compute_difference_latencies(turns, trace) == pytest.approx([0.08, 0.3])
 
 
 def test_the_first_beat_that_can_show_a_turn_is_the_first_not_generated_before_it() -> None:
