@@ -10,10 +10,10 @@ import pytest
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES, CultureStyle, MusicParameters
-from kelly_live.cultures.library import load_culture
+from kelly_live.cultures.library import CULTURES, load_culture
 from kelly_live.cultures.style import create_style_chooser
 from kelly_live.lab.nets.culture import convert_adapter_to_numpy
-from kelly_live.mapping.culture import CultureStage
+from kelly_live.mapping.culture import CultureStage, load_culture_net
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.mapping.net import load_mapper_net
 from tests.lab.nets.test_culture import make_adapter
@@ -31,6 +31,19 @@ def test_a_fast_dorian_tradition_makes_sadness_faster_and_more_dorian() -> None:
     assert with_culture.tempo.suggested > plain.tempo.suggested * 1.1
     assert with_culture.modes[1] > plain.modes[1]
     assert with_culture.rhythms == plain.rhythms  # of which it says nothing
+
+
+def test_the_shipped_traditions_are_glad_at_tempi_of_their_own() -> None:
+    """From slow court music to the fast cycles of a concert; sad music is slower than glad music in each."""
+    net = load_culture_net(find_resources("models"))
+    glad, sad = (
+        {name: play(CultureStage.from_net(net, name), emotion).tempo.suggested for name in CULTURES}
+        for emotion in ("happy", "sad")
+    )
+    assert glad["korean-jeongak"] < glad["javanese-gamelan"] < glad["arab-maqam"] < glad["klezmer"] < glad["hindustani"]
+    assert max(glad.values()) > 1.8 * min(glad.values())
+    assert len({round(tempo) for tempo in glad.values()}) >= 15
+    assert all(sad[name] < 0.75 * glad[name] for name in CULTURES)
 
 
 def test_half_the_strength_is_between() -> None:

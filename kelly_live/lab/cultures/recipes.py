@@ -564,6 +564,10 @@ _DRONE = "the instrument in both Indian traditions, in a magazine; not the book"
 _MANUEL = "the article's first pages: the bass foretells the next bar's harmony"
 _GEORGIA = "its table of contents, which has Georgia's vocal polyphony; not the chapter"
 _TALAS = "adi 4+2+2 and misra chapu 3+2+2 in two introductions, khanda chapu 2+1+2 there; not in the book"
+_TEMPO = "nothing; the numbers are ours, from memory"
+_STEPS = (
+    "reels and jigs at 116 to 124 steps in a list for set dancers, 112 to 127 in a forum quoting the book; not the book"
+)
 _MELAS = "each scale against the scheme of 72 melas, by a test; which mela a raga is from, only for some"
 
 _MEASURED: tuple[Recipe, ...] = (
@@ -587,7 +591,14 @@ _MEASURED: tuple[Recipe, ...] = (
             "radif-mirza-abdollah": "Khalij, IranianMusicKnowledgeBase; SepiSha, radif-Midi",
             "dastgahi-kdc": "histograms of its recordings (measured_summary): Nikzat & Caro Repetto (2022), ISMIR",
         },
-        {"texture": create_cited("heterophony", "Farhat (1990), The Dastgah Concept in Persian Music", _ENCYCLOPAEDIA)},
+        {
+            "tempo_bpm": create_cited(
+                (60, 84, 120), "measured pieces, from pishdaramad to reng; Farhat (1990)", _TEMPO
+            ),
+            "texture": create_cited(
+                "heterophony", "Farhat (1990), The Dastgah Concept in Persian Music", _ENCYCLOPAEDIA
+            ),
+        },
     ),
     Recipe(
         "arab-maqam", "Arab maqam (Cairo 1932)",
@@ -597,7 +608,12 @@ _MEASURED: tuple[Recipe, ...] = (
             "scale-library-cairo-damusc": "Bozkurt (2025), An open research dataset of the 1932 Cairo Congress",
             "amicor": "Al-Ghawanmeh, Jensenius & Smaïli, AMICOR: Arab Music Improvisation Corpus",
         },
-        {"texture": create_cited("heterophony", "Touma (1996), The Music of the Arabs", _ENCYCLOPAEDIA)},
+        {
+            "tempo_bpm": create_cited(
+                (66, 92, 126), "from sama'i thaqil to malfuf; Farraj & Abu Shumays (2019), Inside Arabic Music", _TEMPO
+            ),
+            "texture": create_cited("heterophony", "Touma (1996), The Music of the Arabs", _ENCYCLOPAEDIA),
+        },
     ),
     Recipe(
         "moroccan-al-ala", "Moroccan al-Āla",
@@ -605,6 +621,9 @@ _MEASURED: tuple[Recipe, ...] = (
         "North Africa", ("ar",), _al_ala,
         {"arab-andalusian": "Caro Repetto et al. (2018), An open corpus for Arab-Andalusian music, DLfM; A. Chaachoo"},
         {
+            "tempo_bpm": create_cited(
+                (60, 96, 160), "a mizan from its slow beginning to its fast end; Davila (2013)", _TEMPO
+            ),
             "texture": create_cited(
                 "heterophony", "as Arab art music; Davila (2013), The Andalusian Music of Morocco: Al-Āla",
                 _TITLE,
@@ -641,6 +660,7 @@ _MEASURED: tuple[Recipe, ...] = (
         "East Asia", ("zh",), _han,
         {"essen": "Schaffrath (1995), The Essen Folksong Collection, ed. Huron, CCARH"},
         {
+            "tempo_bpm": create_cited((60, 84, 116), "from mountain songs to ditties; Jones (1995)", _TEMPO),
             "texture": create_cited(
                 "heterophony", "Jones (1995), Folk Music of China: Living Instrumental Traditions",
                 _EAST_ASIA,
@@ -653,6 +673,7 @@ _MEASURED: tuple[Recipe, ...] = (
         "East Asia", ("zh",), _jingju,
         {"jingju": "Caro Repetto & Serra (2017), A collection of scores for jingju singing research, ISMIR"},
         {
+            "tempo_bpm": create_cited((48, 80, 150), "manban, yuanban and kuaiban; Wichmann (1991)", _TEMPO),
             "texture": create_cited(
                 "heterophony", "Wichmann (1991), Listening to Theatre: The Aural Dimension of Beijing Opera",
                 _EAST_ASIA,
@@ -671,7 +692,10 @@ _MEASURED: tuple[Recipe, ...] = (
         "Folk songs of 46 prefectures from the Nihon min'yō taikan, as pitch sequences.",
         "East Asia", ("ja",), _minyo,
         {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
-        {"texture": create_cited("heterophony", "Hughes (2008), Traditional Folk Song in Modern Japan", _EAST_ASIA)},
+        {
+            "tempo_bpm": create_cited((66, 90, 120), "metred songs, of work and of bon dances; Hughes (2008)", _TEMPO),
+            "texture": create_cited("heterophony", "Hughes (2008), Traditional Folk Song in Modern Japan", _EAST_ASIA),
+        },
     ),
     Recipe(
         "korean-jeongak", "Korean jeongak",
@@ -679,6 +703,9 @@ _MEASURED: tuple[Recipe, ...] = (
         "East Asia", ("ko",), _jeongak,
         {"korean-jeongganbo": "Han et al. (2024), Six dragons fly again, ISMIR; National Gugak Center"},
         {
+            "tempo_bpm": create_cited(
+                (30, 45, 66), "from sangnyeongsan to taryeong; Provine et al. (2002), Garland Encyclopedia 7", _TEMPO
+            ),
             "texture": create_cited(
                 "heterophony", "Provine, Tokumaru & Witzleben (2002), Garland Encyclopedia 7: East Asia",
                 _EAST_ASIA,
@@ -690,14 +717,24 @@ _MEASURED: tuple[Recipe, ...] = (
         "Slendro and pelog of Central Javanese court gamelans; tuning only.",
         "South-East Asia", ("jv",), _gamelan,
         {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Surjodiningrat, Sudarjana & Susanto (1972)"},
-        {"texture": create_cited("heterophony", "Sutton (1991), Traditions of Gamelan Music in Java", _GAMELAN)},
+        {
+            "tempo_bpm": create_cited(
+                (40, 60, 100), "balungan in irama dadi to lancar; Brinner (2008), Music in Central Java", _TEMPO
+            ),
+            "texture": create_cited("heterophony", "Sutton (1991), Traditions of Gamelan Music in Java", _GAMELAN),
+        },
     ),
     Recipe(
         "irish-traditional", "Irish traditional dance music",
         "Reels, jigs, hornpipes and polkas of Ceol Rince na hÉireann.",
         "Europe", ("ga", "en"), _irish,
         {"irish-ceol-rince": "Diamond, Shahid & McDermott (2022), Ceol Rince na hÉireann corpus; Bill Black's ABC"},
-        {"texture": create_cited("monophony", "Breathnach (1971), Folk Music and Dances of Ireland", _TITLE)},
+        {
+            "tempo_bpm": create_cited(
+                (112, 118, 127), "the dancers' steps, two in a bar; Breathnach (1963), Ceol Rince na hÉireann", _STEPS
+            ),
+            "texture": create_cited("monophony", "Breathnach (1971), Folk Music and Dances of Ireland", _TITLE),
+        },
     ),
     Recipe(
         "swedish-polska", "Swedish polska",
@@ -718,6 +755,7 @@ _MEASURED: tuple[Recipe, ...] = (
         "Europe", ("yi",), _klezmer,
         {"klezmer-beregovski": "Malin & Shanahan (2024), Music Theory Online; Beregovski's collection"},
         {
+            "tempo_bpm": create_cited((84, 116, 138), "from khosidl to freylekhs; Strom (2002)", _TEMPO),
             "texture": create_cited("chordal", "Feldman (2016), Klezmer: Music, History, and Memory", _TITLE),
             "groove": create_cited("bulgar", "Strom (2002), The Book of Klezmer", _UNSEEN),
         },
@@ -727,6 +765,7 @@ _MEASURED: tuple[Recipe, ...] = (
         "Songs of the Essen collection from Erk, Böhme, Zuccalmaglio and others.",
         "Europe", ("de",), _german,
         {"essen": "Schaffrath (1995), The Essen Folksong Collection, ed. Huron, CCARH"},
+        {"tempo_bpm": create_cited((76, 96, 120), "Mäßig to Munter; Erk & Böhme (1893), Liederhort", _TEMPO)},
         absent={"texture": "the collection is unaccompanied melody; the base mapping's chords stay"},
     ),
     Recipe(
@@ -734,7 +773,12 @@ _MEASURED: tuple[Recipe, ...] = (
         "English-language ballads (Child and kin) from Britain and North America, as pitch sequences.",
         "Europe and North America", ("en", "sco"), _ballad,
         {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
-        {"texture": create_cited("monophony", "Bronson (1959-72), The Traditional Tunes of the Child Ballads", _TITLE)},
+        {
+            "tempo_bpm": create_cited((63, 80, 100), "unaccompanied narrative song; Bronson (1959-72)", _TEMPO),
+            "texture": create_cited(
+                "monophony", "Bronson (1959-72), The Traditional Tunes of the Child Ballads", _TITLE
+            ),
+        },
     ),
     Recipe(
         "jazz-swing", "Jazz",
@@ -761,7 +805,10 @@ _MEASURED: tuple[Recipe, ...] = (
         "Three-part song as measured on church recordings and Svan dirges: steps of nearly equal size; tuning only.",
         "Caucasus", ("ka",), _georgian,
         {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Scherbaum et al.; Mzhavanadze & Scherbaum"},
-        {"texture": create_cited("polyphony", "Jordania (2006), Who Asked the First Question?", _GEORGIA)},
+        {
+            "tempo_bpm": create_cited((50, 66, 96), "table songs and chant; Jordania (2006)", _TEMPO),
+            "texture": create_cited("polyphony", "Jordania (2006), Who Asked the First Question?", _GEORGIA),
+        },
     ),
     Recipe(
         "western", "Western (plain default)", "No tradition's own habits: what the mapper learned stays untouched.",

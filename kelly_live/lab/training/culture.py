@@ -225,7 +225,7 @@ def _format_verdict(overall: dict[str, LanguageGain]) -> str:
 
 def _format_card(card: dict[str, Any], size_bytes: int) -> str:
     rows = "\n".join(
-        f"| {name} | " + " | ".join("measured" if known_parameters[k] else "–" for k in KNOWN) + " |"
+        f"| {name} | " + " | ".join("known" if known_parameters[k] else "–" for k in KNOWN) + " |"
         for name, known_parameters in card["presets"].items()
     )
     worst = card["furthest from the presets"]
@@ -233,7 +233,7 @@ def _format_card(card: dict[str, Any], size_bytes: int) -> str:
     return f"""# culture.safetensors: the parameters of a tradition
 
 `CulturalContextAdapter`, {card["parameters"]} parameters, {size_bytes / 1e6:.2f} MB. Learned from the presets in
-presets/cultures, which hold aggregates measured from corpora; each says from what, and how many.
+presets/cultures, which hold aggregates measured from corpora, and cited values; each says from what, and how many.
 Made by `kelly-live lab train culture --listeners FOLDER`; the same presets give the same weights.
 
 ## Known parameters

@@ -42,7 +42,8 @@ def test_a_corpus_becomes_a_preset_that_loads(tmp_path: Path) -> None:
     assert read.metres is not None
     assert (read.metres.value, read.metres.n) == ((("2/4", 1.0),), 6)
     assert (read.credits[0].origin, read.credits[0].licence) == ("somebody/somewhere @abc123", "no licence")
-    assert read.tempo_bpm is None
+    assert read.tempo_bpm is not None
+    assert read.tempo_bpm.source == "cited"  # the corpus says none
     header = (tmp_path / "klezmer.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert "kelly-live lab measure-cultures CORPORA --out presets/cultures --only klezmer" in header
 

@@ -42,7 +42,7 @@ def test_only_known_parameters_are_learned(tmp_path: Path) -> None:
     assert fast.known[0].tolist() == [1.0, 0.0, 0.0, 1.0]
     assert modal.known[0].tolist() == [0.0, 1.0, 0.0, 0.0]
     torch.testing.assert_close(fast.adapted_emotion, sad)  # no adaptation of emotions was learned
-    assert "| fast | measured | – | – | measured |" in out.with_suffix(".md").read_text(encoding="utf-8")
+    assert "| fast | known | – | – | known |" in out.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def test_the_same_presets_give_the_same_weights(tmp_path: Path) -> None:
