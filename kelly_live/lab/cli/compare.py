@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,9 @@ class _DefinedCommand(CheckedCommand):
 )
 @click.option("--seeds", type=click.IntRange(2), default=4, show_default=True, help="With --corpora: seeds a feeling.")
 @click.option(
+    "--first-seed", type=click.IntRange(0), default=1, show_default=True, help="The seed that the others count from."
+)
+@click.option(
     "--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of what was measured of people."
 )
 @click.option(
@@ -53,7 +56,14 @@ class _DefinedCommand(CheckedCommand):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(
-    symbolic: Path | None, corpora: Path | None, seeds: int, cache: Path, pieces: int, changes: int, as_json: bool
+    symbolic: Path | None,
+    corpora: Path | None,
+    seeds: int,
+    first_seed: int,
+    cache: Path,
+    pieces: int,
+    changes: int,
+    as_json: bool,
 ) -> None:
     """Compare our music with people's.
 
@@ -66,19 +76,19 @@ def command(
     if symbolic is None and corpora is None:
         raise click.UsageError("nothing to compare with; give --symbolic FOLDER, --corpora FOLDER or both")
     if corpora is not None:
-        _compare_arrangements(corpora, seeds, as_json)
+        _compare_arrangements(corpora, seeds, first_seed, as_json)
     if symbolic is not None:
-        _compare_distributions(symbolic, cache, pieces, changes, as_json)
+        _compare_distributions(symbolic, cache, pieces, first_seed, changes, as_json)
 
 
-def _compare_arrangements(corpora: Path, seeds: int, as_json: bool) -> None:
+def _compare_arrangements(corpora: Path, seeds: int, first_seed: int, as_json: bool) -> None:
     from dataclasses import asdict
 
     from kelly_live.lab.judging import arrangements
     from kelly_live.lab.judging.arrangement_statistics import summarise_arrangements
 
-    people, band = arrangements.measure_people(corpora), arrangements.measure_band(seeds)
-    differences = arrangements.measure_differences(max(seeds, 6))
+    people, band = arrangements.measure_people(corpora), arrangements.measure_band(seeds, first_seed)
+    differences = arrangements.measure_differences(max(seeds, 6), first_seed=first_seed)
     if as_json:
         rows = {"people": summarise_arrangements(people), "band": summarise_arrangements(band)}
         answer = {name: [asdict(row) for row in summary] for name, summary in rows.items()}
@@ -90,7 +100,9 @@ def _compare_arrangements(corpora: Path, seeds: int, as_json: bool) -> None:
         click.echo(f"| {name} | {value:.2f} |")
 
 
-def _compare_distributions(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool) -> None:
+def _compare_distributions(
+    symbolic: Path, cache: Path, pieces: int, first_seed: int, changes: int, as_json: bool
+) -> None:
     from dataclasses import asdict
 
     from kelly_live.engine.build import create_mapper
@@ -99,10 +111,10 @@ def _compare_distributions(symbolic: Path, cache: Path, pieces: int, changes: in
 
     people = comparison.read_human_statistics(symbolic, cache / "likeness")
     mapper = create_mapper()
-    music, repetitions = _compose_all(create_score_composer(mapper), pieces)
+    music, repetitions = _compose_all(create_score_composer(mapper), range(first_seed, first_seed + pieces))
     repetitions["people"] = comparison.Repetitions("people", tuple(comparison.find_human_repeats(symbolic)))
     lines = comparison.HumanReference(people).compare(music)
-    reactions = {kind: measure_reactions(mapper, kind, changes) for kind in KINDS}
+    reactions = {kind: measure_reactions(mapper, kind, changes, first_seed) for kind in KINDS}
     if as_json:
         answer = {
             "likeness": [asdict(line) | {"holds": line.holds} for line in lines],
@@ -116,15 +128,16 @@ def _compare_distributions(symbolic: Path, cache: Path, pieces: int, changes: in
     click.echo(_format_reactions(reactions))
 
 
-def _compose_all(compose: Composer, pieces: int) -> tuple[dict[str, list[PieceStatistics]], dict[str, Repetitions]]:
-    """Compose `pieces` a quadrant of each kind, by rules and at random; measure them and what repeats."""
+def _compose_all(
+    compose: Composer, seeds: Sequence[int]
+) -> tuple[dict[str, list[PieceStatistics]], dict[str, Repetitions]]:
+    """Compose a piece a seed and quadrant, of each kind, by rules and at random; measure them and what repeats."""
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.judging import comparison
     from kelly_live.lab.judging.baseline_composers import compose_by_rules, compose_random
     from kelly_live.lab.judging.composers import KINDS, TWO_MINUTES
 
     centres = [(0.5 * valence, 0.5 * arousal) for valence, arousal in QUADRANTS.values()]
-    seeds = range(1, pieces + 1)
     music: dict[str, list[PieceStatistics]] = {"random": [], "rule table": []}
     for index, (valence, arousal) in enumerate(centres):
         for seed in seeds:
