@@ -21,13 +21,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from kelly_live.core.errors import KellyError, OptionError
 
 OUR_PACKAGE = "kelly-live"
 LOAD_SECONDS = 30.0  # a package that imports torch takes 10 s on a busy machine
 SURVIVED = "survived: "  # what a probe says first
+T = TypeVar("T")
 _MAX_REASON = 200  # characters of a foreign error that a message repeats
 
 
@@ -86,14 +87,26 @@ def find_plugins(group: str) -> dict[str, Plugin]:
 @functools.lru_cache(maxsize=8)
 def _read_plugins(group: str, search_path: tuple[str, ...]) -> Mapping[str, Plugin]:
     """Read the plug-ins of `search_path`, which is that of the interpreter, sorted by name."""
-    plugins = (_read_plugin(point) for point in entry_points(group=group))
     plugins_by_name: dict[str, Plugin] = {}
-    for plugin in sorted(plugins, key=lambda p: (p.name, not p.is_ours, p.package, p.target)):
+    for plugin in _read_all(group, search_path):
         plugins_by_name.setdefault(plugin.name, plugin)
     return plugins_by_name
 
 
-def select_plugin(name: str, plugins: Mapping[str, Plugin], kind: str) -> Plugin:
+@functools.lru_cache(maxsize=8)
+def _read_all(group: str, search_path: tuple[str, ...]) -> tuple[Plugin, ...]:
+    """Read every plug-in, sorted by name; of those with one name the one that is used comes first."""
+    plugins = (_read_plugin(point) for point in entry_points(group=group))
+    return tuple(sorted(plugins, key=lambda p: (p.name, not p.is_ours, p.package, p.target)))
+
+
+def find_rivals(group: str, used: Plugin) -> tuple[str, ...]:
+    """Return the packages whose plug-in of the same name is not used, sorted."""
+    packages = {plugin.package for plugin in _read_all(group, tuple(sys.path)) if plugin.name == used.name}
+    return tuple(sorted(packages - {used.package}))
+
+
+def select_plugin(name: str, plugins: Mapping[str, T], kind: str) -> T:
     """Return the plug-in of this name; `kind` ("generator") goes into the error. Raises ConfigError."""
     if name not in plugins:
         raise OptionError(f"there is no {kind} {name!r}; it must be one of {', '.join(plugins) or '(none installed)'}")

@@ -135,11 +135,10 @@ def build_band(
 
 def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:
     """Refuse generators that are not installed; say which every preset has already. Raises ConfigError."""
-    from kelly_live.core.plugins import find_plugins, select_plugin
-    from kelly_live.generators.registry import GROUP
+    from kelly_live.generators.registry import require_name
 
     for name in dict.fromkeys(extra):
-        select_plugin(name, find_plugins(GROUP), "generator")
+        require_name(name)
         if all(name in (player.generator for player in preset.players) for preset in presets):
             notify(f"--with {name} adds nothing: the preset has it already")
 
@@ -231,11 +230,11 @@ def create_conductor(
 
 
 def report_faults(band: PresetBand, notify: Notify, known_faults: Sequence[MutedPlayer] = ()) -> None:
-    """Name the players that are silent, except the known ones, and those of which notes were left out."""
+    """Name the players that are silent, except the known ones, and say what else there is to say of them."""
     for player in band.muted:
         if player not in known_faults:
             notify(player.describe())
-    for line in band.refusals.values():
+    for line in band.remarks.values():
         notify(line)
 
 

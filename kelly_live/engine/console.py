@@ -149,9 +149,8 @@ class Console:
         }
 
     def _list_player_faults(self) -> Mapping[str, str | None]:
-        """The players that are silent or of which notes were left out, and why, in a line."""
-        silent = {f"the player {player.name}": player.describe() for player in self._band.muted}
-        return {**{f"the notes of {name}": line for name, line in self._band.refusals.items()}, **silent}
+        """The players that are silent, and what else there is to say of them, in a line each."""
+        return {**self._band.remarks, **{f"the player {one.name}": one.describe() for one in self._band.muted}}
 
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor

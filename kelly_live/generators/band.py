@@ -1,5 +1,7 @@
 """The players as one: asks each for a slice, checks the answer, and mutes a player that fails.
 
+A player in a process of its own comes back at a later bar line, once it was started again (`plugin_generator.py`).
+
 Thread: the conductor's for all calls, except `change`, which any thread may call, and the properties, which any may
 read.
 """
@@ -9,26 +11,44 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-from kelly_live.core.plugins import PluginError, describe_error
+from kelly_live.core.plugins import describe_error
 from kelly_live.core.values import MAIN_PORT, MusicParameters, NoteEvent
 from kelly_live.generators.answer import InvalidAnswer, read_answer
 from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Generator, Value
 from kelly_live.generators.note_effect import NoteEffect
-from kelly_live.generators.sandbox import OFFLINE_SECONDS, DeadlineExceeded, SandboxedGenerator
+from kelly_live.generators.plugin_process import PlayerFault
 from kelly_live.generators.style_parts import StylePart, create_style_part
 from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.context import MelodySource, MusicContext
 from kelly_live.music.form import is_resting
 
+_JOIN_SECONDS = 2.0  # for the end of a player's process, and as long again for the launcher to end the rest
+
 
 @runtime_checkable
-class Closable(Protocol):
-    """A generator that holds something, such as a thread, until it is closed."""
+class ExternalPlayer(Generator, Protocol):
+    """A generator that runs in a process of its own: its `generate` raises PlayerFault, and its notes were checked."""
+
+    refusal: str | None  # why notes were left out, the first time
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it will not play again in this session."""
+
+    def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
+        """Ask for a bar that will probably be played so."""
+
+    def is_back(self) -> bool:
+        """Tell whether it can play again, at a bar line; raises PlayerFault if it failed again."""
 
     def close(self) -> None:
-        """Let it go; no other call follows. Returns at once."""
+        """End its process; returns at once."""
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of its processes, at most so long for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +77,9 @@ class PlayerSlot:
         return cls(generator, descriptor.part, descriptor.channel, descriptor.program)
 
     @property
-    def is_sandboxed(self) -> bool:
-        """Whether the player answers from a thread of its own, so that its timing cannot be repeated."""
-        return isinstance(self.generator, Closable)
+    def is_external(self) -> bool:
+        """Whether the player answers from a process of its own, so that its timing cannot be repeated."""
+        return isinstance(self.generator, ExternalPlayer)
 
     def place(self, note: NoteEvent) -> NoteEvent:
         """Move a note to this slot."""
@@ -76,7 +96,7 @@ class PlayerSlot:
 
 @dataclass(frozen=True, slots=True)
 class _Lineup:
-    """The slots of a band, the style's part for each, and the players that did not load.
+    """The slots of a band, the style's part for each, the players that did not load, and remarks by subject.
 
     `melody` is the player whose tune the others hear, with its part.
     """
@@ -85,9 +105,16 @@ class _Lineup:
     melody: tuple[str, MelodySource] | None
     style_parts: Mapping[str, StylePart]
     unloaded_players: tuple[MutedPlayer, ...]
+    remarks: Mapping[str, str]
+    external: Mapping[str, ExternalPlayer]  # by part
 
     @classmethod
-    def create(cls, players: Iterable[Generator | PlayerSlot], unloaded_players: Sequence[MutedPlayer]) -> _Lineup:
+    def create(
+        cls,
+        players: Iterable[Generator | PlayerSlot],
+        unloaded_players: Sequence[MutedPlayer],
+        remarks: Mapping[str, str],
+    ) -> _Lineup:
         slots = tuple(
             player if isinstance(player, PlayerSlot) else PlayerSlot.from_generator(player) for player in players
         )
@@ -95,14 +122,20 @@ class _Lineup:
         sources = ((slot.part, slot.generator) for slot in slots)
         melody = next(((part, source) for part, source in sources if isinstance(source, MelodySource)), None)
         return cls(
-            slots, melody, {name: part for name, part in parts.items() if part is not None}, tuple(unloaded_players)
+            slots,
+            melody,
+            {name: part for name, part in parts.items() if part is not None},
+            tuple(unloaded_players),
+            remarks,
+            {slot.part: slot.generator for slot in slots if isinstance(slot.generator, ExternalPlayer)},
         )
 
 
 class GeneratorBand:
     """A band of generators: each in a slot of its own, each playing or muted.
 
-    `unloaded_players` names players that could not even be loaded. `stopwatch` returns how many seconds the calling
+    `unloaded_players` names players that could not even be loaded, `remarks` holds lines to say of the others, by
+    subject. `stopwatch` returns how many seconds the calling
     thread has worked; None (offline): no player is timed.
     """
 
@@ -110,15 +143,17 @@ class GeneratorBand:
         self,
         players: Iterable[Generator | PlayerSlot],
         unloaded_players: Sequence[MutedPlayer] = (),
+        remarks: Mapping[str, str] = MappingProxyType({}),
         *,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        self._lineup = _Lineup.create(players, unloaded_players)
+        self._lineup = _Lineup.create(players, unloaded_players, remarks)
         self._next: deque[_Lineup] = deque(maxlen=1)
         self._stopwatch = stopwatch
         self._muted: dict[str, MutedPlayer] = {}
         self._overruns: dict[str, float] = {}
-        self._refusals: dict[str, str] = {}
+        self._remarks: dict[str, str] = {}
+        self._closed_players: list[ExternalPlayer] = []
 
     @property
     def slots(self) -> tuple[PlayerSlot, ...]:
@@ -131,9 +166,13 @@ class GeneratorBand:
         return (*self._lineup.unloaded_players, *self._muted.values())
 
     @property
-    def refusals(self) -> Mapping[str, str]:
-        """The players of which notes were left out, and why in one line: the first reason of each."""
-        return self._refusals
+    def remarks(self) -> Mapping[str, str]:
+        """What else there is to say of the players, a line each, by subject: "the notes of bass".
+
+        Why notes were left out, which failure a player came back from (the first of each), who was given up, and which
+        package a player is of where there are several.
+        """
+        return {**self._lineup.remarks, **self._remarks}
 
     @property
     def states(self) -> tuple[tuple[str, PlayerState], ...]:
@@ -146,20 +185,25 @@ class GeneratorBand:
         """Return the part that a player's generator was written for; its slot may have another name."""
         return next((slot.generator.descriptor.part for slot in self.slots if slot.part == part), part)
 
-    def change(self, players: Iterable[Generator | PlayerSlot], unloaded_players: Sequence[MutedPlayer] = ()) -> None:
+    def change(
+        self,
+        players: Iterable[Generator | PlayerSlot],
+        unloaded_players: Sequence[MutedPlayer] = (),
+        remarks: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Let other players take over at the next bar line; notes that were sent before end by themselves."""
-        self._next.append(_Lineup.create(players, unloaded_players))
+        self._next.append(_Lineup.create(players, unloaded_players, remarks))
 
     def reset(self) -> None:
         """Begin a new session: every player plays again and remembers nothing."""
-        self._muted, self._overruns, self._refusals = {}, {}, {}
+        self._muted, self._overruns, self._remarks = {}, {}, {}
         for slot in self.slots:
             for effect in slot.effects:
                 effect.reset()
             try:
                 slot.generator.reset()
             except Exception as error:  # a plug-in's fault mutes the plug-in
-                self._mute(slot, PlayerState.FAILED, _describe_fault("reset", error))
+                self._mute(slot.part, PlayerState.FAILED, _describe_fault("reset", error))
 
     def play(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
@@ -167,6 +211,8 @@ class GeneratorBand:
         """Return the notes that start in [start_beat, end_beat), player by player."""
         if self._next and start_beat % context.beats_per_bar == 0.0:
             self._take_over(self._next.popleft())
+        if self._muted and start_beat % context.beats_per_bar == 0.0:
+            self._bring_back()
         context, bar = self._keep_sounding(context), context.bar_at(start_beat)
         if self._lineup.melody is not None and self._lineup.melody[0] not in self._muted:
             context = replace(context, melody=self._lineup.melody[1])
@@ -179,6 +225,9 @@ class GeneratorBand:
                 player = self._resolve_player(slot, parameters, context)
                 answer = self._ask(slot, player, parameters, context, start_beat, end_beat)
                 placed = [slot.place(note) for note in answer]
+            if slot.effects and placed and placed[0].onset_beats < start_beat:  # late, and the effects are past that
+                notes += [note for note in placed if note.onset_beats < start_beat]
+                placed = [note for note in placed if note.onset_beats >= start_beat]
             for effect in slot.effects:
                 placed = effect.process(placed, context, start_beat, end_beat)
             notes += placed
@@ -194,16 +243,42 @@ class GeneratorBand:
             return context
         return replace(context, phrase=replace(phrase, role=phrase.role._replace(silent=())))
 
+    def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
+        """Let the players in processes of their own make a bar before it begins, as it will probably be played."""
+        if self._next:
+            return  # others take over there
+        context = self._keep_sounding(context)
+        for part, player in self._lineup.external.items():
+            if part not in self._muted and not is_resting(player.descriptor.part, parameters, context, bar):
+                player.prepare(parameters, context, bar)
+
     def close(self) -> None:
-        """End the session: no player is asked again."""
-        for slot in self.slots:
-            _close(slot)
+        """End the session: no player is asked again, and no process of a player's is left."""
+        self._close(self._lineup.external.values())
+        for player in self._closed_players:
+            player.join(_JOIN_SECONDS)
+
+    def _close(self, players: Iterable[ExternalPlayer]) -> None:
+        for player in players:
+            player.close()
+            self._closed_players.append(player)
+
+    def _bring_back(self) -> None:
+        """Let the muted players play again that can."""
+        for part, player in self._lineup.external.items():
+            muted = self._muted.get(part)
+            if muted is None:
+                continue
+            try:
+                if player.is_back():
+                    self._muted = {name: other for name, other in self._muted.items() if name != part}
+                    self._remark(f"the failure of {part}", f"{part} was silent for a while: {muted.reason}")
+            except PlayerFault as fault:
+                self._mute(part, fault.state, fault.reason)
 
     def _take_over(self, lineup: _Lineup) -> None:
-        remaining_ids = {id(slot.generator) for slot in lineup.slots}
-        for slot in self.slots:
-            if id(slot.generator) not in remaining_ids:
-                _close(slot)
+        remaining_ids = {id(player) for player in lineup.external.values()}
+        self._close(player for player in self._lineup.external.values() if id(player) not in remaining_ids)
         self._lineup = lineup
         self.reset()
 
@@ -225,37 +300,42 @@ class GeneratorBand:
         start_seconds = self._stopwatch() if self._stopwatch is not None else 0.0
         try:
             notes = player.generate(parameters, context, start_beat, end_beat)
-        except DeadlineExceeded as late:
-            if not late.is_first_call and self._stopwatch is None:
-                self._mute(slot, PlayerState.TOO_SLOW, f"it did not answer within {OFFLINE_SECONDS:g} s")
-            elif not late.is_first_call:
-                self._count_overruns(slot, is_overrun=True)
+        except PlayerFault as fault:
+            self._mute(slot.part, fault.state, fault.reason)
             return ()
         except InvalidAnswer as fault:
-            self._mute(slot, PlayerState.INVALID, str(fault))
+            self._mute(slot.part, PlayerState.INVALID, str(fault))
             return ()
         except Exception as error:  # a plug-in's fault mutes the plug-in, the band plays on
-            self._mute(slot, PlayerState.FAILED, _describe_fault("generate", error))
+            self._mute(slot.part, PlayerState.FAILED, _describe_fault("generate", error))
             return ()
-        if self._stopwatch is not None:
-            is_first_call = slot.part not in self._overruns
-            work_seconds = self._stopwatch() - start_seconds
-            self._count_overruns(
-                slot, is_overrun=not is_first_call and work_seconds > BUDGET_SECONDS * max(1.0, end_beat - start_beat)
-            )
-        refusal = player.refusal if isinstance(player, SandboxedGenerator) else None
-        if not isinstance(player, SandboxedGenerator):  # which has read the answer already
+        external = self._lineup.external.get(slot.part)
+        if player is external:  # whose answer was read already, and which keeps its own time
+            refusal = external.refusal
+        else:
+            self._time(slot, start_seconds, end_beat - start_beat)
             try:
                 notes, refusal = read_answer(notes, start_beat, end_beat)
             except InvalidAnswer as fault:
-                self._mute(slot, PlayerState.INVALID, str(fault))
+                self._mute(slot.part, PlayerState.INVALID, str(fault))
                 return ()
             except Exception as error:  # a lazy answer
-                self._mute(slot, PlayerState.FAILED, _describe_fault("generate", error))
+                self._mute(slot.part, PlayerState.FAILED, _describe_fault("generate", error))
                 return ()
-        if refusal is not None and slot.part not in self._refusals:
-            self._refusals = {**self._refusals, slot.part: f"{slot.part}: notes were left out; {refusal}"}
+        if refusal is not None:
+            self._remark(f"the notes of {slot.part}", f"{slot.part}: notes were left out; {refusal}")
         return notes
+
+    def _remark(self, subject: str, line: str) -> None:
+        """Keep a line, the first of its subject."""
+        if subject not in self._remarks:
+            self._remarks = {**self._remarks, subject: line}  # replaced whole: others read it
+
+    def _time(self, slot: PlayerSlot, start_seconds: float, beats: float) -> None:
+        """Count whether a call overran its budget, but not a player's first one."""
+        if self._stopwatch is not None:
+            is_overrun = self._stopwatch() - start_seconds > BUDGET_SECONDS * max(1.0, beats)
+            self._count_overruns(slot, is_overrun=is_overrun and slot.part in self._overruns)
 
     def _count_overruns(self, slot: PlayerSlot, *, is_overrun: bool) -> None:
         """Add to a tally that the occasional overruns of a busy machine never fill."""
@@ -263,21 +343,15 @@ class GeneratorBand:
         self._overruns[slot.part] = max(0.0, tally)
         if tally >= MAX_OVERRUNS:
             reason = f"over {1000.0 * BUDGET_SECONDS:.0f} ms, again and again; a player must answer within that"
-            self._mute(slot, PlayerState.TOO_SLOW, reason)
+            self._mute(slot.part, PlayerState.TOO_SLOW, reason)
 
-    def _mute(self, slot: PlayerSlot, state: PlayerState, reason: str) -> None:
-        self._muted = {
-            **self._muted,
-            slot.part: MutedPlayer(slot.part, reason, state),
-        }  # replaced whole: others read it
-        _close(slot)
-
-
-def _close(slot: PlayerSlot) -> None:
-    if isinstance(slot.generator, Closable):
-        slot.generator.close()
+    def _mute(self, part: str, state: PlayerState, reason: str) -> None:
+        self._muted = {**self._muted, part: MutedPlayer(part, reason, state)}  # replaced whole: others read it
+        player = self._lineup.external.get(part)
+        if player is not None and player.is_given_up:
+            self._remark(f"the return of {part}", f"{part} stays silent: {reason}")
 
 
 def _describe_fault(call: str, error: Exception) -> str:
-    """Return in one line what a player's call raised, or why it did not end."""
-    return f"{call} {'failed: ' if isinstance(error, PluginError) else 'raised '}{describe_error(error)}"
+    """Return in one line what a player's call raised."""
+    return f"{call} raised {describe_error(error)}"

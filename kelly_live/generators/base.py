@@ -7,21 +7,28 @@ whose descriptor declares parameters (`Parameter`) has `configure`, too.
 Units: times and durations in beats from the session's start; pitches in MIDI note numbers, with `cents` beside them;
 velocities 1-127; channels 1-16. The band moves a player's notes to the port, channel and part of its slot.
 
-Thread: a generator is created in one thread. Every later call comes from another one, always the same, and never two
-at a time. The conductor's thread calls built-in generators; a generator of another package has a thread of its own at
-ordinary priority, so that it can be abandoned if it hangs. Offline (`render`, `compose`) nothing is timed, so that the
-same seed gives the same notes; a generator of another package that does not answer for 30 s is given up. No call may
-block, sleep, print, change the working directory or do I/O.
+Process: a built-in generator is created and called in the host, by one thread at a time. A generator of another package
+lives in a process of its own (`guest.py`), which has one thread for it: what it prints goes to the log, and neither its
+crash nor its loop holds anybody up. No call may block, sleep, print or do I/O. Its arguments are plain data: in a
+process `context.melody` is None.
 
-Budget: a call may take BUDGET_SECONDS for a slice of up to a beat, and as much again for each further beat (live slices
-are a sixteenth of a beat). Built-in generators are timed by the processor time that they use, others by the clock;
-what another package's generator answers later is not played. The first call may take FIRST_CALL_SECONDS, to load a
-model. Each overrun counts 1, each call in time takes OVERRUN_DECAY off again, and at MAX_OVERRUNS the player is muted.
+Spans: a built-in generator is asked for slices (a sixteenth of a beat live). One in a process is asked for whole bars,
+a beat before they begin, with the parameters of that time; where the harmony changes after that, the rest of the bar is
+asked for again.
+
+Budget: a built-in generator may take BUDGET_SECONDS of processor time for a slice of up to a beat, and as much again
+for each further beat; each overrun counts 1, each call in time takes OVERRUN_DECAY off again, and at MAX_OVERRUNS the
+player is muted. One in a process has until its beat: notes that come later are left out, which is said, and one that
+does not answer at all is ended and started again. Its first answer may take FIRST_CALL_SECONDS, to load a model.
+Offline (`render`, `compose`) nothing is timed, so that the same seed gives the same notes; only a generator in a
+process that does not answer for 30 s is given up.
 
 State: a generator may keep state, but the built-in ones keep none: they plan each bar from (seed, part, bar), so that
 short slices and long ones give the same notes. `melody-neural` alone goes on from what it played, bar by bar. A player
 with a `list_bar` (`music/context.py`: MelodySource) is the band's tune: the others find it in `context.melody`, and the
-chords do not clash with it. Randomness must come from `context.seed`.
+chords do not clash with it. Randomness must come from `context.seed`. A generator in a process that goes on from what
+it played gives that as `save_state()`, anything that JSON can hold, and takes it back by `load_state(state)`: it is
+taken back to the state before a bar that is asked for again, and goes on from its last state when it is started again.
 
 Style: a generator is always called, unless its descriptor says `yields_to_style`, as the built-in players do. Where
 `parameters.style` has a part for the role of such a player (`style_parts.STYLE_PARTS`: melody, chords, pad, arpeggio,
@@ -31,11 +38,11 @@ generator that does not yield reads `parameters.style` itself or ignores it, and
 in `context` either way.
 
 Faults: a generator that raises (`sys.exit` and KeyboardInterrupt are no exception), is too slow, or returns invalid
-notes (unsorted, outside the slice, or no NoteEvent) is muted in a named state (`PlayerState`), the reason is said in
-one line, and the band plays on. A whole number of any type (62.0, a NumPy integer) is taken as an int; a note with
-anything else in the place of a number is left out, which is said once, and the rest plays. A package that ends the
-process while it is imported is not loaded. No host can help against a call that ends the process (`os._exit`) or never
-releases the interpreter's lock.
+notes (unsorted, outside the span, or no NoteEvent) is muted in a named state (`PlayerState`), the reason is said in one
+line, and the band plays on. One in a process may also crash, hang, print without end or need more memory than it may
+have; it is started again with its last state, plays from the next bar line on, and is given up after three failures in
+a row. A whole number of any type (62.0, a NumPy integer) is taken as an int; a note with anything else in the place of
+a number is left out, which is said once, and the rest plays.
 """
 
 from __future__ import annotations

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.values import DRUM_CHANNEL, MAIN_PORT
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
-from kelly_live.generators.base import BUDGET_SECONDS, Descriptor
+from kelly_live.generators.base import Descriptor
 from kelly_live.generators.effects.registry import create_effect
 from kelly_live.generators.host_preset import (
     LISTING_COMMAND,
@@ -28,16 +28,16 @@ from kelly_live.generators.host_preset import (
 )
 from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.registry import LoadedGenerator
-from kelly_live.generators.sandbox import OFFLINE_SECONDS
 from kelly_live.music.band import MutedPlayer
 
 
 @dataclass(frozen=True, slots=True)
 class SlotAssignment:
-    """The slots of a preset's players, and the players that did not load."""
+    """The slots of a preset's players, those that did not load, and what there is to say of the others, by subject."""
 
     slots: tuple[PlayerSlot, ...]
     unloaded_players: tuple[MutedPlayer, ...]
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 def assign_slots(
@@ -50,21 +50,21 @@ def assign_slots(
 ) -> SlotAssignment:
     """Load a preset's players and give each its slot and values; settings win over the preset's values.
 
-    Generators of other packages get a thread of their own. `live`: they have the budget of a live band; offline only
-    one that hangs is given up. `one_port`: all play on the main port, for a file; a player whose channel is taken by
+    Generators of other packages get a process of their own. `live`: nothing waits for their answers; offline only one
+    that hangs is given up. `one_port`: all play on the main port, for a file; a player whose channel is taken by
     one of another port moves to a free channel. `programs`: General MIDI programs by the part that a player was written
     for, for players that yield to a style and to which the preset gives no program. Raises ConfigError.
     """
     slots: list[PlayerSlot] = []
     unloaded_players: list[MutedPlayer] = []
     channels = _ChannelAllocator(one_port=one_port)
-    deadline = BUDGET_SECONDS if live else OFFLINE_SECONDS
+    remarks: dict[str, str] = {}
     for player in preset.players:
         part = player.part or player.generator
         overrides = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
         try:
             loaded_generator = registry.create_generator(
-                player.generator, dict(player.values) | overrides, deadline_seconds=deadline
+                player.generator, dict(player.values) | overrides, waits=not live
             )
         except ConfigError as error:
             if player.generator in registry.list_names():
@@ -72,6 +72,8 @@ def assign_slots(
                     raise OptionError(f"{'--set' if overrides else '--with'}: {error}") from error
                 raise ConfigError(f"{player.where}: {error}") from error
             loaded_generator = LoadedGenerator(player.generator, None, str(error))
+        if loaded_generator.remark is not None:
+            remarks[f"the name {player.generator}"] = loaded_generator.remark
         if loaded_generator.generator is None:
             unloaded_players.append(MutedPlayer(part, loaded_generator.problem or "unknown"))
             continue
@@ -94,7 +96,7 @@ def assign_slots(
                 effects=effects,
             )
         )
-    return SlotAssignment(tuple(slots), tuple(unloaded_players))
+    return SlotAssignment(tuple(slots), tuple(unloaded_players), remarks)
 
 
 def _create_effects(
@@ -156,9 +158,8 @@ class PresetBand(GeneratorBand):
     Thread: the main one for `change_preset` and `request_preset`, else as GeneratorBand.
 
     `extra` names generators that play beside every preset, `effects` note effects behind players. `programs` are a
-    tradition's instruments by part; a program that a preset names wins. `live`: generators of other packages get a
-    thread of their own, and every player has a time budget. Otherwise (for a file) no player is timed, and all play on
-    one port.
+    tradition's instruments by part; a program that a preset names wins. `live`: every player has a time budget, and
+    nothing waits for one in a process of its own. Otherwise (for a file) no player is timed, and all play on one port.
     """
 
     def __init__(
@@ -182,7 +183,7 @@ class PresetBand(GeneratorBand):
         self._program_channels: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
         self._check_places(effects)
         first = self._assign(self._presets[0])
-        super().__init__(first.slots, first.unloaded_players, stopwatch=stopwatch if live else None)
+        super().__init__(first.slots, first.unloaded_players, first.remarks, stopwatch=stopwatch if live else None)
 
     @property
     def preset_name(self) -> str:
@@ -212,7 +213,7 @@ class PresetBand(GeneratorBand):
         place = (self._place + by) % len(self._presets)
         if place != self._place:
             assignment = self._assign(self._presets[place])
-            self.change(assignment.slots, assignment.unloaded_players)
+            self.change(assignment.slots, assignment.unloaded_players, assignment.remarks)
             self._place = place
         return self.preset_name
 

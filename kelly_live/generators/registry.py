@@ -1,7 +1,8 @@
-"""Finds the installed generators, built in and of other packages, through their entry-point group.
+"""Finds the generators: built in, of installed packages (by their entry-point group), and those that the user added.
 
 Three steps, each with no more cost than needed: `list_names` reads what packages declare and imports nothing,
-`describe_generators` imports a class and reads its descriptor, `create_generator` makes one with its values.
+`describe_generators` reads descriptors, `create_generator` makes one with its values. A generator that is not built in
+is imported in a process of its own, and never in this one.
 """
 
 from __future__ import annotations
@@ -11,44 +12,94 @@ from dataclasses import dataclass
 from typing import cast
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.plugins import LOAD_SECONDS, Plugin, describe_load_failure, find_plugins, select_plugin
+from kelly_live.core.plugins import (
+    LOAD_SECONDS,
+    Plugin,
+    describe_load_failure,
+    find_plugins,
+    find_rivals,
+    select_plugin,
+)
+from kelly_live.generators.added import GROUP, AddedGenerator, load_added
 from kelly_live.generators.base import Configurable, Descriptor, Generator, Value
 from kelly_live.generators.parameter import resolve_values
-from kelly_live.generators.sandbox import SandboxedGenerator, run_with_deadline
+from kelly_live.generators.plugin_generator import OFFLINE_SECONDS, PluginGenerator
+from kelly_live.generators.plugin_process import GeneratorRun, PlayerFault, PluginCommand, PluginProcess
+from kelly_live.music.band import PlayerState
 
-GROUP = "kelly_live.generators"
+__all__ = [
+    "GROUP",
+    "GeneratorInfo",
+    "LoadedGenerator",
+    "create_generator",
+    "describe_generators",
+    "list_names",
+    "load_generators",
+    "require_name",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSource:
+    """Where a generator comes from: the package that provides it, and its class or command.
+
+    `plugin` is set for one that is built in, `command` for any other. `rivals` are packages that have one of the same
+    name, which is not used.
+    """
+
+    name: str
+    target: str
+    package: str
+    version: str
+    plugin: Plugin | None = None
+    command: PluginCommand | None = None
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str | None:
+        """Say that there are several of the name; None if there are not."""
+        if not self.rivals:
+            return None
+        others = ", ".join(self.rivals)
+        return f"{self.name}: that of {self.package} plays, as {others} has one of the same name; uninstall one of them"
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorInfo:
-    """A declared generator with its class's descriptor, or the one-line `problem` of reading it."""
+    """A generator with its descriptor, or the one-line `problem` of reading it."""
 
-    plugin: Plugin
+    source: GeneratorSource
     descriptor: Descriptor | None
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedGenerator:
-    """A registered generator with its parameters' values, or the one-line `problem` of loading it."""
+    """A generator with its parameters' values, or the one-line `problem` of loading it."""
 
     name: str
     generator: Generator | None
     problem: str | None = None
     values: tuple[tuple[str, Value], ...] = ()
+    remark: str | None = None
 
 
 def list_names() -> tuple[str, ...]:
-    """List the names of the registered generators, sorted, and import nothing."""
-    return tuple(find_plugins(GROUP))
+    """List the names of the generators, sorted, and import none."""
+    return tuple(_find_sources())
+
+
+def require_name(name: str) -> None:
+    """Raise ConfigError, with the names that there are, for one that is none."""
+    _select([name])
 
 
 def describe_generators(names: Sequence[str] | None = None) -> tuple[GeneratorInfo, ...]:
-    """Read the descriptors of the named generators (default: all); imports their modules, creates none.
+    """Read the descriptors of the named generators (default: all), and create none.
 
     Raises ConfigError for a name that is not registered.
     """
-    return tuple(_describe(plugin) for plugin in _select(names))
+    return tuple(_describe(source) for source in _select(names))
 
 
 def load_generators(names: Sequence[str] | None = None) -> tuple[LoadedGenerator, ...]:
@@ -56,74 +107,125 @@ def load_generators(names: Sequence[str] | None = None) -> tuple[LoadedGenerator
 
     One that fails to load comes back with its problem. Raises ConfigError for a name that is not registered.
     """
-    return tuple(_create(plugin, {}, None) for plugin in _select(names))
+    return tuple(_create(source, {}, waits=True, offline_seconds=OFFLINE_SECONDS) for source in _select(names))
 
 
 def create_generator(
-    name: str, values: Mapping[str, Value], *, deadline_seconds: float | None = None
+    name: str, values: Mapping[str, Value], *, waits: bool = True, offline_seconds: float | None = None
 ) -> LoadedGenerator:
     """Create one generator with these values of its parameters.
 
-    `deadline_seconds`: one of another package is called in a thread of its own, and has so long for a slice. Raises
-    ConfigError for a name that is not registered, or a value out of its range.
+    One that is not built in gets a process of its own. `waits`: its answers are waited for, `offline_seconds` at most
+    [default: OFFLINE_SECONDS].
+    Raises ConfigError for a name that is not registered, or a value out of its range.
     """
-    (plugin,) = _select([name])
-    return _create(plugin, values, deadline_seconds)
+    (source,) = _select([name])
+    return _create(source, values, waits=waits, offline_seconds=offline_seconds or OFFLINE_SECONDS)
 
 
-def _select(names: Sequence[str] | None) -> list[Plugin]:
-    plugins = find_plugins(GROUP)
-    return [select_plugin(name, plugins, "generator") for name in (plugins if names is None else names)]
-
-
-def _describe(plugin: Plugin) -> GeneratorInfo:
+def describe_command(command: PluginCommand) -> Descriptor:
+    """Start a generator's command, read its descriptor and end it; raises PlayerFault."""
+    process = PluginProcess(command)
+    process.start()
     try:
-        made_by = plugin.load()
-        return _read_descriptor(plugin, made_by) if plugin.is_ours else _read_aside(plugin, made_by)
-    except Exception as error:  # another package's code: its error is its own problem, not the band's
-        return GeneratorInfo(plugin, None, describe_load_failure(plugin, error))
+        return process.describe(LOAD_SECONDS)
+    finally:
+        process.close()
 
 
-def _read_aside(plugin: Plugin, made_by: object) -> GeneratorInfo:
-    """Read another package's class, whose attributes may be code, in a thread with a deadline."""
-    return run_with_deadline(lambda: _read_descriptor(plugin, made_by), LOAD_SECONDS)
+def _find_sources() -> dict[str, GeneratorSource]:
+    """Return the sources by name, sorted; what the user added comes before an installed package's, ours before both."""
+    sources: dict[str, GeneratorSource] = {}
+    for plugin in find_plugins(GROUP).values():
+        sources[plugin.name] = _from_plugin(plugin, find_rivals(GROUP, plugin))
+    for added in load_added():
+        installed = sources.get(added.name)
+        if installed is None:
+            sources[added.name] = _from_added(added, ())
+        elif installed.plugin is None:
+            sources[added.name] = _from_added(added, (installed.package,))
+    return dict(sorted(sources.items()))
 
 
-def _read_descriptor(plugin: Plugin, made_by: object) -> GeneratorInfo:
-    descriptor = getattr(made_by, "descriptor", None)
-    if type(descriptor) is not Descriptor or not all(
-        callable(getattr(made_by, method, None)) for method in ("generate", "reset")
-    ):
-        return GeneratorInfo(
-            plugin, None, f"{plugin.target} is not a generator: it lacks `descriptor`, `generate` or `reset`"
-        )
-    if descriptor.parameters and not callable(getattr(made_by, "configure", None)):
-        return GeneratorInfo(
-            plugin, None, f"{plugin.target} declares parameters, but has no `configure` to take their values"
-        )
-    return GeneratorInfo(plugin, descriptor)
+def _from_plugin(plugin: Plugin, rivals: tuple[str, ...]) -> GeneratorSource:
+    if plugin.is_ours:
+        return GeneratorSource(plugin.name, plugin.target, plugin.package, plugin.version, plugin, rivals=rivals)
+    command = PluginCommand.for_python(plugin.name, plugin.target)
+    return GeneratorSource(plugin.name, plugin.target, plugin.package, plugin.version, None, command, rivals)
 
 
-def _create(plugin: Plugin, values: Mapping[str, Value], deadline_seconds: float | None) -> LoadedGenerator:
-    info = _describe(plugin)
-    if info.descriptor is None:
-        return LoadedGenerator(plugin.name, None, info.problem)
+def _from_added(added: AddedGenerator, rivals: tuple[str, ...]) -> GeneratorSource:
+    return GeneratorSource(added.name, added.target, "(added)", "", None, added.build_command(), rivals)
+
+
+def _select(names: Sequence[str] | None) -> list[GeneratorSource]:
+    sources = _find_sources()
+    return [select_plugin(name, sources, "generator") for name in (sources if names is None else names)]
+
+
+def _describe(source: GeneratorSource) -> GeneratorInfo:
     try:
-        resolved_values = resolve_values(info.descriptor.parameters, values)
+        if source.command is not None:
+            return GeneratorInfo(source, describe_command(source.command))
+        assert source.plugin is not None
+        return GeneratorInfo(source, cast(Descriptor, source.plugin.load().descriptor))
+    except PlayerFault as fault:
+        return GeneratorInfo(source, None, _describe_fault(source, fault))
+    except Exception as error:  # a library that ours needs is not there
+        assert source.plugin is not None
+        return GeneratorInfo(source, None, describe_load_failure(source.plugin, error))
+
+
+def _create(
+    source: GeneratorSource, values: Mapping[str, Value], *, waits: bool, offline_seconds: float
+) -> LoadedGenerator:
+    if source.command is not None:
+        return _create_external(source, source.command, values, waits=waits, offline_seconds=offline_seconds)
+    info = _describe(source)
+    if info.descriptor is None or source.plugin is None:
+        return LoadedGenerator(source.name, None, info.problem)
+    resolved_values = _resolve(source, info.descriptor, values)
+    generator = cast(Generator, source.plugin.load()())
+    if resolved_values and isinstance(generator, Configurable):
+        generator.configure(resolved_values)
+    return LoadedGenerator(source.name, generator, values=tuple(resolved_values.items()), remark=source.remark)
+
+
+def _create_external(
+    source: GeneratorSource, command: PluginCommand, values: Mapping[str, Value], *, waits: bool, offline_seconds: float
+) -> LoadedGenerator:
+    process = PluginProcess(command)
+    process.start()
+    try:
+        descriptor = process.describe(LOAD_SECONDS)
+        resolved_values = _resolve(source, descriptor, values)
+        process.configure(resolved_values)
+        if not process.wait_until_ready(LOAD_SECONDS):
+            reason = process.fault or f"it was not made within {LOAD_SECONDS:g} s"
+            raise PlayerFault(PlayerState.NOT_LOADED, reason)
+    except PlayerFault as fault:
+        process.give_up(fault.reason)
+        return LoadedGenerator(source.name, None, _describe_fault(source, fault), remark=source.remark)
+    except ConfigError:
+        process.close()
+        raise
+
+    def begin(state: object) -> GeneratorRun:
+        another = PluginProcess(command)
+        another.begin(resolved_values, state)
+        return another
+
+    generator = PluginGenerator(descriptor, process, begin, waits=waits, offline_seconds=offline_seconds)
+    return LoadedGenerator(source.name, generator, values=tuple(resolved_values.items()), remark=source.remark)
+
+
+def _resolve(source: GeneratorSource, descriptor: Descriptor, values: Mapping[str, Value]) -> dict[str, Value]:
+    try:
+        return resolve_values(descriptor.parameters, values)
     except ConfigError as error:
-        raise ConfigError(f"generator {plugin.name}: {error}") from error
+        raise ConfigError(f"generator {source.name}: {error}") from error
 
-    def create() -> Generator:
-        generator = cast(Generator, made_by())
-        if resolved_values and isinstance(generator, Configurable):
-            generator.configure(resolved_values)
-        return generator
 
-    try:
-        made_by = plugin.load()
-        generator = create() if plugin.is_ours else run_with_deadline(create, LOAD_SECONDS)
-    except Exception as error:  # another package's code again
-        return LoadedGenerator(plugin.name, None, describe_load_failure(plugin, error))
-    if deadline_seconds is not None and not plugin.is_ours:
-        generator = SandboxedGenerator(generator, descriptor=info.descriptor, deadline_seconds=deadline_seconds)
-    return LoadedGenerator(plugin.name, generator, values=tuple(resolved_values.items()))
+def _describe_fault(source: GeneratorSource, fault: PlayerFault) -> str:
+    reason = fault.reason.removeprefix("it did not load: ")
+    return f"{source.target} did not load: {reason}"

@@ -51,12 +51,12 @@ class Slot(HasProgram, Protocol):
         """Whether a live port is sent the program, too."""
 
     @property
-    def is_sandboxed(self) -> bool:
-        """Whether the player answers from a thread of its own, so that its timing cannot be repeated."""
+    def is_external(self) -> bool:
+        """Whether the player answers from a process of its own, so that its timing cannot be repeated."""
 
 
 class Band(Protocol):
-    """The players as one. Thread: the conductor's for `play` and `reset`; any may read the properties."""
+    """The players as one. Thread: the conductor's for all calls; any may read the properties."""
 
     @property
     def slots(self) -> Sequence[Slot]:
@@ -73,6 +73,9 @@ class Band(Protocol):
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
         """Return the notes that start in [start_beat, end_beat), player by player."""
+
+    def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
+        """Make ready for a bar that will probably be played so; called a beat before it."""
 
     def reset(self) -> None:
         """Begin a new session: every player plays again and remembers nothing."""

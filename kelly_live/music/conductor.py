@@ -393,14 +393,9 @@ class Conductor:
         if bar_starts or self._signature is None:
             self._send_signature(start, phrase.key)
         is_compound = self._metre is not None and self._metre.is_compound
-        context = MusicContext(
-            seed=self._seed,
-            phrase=phrase,
-            rhythm="triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters),
-            bpm=self.tempo_map.bpm,
-            closing=is_closing or self._rest.is_closing,
-            trend=self._trend,
-        )
+        rhythm = "triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters)
+        is_last = is_closing or self._rest.is_closing
+        context = MusicContext(self._seed, phrase, rhythm, self.tempo_map.bpm, is_last, self._trend)
         loudness = self._expression.take_slice(parameters, context, start)
         notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
         if self._smoother is not None and not self._rest.is_silent:
@@ -418,6 +413,9 @@ class Conductor:
             )
             self._sink.send(Notes(placed, loudness))
         self._slice += 1
+        if not is_closing and self._slice % self._slices_per_bar == self._slices_per_bar - round(1 / self._slice_beats):
+            coming = self._planner.preview_bar(context, bar + 1, parameters, self._last_bar, is_compound=is_compound)
+            self._band.prepare(parameters, coming, bar + 1)
 
     def _send_signature(self, beat: float, key: Key) -> None:
         """Send the metre and the key in force, where they are new."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kelly_live.core.sync_state import KeyEstimate
 from kelly_live.core.values import RHYTHMS, MusicParameters
 from kelly_live.music.chord_sheet import ChordSheet
+from kelly_live.music.context import MusicContext
 from kelly_live.music.form_plan import FormPlan, Slot
 from kelly_live.music.forms import choose_form
 from kelly_live.music.groove import find_groove
@@ -136,13 +139,33 @@ class PhrasePlanner:
         """Return the closing bar, in the key in force."""
         phrase = self._phrase
         if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
-            slot = self._form.find_slot(bar)
-            self._key = self._key or self._choose_key(parameters, slot)
-            phrase = plan_closing_phrase(
-                slot.number, self._key, slot.role.theme, start_bar=bar, beats_per_bar=self._beats_per_bar
-            )
+            self._key = self._key or self._choose_key(parameters, self._form.find_slot(bar))
+            phrase = self._plan_closing_phrase(bar, self._key)
         self._phrase = phrase
         return phrase
+
+    def preview_phrase(self, phrase: Phrase, bar: int, parameters: MusicParameters, closing_bar: int | None) -> Phrase:
+        """Return the phrase that a coming bar will probably belong to, which may be the one in force."""
+        if bar == closing_bar and self._key is not None:
+            return self._plan_closing_phrase(bar, self._key)
+        if phrase.start_bar <= bar < phrase.start_bar + phrase.bars:
+            return phrase
+        slot = self._form.find_slot(bar)
+        return self._plan(slot, self._choose_key(parameters, slot), parameters)
+
+    def preview_bar(
+        self,
+        context: MusicContext,
+        bar: int,
+        parameters: MusicParameters,
+        closing_bar: int | None,
+        *,
+        is_compound: bool,
+    ) -> MusicContext:
+        """Return the context that a coming bar will probably have."""
+        phrase = self.preview_phrase(context.phrase, bar, parameters, closing_bar)
+        rhythm = "triplet" if is_compound else self.choose_rhythm(phrase, parameters)
+        return replace(context, phrase=phrase, rhythm=rhythm, closing=bar == closing_bar)
 
     def list_chords(
         self, phrase: Phrase, bar: int, parameters: MusicParameters, closing_bar: int | None
@@ -150,11 +173,8 @@ class PhrasePlanner:
         """List the beats and names of the chords from a bar to the end of the next one."""
         start, end, next_bar = float(bar * self._beats_per_bar), float((bar + 2) * self._beats_per_bar), bar + 1
         spans = list(phrase.spans)
-        if phrase.end_beat < end and (closing_bar is None or next_bar < closing_bar):
-            slot = self._form.find_slot(next_bar)
-            spans += self._plan(slot, self._choose_key(parameters, slot), parameters).spans
-        elif phrase.end_beat < end and next_bar == closing_bar and self._key is not None:
-            spans += plan_closing_phrase(0, self._key, 0, start_bar=next_bar, beats_per_bar=self._beats_per_bar).spans
+        if phrase.end_beat < end and (closing_bar is None or next_bar <= closing_bar):
+            spans += self.preview_phrase(phrase, next_bar, parameters, closing_bar).spans
         return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
 
     def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:
@@ -176,6 +196,10 @@ class PhrasePlanner:
             if draw < below:
                 return name
         return RHYTHMS[-1]
+
+    def _plan_closing_phrase(self, bar: int, key: Key) -> Phrase:
+        slot = self._form.find_slot(bar)
+        return plan_closing_phrase(slot.number, key, slot.role.theme, start_bar=bar, beats_per_bar=self._beats_per_bar)
 
     def _plan(self, slot: Slot, key: Key, parameters: MusicParameters) -> Phrase:
         phrase = plan_phrase(

@@ -73,7 +73,7 @@ _log = logging.getLogger(__name__)
 def list_parts(conductor: Conductor) -> tuple[Part, ...]:
     """Return who plays what, as a log has it."""
     return tuple(
-        Part(slot.part, slot.channel, slot.program, slot.port, slot.sends_program, slot.is_sandboxed)
+        Part(slot.part, slot.channel, slot.program, slot.port, slot.sends_program, slot.is_external)
         for slot in conductor.slots
     )
 
@@ -266,7 +266,7 @@ class Recorder:
 
     def _select_plays(self, commands: Sequence[TapeCommand]) -> SentNotes:
         """Return the notes that the log must hold because a plug-in played, None where there was none."""
-        if not any(slot.is_sandboxed for slot in self._slots or ()):
+        if not any(slot.is_external for slot in self._slots or ()):
             return None
         return tuple(command for command in commands if isinstance(command, Notes))
 

@@ -8,7 +8,8 @@ it is decoded. A NumPy array travels as its shape and its samples, always float3
 from __future__ import annotations
 
 import struct
-from typing import Any, Generic, TypeVar, get_origin
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar, get_origin
 
 import msgspec
 
@@ -22,6 +23,19 @@ _MAGIC = b"KL"
 _HEADER = struct.Struct("<2sBI")
 
 Message = TypeVar("Message")
+
+
+Received_co = TypeVar("Received_co", covariant=True)
+
+
+class Codec(Protocol[Received_co]):
+    """What a WorkerProcess encodes with and decodes by; both raise WorkerError."""
+
+    def encode(self, message: object) -> bytes:
+        """Encode one message."""
+
+    def feed(self, data: bytes) -> Sequence[Received_co]:
+        """Take more bytes, however they are cut, and return the messages that they complete."""
 
 
 def encode_payload(value: object) -> bytes:
@@ -75,6 +89,14 @@ class FrameDecoder(Generic[Message]):
         self._sender = sender
         self._max_bytes = max_bytes
         self._buffer = bytearray()
+
+    def encode(self, message: object) -> bytes:
+        """Encode one message as a frame.
+
+        Raises:
+            WorkerError: The message has no schema, or is too long.
+        """
+        return encode_frame(message, max_bytes=self._max_bytes)
 
     def feed(self, data: bytes) -> list[Message]:
         """Take more bytes and return the messages that they complete.

@@ -1,7 +1,8 @@
 """A child process that exchanges typed messages with this one over two pipes: the parent's end.
 
 Threads of a WorkerProcess: any may call it. `worker-write` writes to the child, `worker-read` decodes what comes
-back and calls `on_message`, `worker-watch` ends a child that stopped reading. Only `start` and `close` wait, both for
+back and calls `on_message`, `worker-watch` ends a child that stopped reading; `worker-log`, if it has one, reads its
+stderr and calls `on_stderr`. Only `start` and `close` wait, both for
 a bounded time. The child's end is `kelly_live.workers.child`.
 """
 
@@ -16,12 +17,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from kelly_live.core.errors import WorkerError
 from kelly_live.workers.child import GIVEN_UP_EXIT_CODE
-from kelly_live.workers.framing import MAX_FRAME_BYTES, FrameDecoder, encode_frame
+from kelly_live.workers.framing import MAX_FRAME_BYTES, Codec, FrameDecoder
 
 OUTBOX_WEIGHT = 4096
 OUTBOX_MESSAGES = 1024
@@ -32,6 +33,7 @@ _CHECK_PYTHON = "check the Python installation"
 _CHUNK_BYTES = 1 << 16
 _WATCH_LOOKS = 5  # in WRITE_SECONDS
 _REAP_SECONDS = 1.0  # for the system, after a kill
+_KILL_SIGNAL: int = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process by either
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,11 @@ class WorkerProcess(Generic[Received]):
         outbox_messages: The number of messages that may wait for the pipe, those of weight 0 included.
         write_seconds: A child that takes nothing from its full pipe for so long is ended. Counted while this process
             runs, so that its own suspension is not the child's fault.
+        codec: Of the messages [default: `framing`'s, by `receives`].
+        on_stderr: Called with what the child writes to its stderr, on `worker-log` [default: it has this one's].
+        environment: The child's environment variables [default: this process's].
+        end_signal: Ends the child at once; SIGTERM for a launcher that must end others first. A child that is still
+            there a second later is killed.
     """
 
     def __init__(
@@ -74,11 +81,15 @@ class WorkerProcess(Generic[Received]):
         outbox_messages: int = OUTBOX_MESSAGES,
         write_seconds: float = WRITE_SECONDS,
         max_frame_bytes: int = MAX_FRAME_BYTES,
+        codec: Codec[Received] | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+        end_signal: int = _KILL_SIGNAL,
     ) -> None:
         self.name = name
         self._command = list(command)
-        self._decoder: FrameDecoder[Received] = FrameDecoder(receives, sender=name, max_bytes=max_frame_bytes)
-        self._max_frame_bytes = max_frame_bytes
+        self._codec = codec or FrameDecoder(receives, sender=name, max_bytes=max_frame_bytes)
+        self._on_stderr, self._environment, self._end_signal = on_stderr, environment, end_signal
         self._on_message, self._on_end = on_message, on_end
         self._outbox_weight, self._outbox_messages = outbox_weight, outbox_messages
         self._write_seconds = write_seconds
@@ -125,15 +136,21 @@ class WorkerProcess(Generic[Received]):
                 raise WorkerError(f"{self.name} was closed before it was started; make a new one")
             try:
                 self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-                )  # fmt: skip
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=None if self._on_stderr is None else subprocess.PIPE,
+                    env=self._environment,
+                    bufsize=0,
+                )
             except OSError as error:
                 is_full = error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
                 remedy = "close other programs, or raise the limits (`ulimit -a`)" if is_full else _CHECK_PYTHON
                 message = f"{self.name} cannot be started ({error}); {remedy}"
                 raise WorkerError(message) from error
             process = self._process
-            for body in (self._write, self._read, self._watch):
+            bodies = (self._write, self._read, self._watch, *[self._log] * (self._on_stderr is not None))
+            for body in bodies:
                 thread = threading.Thread(target=body, args=(process,), name=f"worker-{body.__name__[1:]}", daemon=True)
                 thread.start()
                 self._threads.append(thread)
@@ -147,7 +164,7 @@ class WorkerProcess(Generic[Received]):
         Raises:
             WorkerError: The message has no schema, or is too long.
         """
-        frame = encode_frame(message, max_bytes=self._max_frame_bytes)
+        frame = self._codec.encode(message)
         with self._condition:
             is_too_heavy = weight > 0 and self._weight + weight > self._outbox_weight
             if self.is_lost or is_too_heavy or len(self._outbox) >= self._outbox_messages:
@@ -190,9 +207,9 @@ class WorkerProcess(Generic[Received]):
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(_REAP_SECONDS)
-        if not any(thread.name == "worker-read" and thread.is_alive() for thread in self._threads):
-            assert process.stdout is not None
-            process.stdout.close()
+        for name, pipe in (("worker-read", process.stdout), ("worker-log", process.stderr)):
+            if pipe is not None and not any(thread.name == name and thread.is_alive() for thread in self._threads):
+                pipe.close()
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait for the child's end, at most so long, and return whether it has ended."""
@@ -229,7 +246,7 @@ class WorkerProcess(Generic[Received]):
         error: str | None = None
         try:
             while data := os.read(process.stdout.fileno(), _CHUNK_BYTES):
-                for message in self._decoder.feed(data):
+                for message in self._codec.feed(data):
                     self._on_message(message)
         except (WorkerError, OSError, ValueError) as problem:  # ValueError: closed by `close`
             error = str(problem)
@@ -241,6 +258,14 @@ class WorkerProcess(Generic[Received]):
             reason = "this process did not read its messages" if is_given_up else _explain_exit(process.returncode)
             error = f"{self.name} ended by itself ({reason})"
         self._end(process, error or f"{self.name} closed its output")
+
+    def _log(self, process: subprocess.Popen[bytes]) -> None:
+        """Thread: worker-log. Ends when nobody writes to the child's stderr any more."""
+        assert process.stderr is not None
+        assert self._on_stderr is not None
+        with contextlib.suppress(OSError, ValueError):  # closed by `close`
+            while data := os.read(process.stderr.fileno(), _CHUNK_BYTES):
+                self._on_stderr(data)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Thread: worker-watch. Gives a child up that takes nothing from its full pipe.
@@ -266,8 +291,10 @@ class WorkerProcess(Generic[Received]):
             self._weight = 0
             self._condition.notify_all()
         if process.poll() is None:
-            process.kill()
-            _wait(process, _REAP_SECONDS)
+            process.send_signal(self._end_signal)
+            if not _wait(process, _REAP_SECONDS):
+                process.kill()
+                _wait(process, _REAP_SECONDS)
         if not is_first:
             return
         if self._error is not None:

@@ -255,8 +255,8 @@ def test_a_caller_that_is_a_little_late_gets_every_note() -> None:
     )
 
 
-class SandboxedGenerator:
-    """A third-party player that gives the test's answer."""
+class AnsweringPlayer:
+    """A player that gives the test's answer."""
 
     descriptor = Descriptor("plug-in", "plug-in", 5, 0)
 
@@ -294,7 +294,7 @@ def plug_in_note(beat: float, duration: float = 0.5) -> NoteEvent:
     ],
 )
 def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[float, float], Any], reason: str) -> None:
-    sink, plug_in = RecordingSink(), SandboxedGenerator(answer)
+    sink, plug_in = RecordingSink(), AnsweringPlayer(answer)
     conductor = Conductor(sink, band(plug_in), seed=3, tonic=0, length_bars=16)
     conductor.play_through(make_parameters())
     (muted,) = conductor.status().muted
@@ -306,7 +306,7 @@ def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[fl
 
 
 def test_a_good_plug_in_is_heard_and_a_muted_one_is_asked_again_in_the_next_session() -> None:
-    sink, plug_in = RecordingSink(), SandboxedGenerator(lambda a, b: [plug_in_note(a)])
+    sink, plug_in = RecordingSink(), AnsweringPlayer(lambda a, b: [plug_in_note(a)])
     conductor = Conductor(sink, GeneratorBand([plug_in], [MutedPlayer("gone", "did not load")]), seed=3, length_bars=2)
     conductor.play_through(make_parameters())
     assert len(sink.part("plug-in")) == 32

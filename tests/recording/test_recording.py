@@ -31,7 +31,6 @@ from kelly_live.engine.session import LiveSession
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.builtin.melody import MelodyGenerator
-from kelly_live.generators.sandbox import DeadlineExceeded
 from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
@@ -288,21 +287,32 @@ class UnrepeatablePlayer:
     """A plug-in: what it answers, and whether in time, cannot be repeated."""
 
     descriptor = MelodyGenerator.descriptor
+    refusal = None
+    is_given_up = False
 
     def __init__(self) -> None:
         self._random, self._inner = random.Random(1), MelodyGenerator()
 
     def generate(self, parameters: MusicParameters, context: MusicContext, start: float, end: float) -> list[NoteEvent]:
         if self._random.random() < 0.4:
-            raise DeadlineExceeded(excused=True)
+            return []  # it came too late
         notes = self._inner.generate(parameters, context, start, end)
         return [replace(note, velocity=self._random.randint(1, 127)) for note in notes]
 
     def reset(self) -> None:
         """Do nothing: there is no state."""
 
+    def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
+        """Do nothing: it answers when it is asked."""
+
+    def is_back(self) -> bool:
+        return True
+
     def close(self) -> None:
         """Do nothing: there is nothing open."""
+
+    def join(self, seconds: float) -> None:
+        """Do nothing: there is nothing to wait for."""
 
 
 def test_the_notes_of_a_plug_in_are_logged_so_that_it_need_not_be_there(tmp_path: Path) -> None:

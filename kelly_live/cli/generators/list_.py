@@ -1,4 +1,4 @@
-"""`kelly-live generators`: the installed generators, ours and others', and their parameters."""
+"""`kelly-live generators list`: the generators, ours and others', and their parameters."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 UNCHECKED = "unchecked"  # its class was read, but not created
 
 
-@click.command("generators", cls=CheckedCommand)
+@click.command("list", cls=CheckedCommand)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
 @debug_option
 def command(as_json: bool, check: bool) -> int:
     """List the generators, the note effects, and the parameters that --set takes.
 
-    Their classes are imported for this; none is created, unless --check is given.
+    Each one that is not ours is described in a process of its own; none is created, unless --check is given.
     """
     from kelly_live.generators import registry
     from kelly_live.generators.effects.registry import EFFECTS
@@ -50,24 +50,24 @@ def _row(info: GeneratorInfo, check: bool) -> dict[str, Any]:
     """Describe a generator; part, channel and program are None where its class could not be read."""
     from kelly_live.music.band import PlayerState
 
-    plugin, descriptor = info.plugin, info.descriptor
+    source, descriptor = info.source, info.descriptor
     state, problem = UNCHECKED, info.problem
     if descriptor is None:
         state = PlayerState.NOT_LOADED
     elif check:
-        state, problem = _check_generator(plugin.name)
+        state, problem = _check_generator(source.name)
     return {
-        "name": plugin.name,
+        "name": source.name,
         "help": "" if descriptor is None else descriptor.help,
         "part": None if descriptor is None else descriptor.part,
         "channel": None if descriptor is None else descriptor.channel,
         "program": None if descriptor is None else descriptor.program,
-        "package": plugin.package,
-        "version": plugin.version,
-        "target": plugin.target,
+        "package": source.package,
+        "version": source.version,
+        "target": source.target,
         "parameters": [] if descriptor is None else [_knob(one) for one in descriptor.parameters],
         "state": str(state),
-        "problem": problem,
+        "problem": problem or source.remark,
     }
 
 
@@ -101,7 +101,7 @@ def _check_generator(name: str) -> tuple[str, str | None]:
         density=1.5,
         rhythms=tuple(float(rhythm == "straight") for rhythm in RHYTHMS),
     )
-    loaded_generator = registry.create_generator(name, {}, deadline_seconds=FIRST_CALL_SECONDS)
+    loaded_generator = registry.create_generator(name, {}, offline_seconds=FIRST_CALL_SECONDS)
     if loaded_generator.generator is None:
         return PlayerState.NOT_LOADED, loaded_generator.problem
     descriptor = loaded_generator.generator.descriptor

@@ -1,0 +1,249 @@
+"""A generator of another package as a player of the band: asked for whole bars ahead, cut into slices, started again.
+
+Thread: the conductor's. Live, no call waits for the generator, whose process is somebody else's business
+(`plugin_process.py`). A bar is asked for when the last beat of the bar before begins, by `prepare`, and otherwise at
+its first slice. Where the harmony has changed since, the rest of the bar is asked for again. Notes that come after
+their beat are left out. Offline a bar's answer is waited for, and all else is the same, so that it plays the same.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kelly_live.core.plugins import LOAD_SECONDS
+from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.core.wording import plural
+from kelly_live.generators.base import FIRST_CALL_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Descriptor
+from kelly_live.generators.plugin_process import BarAnswer, GeneratorRun, PlayerFault
+from kelly_live.generators.wire import build_generate
+from kelly_live.music.band import PlayerState
+from kelly_live.music.context import MusicContext
+from kelly_live.music.harmony import Phrase
+
+OFFLINE_SECONDS = 30.0  # without a band that waits, only a generator that hangs is given up
+MAX_FAILURES = 3  # in a row
+HANG_SECONDS = 0.4  # without an answer that was due; a busy machine holds one up for less
+# Notes are made 50 ms before their beat, so that what comes a little after its slice is still in time.
+LATE_SECONDS = 0.045
+CLOSING_SECONDS = 0.02  # the last bar of all is made at once, and its answer is waited for so long
+
+Begin = Callable[[Any], GeneratorRun]
+
+
+class _Basis(NamedTuple):
+    """What a bar's answer must have been made for; the parameters may have moved a little since."""
+
+    phrase: Phrase
+    rhythm: str
+    closing: bool
+
+    @classmethod
+    def of(cls, context: MusicContext) -> _Basis:
+        return cls(context.phrase, context.rhythm, context.closing)
+
+
+@dataclass(slots=True)
+class _Bar:
+    """A bar that was asked for: the answer's number, and the answer once it came."""
+
+    basis: _Basis
+    number: int
+    state_before: Any
+    answer: BarAnswer | None = None
+
+
+class PluginGenerator:
+    """A player whose generator runs elsewhere.
+
+    `generate` raises PlayerFault when that cannot play on; `is_back` says at a later bar line whether it plays again.
+    After MAX_FAILURES in a row it is given up.
+
+    Args:
+        run: The generator, made and ready, or about to be.
+        begin: Starts it anew, from a state, and returns at once.
+        waits: Whether answers are waited for: offline.
+    """
+
+    def __init__(
+        self,
+        descriptor: Descriptor,
+        run: GeneratorRun,
+        begin: Begin,
+        *,
+        waits: bool,
+        clock: Clock | None = None,
+        offline_seconds: float = OFFLINE_SECONDS,
+    ) -> None:
+        self.descriptor = descriptor
+        self.refusal: str | None = None
+        self._begin_run, self._waits = begin, waits
+        self._runs = [run]  # those before the last one are ending
+        weakref.finalize(self, _close_last, self._runs)  # a band that nobody closed leaves no process
+        self._clock = clock or MonotonicClock()
+        self._offline_seconds = offline_seconds
+        self._failures = 0
+        self._is_down = self._is_closed = False
+        self._state: Any = None  # after the latest bar that was answered
+        self._forget()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it will not play again in this session."""
+        return self._failures >= MAX_FAILURES
+
+    @property
+    def _run(self) -> GeneratorRun:
+        return self._runs[-1]
+
+    def _forget(self) -> None:
+        self._bars: dict[int, _Bar] = {}
+        self._expected_beat: float | None = None  # where the latest slice ended
+        self._given_beat = 0.0  # the notes before it were given
+        self._misses = 0.0
+        self._missed_since: float | None = None
+        self._asked_since: float | None = None  # the first bar of this run, until there is an answer
+
+    def reset(self) -> None:
+        """Let the generator begin a new session; one that was given up has another chance."""
+        self._failures, self._state, self.refusal = 0, None, None
+        self._forget()
+        if self._is_down or self._run.fault is not None:
+            self._is_down = False
+            self._replace_run()
+        else:
+            self._run.reset(None)
+
+    def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
+        """Ask for a bar that will probably be played so."""
+        if not self._is_down and self._run.is_ready and bar not in self._bars:
+            self._ask(parameters, context, bar, float(bar * context.beats_per_bar))
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        """Return the notes of a slice that have come; raises PlayerFault."""
+        if self._is_down:
+            raise PlayerFault(PlayerState.FAILED, "it is not there")
+        if not self._waits and self._run.fault is not None:
+            self._fail(PlayerState.FAILED, self._run.fault)  # at once, even if this bar was answered
+        bar = context.bar_at(start_beat)
+        for past in [one for one in self._bars if one < bar]:
+            self._finish_bar(past)
+        if start_beat != self._expected_beat:
+            self._given_beat = start_beat
+        self._expected_beat = end_beat
+        asked = self._bars.get(bar)
+        is_new = asked is None or asked.basis != _Basis.of(context)
+        if asked is None or is_new:
+            asked = self._ask(parameters, context, bar, start_beat)
+            self._given_beat = start_beat
+        answer = self._take(asked, waits_at_end=context.closing and is_new)
+        if answer is None:
+            self._count_miss(bar)
+            return ()
+        self._misses, self._missed_since = max(0.0, self._misses - OVERRUN_DECAY), None
+        self.refusal = self.refusal or answer.refusal
+        return self._cut(answer, context.bpm, start_beat, end_beat)
+
+    def is_back(self) -> bool:
+        """Tell whether it can play again, at a bar line; raises PlayerFault if it failed again."""
+        if self.is_given_up or self._is_closed:
+            return False
+        if self._waits:
+            self._run.wait_until_ready(LOAD_SECONDS)
+        if self._run.fault is not None:
+            self._fail(PlayerState.FAILED, self._run.fault)
+        if self._run.is_ready:
+            self._is_down = False
+            self._forget()
+        return self._run.is_ready
+
+    def close(self) -> None:
+        """End the generator's process; returns at once."""
+        self._is_down = self._is_closed = True
+        self._run.close()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of its processes, at most so long for each."""
+        for run in self._runs:
+            run.join(seconds)
+
+    def _ask(self, parameters: MusicParameters, context: MusicContext, bar: int, start_beat: float) -> _Bar:
+        asked_before = self._bars.get(bar)
+        state = self._state if asked_before is None else asked_before.state_before
+        if asked_before is not None and state is not None:
+            self._run.reset(state)  # as it was before the bar, which it has played otherwise
+        end_beat = float((bar + 1) * context.beats_per_bar)
+        number = self._run.ask(build_generate(parameters, context, start_beat, end_beat))
+        asked = self._bars[bar] = _Bar(_Basis.of(context), number, state)
+        if self._asked_since is None:
+            self._asked_since = self._clock.now()
+        return asked
+
+    def _take(self, asked: _Bar, *, waits_at_end: bool) -> BarAnswer | None:
+        """Return a bar's answer if it is there; raises PlayerFault."""
+        if asked.answer is not None:
+            return asked.answer
+        if self._waits or waits_at_end:
+            reply = self._run.wait(asked.number, self._offline_seconds if self._waits else CLOSING_SECONDS)
+        else:
+            reply = self._run.take(asked.number)
+        if isinstance(reply, PlayerFault):
+            self._fail(reply.state, reply.reason)
+        if reply is None and self._run.fault is not None:
+            self._fail(PlayerState.FAILED, self._run.fault)
+        if reply is None and self._waits:
+            self._fail(PlayerState.TOO_SLOW, f"it did not answer within {self._offline_seconds:g} s")
+        if isinstance(reply, BarAnswer):
+            asked.answer = reply
+            self._state = reply.state
+            self._asked_since = float("-inf")
+        return asked.answer
+
+    def _finish_bar(self, bar: int) -> None:
+        """Forget a bar that is over; one that was answered ends a row of failures."""
+        if self._bars.pop(bar).answer is not None:
+            self._failures = 0
+
+    def _cut(self, answer: BarAnswer, bpm: float, start_beat: float, end_beat: float) -> list[NoteEvent]:
+        """Return the notes up to the end of a slice that were not given yet, but those whose beat is over."""
+        first = max(self._given_beat, start_beat - LATE_SECONDS * bpm / 60.0)
+        lost = sum(self._given_beat <= note.onset_beats < first for note in answer.notes)
+        if lost and self.refusal is None:
+            self.refusal = f"{plural(lost, 'note')} came after the beat; it must answer sooner"
+        self._given_beat = end_beat
+        return [note for note in answer.notes if first <= note.onset_beats < end_beat]
+
+    def _count_miss(self, bar: int) -> None:
+        """Count a slice without an answer; raises PlayerFault for one that hangs."""
+        now = self._clock.now()
+        if self._asked_since is not None and now - self._asked_since < FIRST_CALL_SECONDS:
+            return  # it may still be loading
+        self._missed_since = now if self._missed_since is None else self._missed_since
+        self._misses += 1.0
+        if self._misses >= MAX_OVERRUNS and now - self._missed_since >= HANG_SECONDS:
+            self._fail(PlayerState.TOO_SLOW, f"it did not answer for bar {bar + 1} in time")
+
+    def _fail(self, state: PlayerState, reason: str) -> None:
+        """Replace the run, or give it up; raises PlayerFault."""
+        self._failures += 1
+        self._is_down = True
+        self._run.give_up(reason)
+        if self.is_given_up:
+            raise PlayerFault(state, f"{reason}; given up after {MAX_FAILURES} failures in a row")
+        self._replace_run()
+        raise PlayerFault(state, f"{reason}; it is started again")
+
+    def _replace_run(self) -> None:
+        self._run.give_up("it is started again")
+        self._forget()
+        del self._runs[:-MAX_FAILURES]  # they have ended by now
+        self._runs.append(self._begin_run(self._state))
+
+
+def _close_last(runs: Sequence[GeneratorRun]) -> None:
+    runs[-1].close()
