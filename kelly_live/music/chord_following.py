@@ -2,11 +2,13 @@
 
 Pure and clock-free, as `synchronization.py` is. A chord that the player is expected to change to is taken when that is
 due; one that was not expected, as soon as it is certain or has lasted. What is not certain for long is played without
-its third, which fits major and minor.
+its third, which fits major and minor. Where nothing was certain for some beats (speech, a drum solo, two keys at once),
+no moment of certainty is believed.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from kelly_live.core.sync_state import ChordChange, ChordEstimate
@@ -18,6 +20,8 @@ _CERTAIN = 0.8  # a new chord with this confidence is taken at once,
 _LASTING_BEATS = 0.5  # a less certain one after this long
 _HOLD_BEATS = 1.0  # for this long after an expected change, the chord before it is not taken back
 _DOUBT_BEATS = 2.0  # after so much doubt the third is left out
+_TRUST_BEATS = 4.0  # the time constant of the mean certainty that makes the source one of chords,
+_TRUST = 0.4  # and how much that is; speech reaches .32, a drum kit .25, clipped music .70, clean music .94
 _LOST_BEATS = 8.0  # and after so much without any chord, the band plays its own
 _GRID_BEATS = 0.5  # expected changes fall on half beats
 
@@ -31,7 +35,7 @@ class FollowedChords:
     `name` is its root and quality; None: the band plays its own chords. `other` has been heard instead since beat
     `since`. `doubted_since` and `lost_since`: the beat from which the chord is uncertain, or none is heard; None where
     that is not so. `held` is not taken back before `held_until`. `expected` are the changes to come, as beats and
-    chords.
+    chords. `trust`: the mean certainty of late, 0 to 1.
     """
 
     beat: float = 0.0
@@ -43,6 +47,7 @@ class FollowedChords:
     held: _Name | None = None
     held_until: float = 0.0
     expected: tuple[tuple[float, _Name], ...] = ()
+    trust: float = _TRUST
 
     @property
     def is_doubtful(self) -> bool:
@@ -51,13 +56,15 @@ class FollowedChords:
 
     def step(self, beat: float, seconds: float, bpm: float, estimate: ChordEstimate | None) -> FollowedChords:
         """Return the state at a later `beat`, which falls at `seconds` at tempo `bpm`."""
+        state = self._weigh(beat, 0.0 if estimate is None else estimate.confidence)
         if estimate is None or estimate.confidence < RELEASE_CONFIDENCE:
             lost_since = beat if self.lost_since is None else self.lost_since
             if self.name is None or beat - lost_since >= _LOST_BEATS:
-                return FollowedChords(beat)
-            return replace(self, beat=beat, other=None, lost_since=lost_since, expected=())
-        state = replace(self, beat=beat, lost_since=None)._take_due(beat)
-        chord, certainty = (estimate.chord.root, estimate.chord.quality), estimate.confidence
+                return FollowedChords(beat, trust=state.trust)
+            return replace(state, other=None, lost_since=lost_since, expected=())
+        state = replace(state, lost_since=None)._take_due(beat)
+        chord = (estimate.chord.root, estimate.chord.quality)
+        certainty = estimate.confidence if state.trust >= _TRUST else 0.0
         expected = _place_changes(beat, seconds, bpm, estimate.expected)
         doubted_since = beat if state.doubted_since is None else state.doubted_since
         if chord == state.name:
@@ -68,8 +75,13 @@ class FollowedChords:
         since = state.since if chord == state.other else beat
         lasts = beat - since >= _LASTING_BEATS
         if certainty >= JOIN_CONFIDENCE and (certainty >= _CERTAIN or lasts or state.name is None):
-            return FollowedChords(beat, chord, expected=expected)
+            return FollowedChords(beat, chord, expected=expected, trust=state.trust)
         return replace(state, other=chord, since=since, doubted_since=doubted_since, expected=expected)
+
+    def _weigh(self, beat: float, certainty: float) -> FollowedChords:
+        """Return the state at `beat` with what this certainty adds to the trust."""
+        share = -math.expm1((self.beat - beat) / _TRUST_BEATS) if beat > self.beat else 0.0
+        return replace(self, beat=beat, trust=self.trust + share * (certainty - self.trust))
 
     def _take_due(self, beat: float) -> FollowedChords:
         """Take the expected change that is due."""
@@ -77,7 +89,9 @@ class FollowedChords:
         if not due or due[-1] == self.name:
             return self
         left = tuple((at, name) for at, name in self.expected if at > beat)
-        return FollowedChords(beat, due[-1], held=self.name, held_until=beat + _HOLD_BEATS, expected=left)
+        return FollowedChords(
+            beat, due[-1], held=self.name, held_until=beat + _HOLD_BEATS, expected=left, trust=self.trust
+        )
 
 
 def _place_changes(

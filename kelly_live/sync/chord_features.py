@@ -70,16 +70,17 @@ class AudioChordFeatures:
 
     def _measure(self) -> Floats:
         now = np.zeros(36)
-        if (peaks := self._long.find(self._buffer)) is not None:
-            self._tune(peaks)
-            pitches, weights = peaks.pitches - self._offset, np.sqrt(peaks.amplitudes)
-            tones = np.zeros(12)
-            for harmonic, share in enumerate(HARMONICS, start=1):
-                fundamentals = pitches - 12.0 * np.log2(harmonic)
-                high = fundamentals > _LOWEST_TONE
-                tones += fold_pitches(fundamentals[high], share * weights[high])
-            low = (pitches > _BASS[0]) & (pitches < _BASS[1])
-            now[:12], now[12:24] = _normalize(tones), _normalize(fold_pitches(pitches[low], weights[low]))
+        if (peaks := self._long.find(self._buffer)) is None:
+            return now
+        self._tune(peaks)
+        pitches, weights = peaks.pitches - self._offset, np.sqrt(peaks.amplitudes)
+        tones = np.zeros(12)
+        for harmonic, share in enumerate(HARMONICS, start=1):
+            fundamentals = pitches - 12.0 * np.log2(harmonic)
+            high = fundamentals > _LOWEST_TONE
+            tones += fold_pitches(fundamentals[high], share * weights[high])
+        low = (pitches > _BASS[0]) & (pitches < _BASS[1])
+        now[:12], now[12:24] = _normalize(tones), _normalize(fold_pitches(pitches[low], weights[low]))
         if (peaks := self._short.find(self._buffer[-_SHORT:])) is not None:
             now[24:] = _normalize(fold_pitches(peaks.pitches - self._offset, np.sqrt(peaks.amplitudes)))
         return now

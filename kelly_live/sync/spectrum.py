@@ -10,6 +10,8 @@ from kelly_live.core.arrays import Floats
 from kelly_live.sync.onsets import SAMPLE_RATE
 
 QUIET_AMPLITUDE = 1e-3  # if the loudest peak is under -60 dBFS, the window counts as silence
+_MAINS_HERTZ = (50.0, 60.0)
+_HUM_HERTZ = 0.4  # G1 and B1, the notes nearest to the two, lie 1 and 1.7 Hz away in the tuning of today
 
 
 class SpectralPeaks(NamedTuple):
@@ -23,6 +25,14 @@ class SpectralPeaks(NamedTuple):
     def pitches(self) -> Floats:
         """The peaks as MIDI note numbers, with fractions."""
         return 69.0 + 12.0 * np.log2(self.hertz / 440.0)
+
+    def drop_hum(self) -> SpectralPeaks:
+        """Return the peaks without mains hum, which is there if the lowest peak is its first or second tone."""
+        for mains in _MAINS_HERTZ:
+            if min(abs(self.hertz[0] - mains), abs(self.hertz[0] - 2.0 * mains)) <= _HUM_HERTZ:
+                is_music = np.abs(self.hertz - mains * np.round(self.hertz / mains)) > _HUM_HERTZ
+                return SpectralPeaks(self.hertz[is_music], self.amplitudes[is_music], self.tonality)
+        return self
 
 
 class PeakFinder:
@@ -38,7 +48,7 @@ class PeakFinder:
         self._floor = floor
 
     def find(self, samples: Floats) -> SpectralPeaks | None:
-        """Find the peaks in as many samples as the window has; None in silence."""
+        """Find the peaks in as many samples as the window has, but for mains hum; None in silence."""
         spectrum = np.abs(np.fft.rfft(samples * self._window))[self._low - 1 : self._high + 1]
         middle = spectrum[1:-1]
         loudest = float(middle.max())
@@ -51,7 +61,8 @@ class PeakFinder:
         bins = tops + self._low - 1 + np.clip(offset, -0.5, 0.5)
         # In noise the energy is spread over all bins; in music a few peaks hold most of it.
         tonality = float((spectrum[tops] ** 2).sum() / (middle**2).sum())
-        return SpectralPeaks(bins * (SAMPLE_RATE / len(self._window)), spectrum[tops], tonality)
+        found = SpectralPeaks(bins * (SAMPLE_RATE / len(self._window)), spectrum[tops], tonality).drop_hum()
+        return found if len(found.hertz) else None
 
 
 def fold_pitches(pitches: Floats, weights: Floats) -> Floats:

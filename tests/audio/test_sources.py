@@ -135,6 +135,14 @@ def test_portaudio_overflow_flags_are_counted(portaudio: FakePortAudio, clock: D
     assert source.health().overflows == 2
 
 
+def test_the_delay_of_the_input_is_what_its_driver_says(portaudio: FakePortAudio, clock: DrivenClock) -> None:
+    source, stream = open_source(portaudio, clock)
+    stream.deliver(np.zeros((BLOCK, 2), np.float32))
+    assert source.health().delay_seconds is None
+    stream.deliver(np.zeros((BLOCK, 2), np.float32), age_seconds=BLOCK / RATE + 0.012)
+    assert source.health().delay_seconds == pytest.approx(0.012)
+
+
 def test_not_a_number_from_the_device_is_silence(portaudio: FakePortAudio, clock: DrivenClock) -> None:
     source, stream = open_source(portaudio, clock)
     for _ in range(20):
