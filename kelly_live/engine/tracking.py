@@ -48,8 +48,8 @@ class TrackingMoment:
     key_features: tuple[float, ...]
 
 
-def load_excerpt(path: Path) -> Floats:
-    """Load the first EXCERPT_SECONDS of a recording, mono at SAMPLE_RATE.
+def load_excerpt(path: Path, seconds: float = EXCERPT_SECONDS) -> Floats:
+    """Load the first seconds of a recording, mono at SAMPLE_RATE.
 
     Raises:
         AudioError: The file is missing or cannot be decoded.
@@ -57,7 +57,7 @@ def load_excerpt(path: Path) -> Floats:
     with open_audio(path) as file:
         blocks = []
         for i, block in enumerate(file.blocks(SAMPLE_RATE, 1.0)):
-            if i >= EXCERPT_SECONDS:
+            if i >= seconds:
                 break
             blocks.append(block)
     return np.concatenate([np.zeros(0), *blocks])

@@ -73,7 +73,7 @@ def test_follow_prints_no_guess_and_goes_on_after_a_bad_file(tmp_path: Path) -> 
     assert result.return_value == 1
     assert "bad.wav" in result.stderr
     lines = {Path(line.split(":")[0]).stem: line for line in result.stdout.splitlines()}
-    assert "97.7 BPM" in lines["song"]
+    assert "97.8 BPM" in lines["song"]
     assert lines["silence"].endswith("no beat, no key")
     assert "no beat" in lines["hiss"]
     assert "BPM" not in lines["hiss"]
