@@ -242,9 +242,9 @@ def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
     """Create the tracker of the beat or key that `follow` names; None if it names neither."""
     if not follow:
         return None
-    from kelly_live.sync.audio_tracker import AudioTracker
+    from kelly_live.sync.player_tracker import PlayerTracker
 
-    return AudioTracker(follow)
+    return PlayerTracker(follow)
 
 
 def supervise_beat_tracker(follow: Sequence[str]) -> SupervisedTracker | None:
@@ -252,9 +252,9 @@ def supervise_beat_tracker(follow: Sequence[str]) -> SupervisedTracker | None:
     if not follow:
         return None
     from kelly_live.engine.supervised_tracker import SupervisedTracker
-    from kelly_live.sync.audio_tracker import AudioTracker
+    from kelly_live.sync.player_tracker import PlayerTracker
 
-    return SupervisedTracker(lambda: AudioTracker(follow))
+    return SupervisedTracker(lambda: PlayerTracker(follow))
 
 
 def create_culture_stage(options: CultureOptions | None, notify: Notify = log_notice) -> CultureStage | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.session import LiveSession, Snapshot
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
+    from kelly_live.music.synchronization import LevelChange
     from kelly_live.recording.recorder import Recorder
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Console:
         self._recorder, self._follow = recorder, follow
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
+        self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
         targets = ActionTargets(
             session.set_override,
@@ -103,6 +105,10 @@ class Console:
         for line in self._alerts.news({**troubles, **self._list_player_faults()}):
             _log.warning("%s", line)
             self._display.say(line)
+        if (change := snapshot.conductor.level_change) is not self._level_change:
+            self._level_change = change
+            if change is not None:
+                self._display.say(describe_level_change(change))
         for line in self._losses.news(self._clock.now(), self._external_io.losses):
             self._display.say(line)
         self._display.show(
@@ -168,6 +174,11 @@ class Console:
         self._person.observe_action(action)
         if self._recorder is not None:
             self._recorder.record_action(action, source, snapshot)
+
+
+def describe_level_change(change: LevelChange) -> str:
+    """Say that the band counts the player's beat anew, and what that does to the tempo."""
+    return f"your beat is counted anew: tempo {change.bpm_before:.0f} → {change.bpm:.0f} BPM"
 
 
 def describe_synchronization(

@@ -13,8 +13,9 @@ from kelly_live.audio.decode import open_audio
 from kelly_live.core.arrays import Floats
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import MAJOR_MODES, AudioWindow
-from kelly_live.sync.audio_tracker import AudioTracker, TrackerModel
+from kelly_live.sync.audio_tracker import AudioTracker
 from kelly_live.sync.onsets import SAMPLE_RATE
+from kelly_live.sync.tracker_model import TrackerModel
 
 EXCERPT_SECONDS = 60.0  # of a recording, at most
 _BLOCKS_PER_SECOND = 20

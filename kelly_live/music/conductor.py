@@ -333,6 +333,7 @@ class Conductor:
             + ("chords",) * self._chord_follower.is_synchronized,
             plan=self._plan,
             rest_answer=self._rest.answer,
+            level_change=self._synchronized_tempo.level_change,
         )
 
     def _feel_ahead(self, parameters: MusicParameters) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.music.band import MutedPlayer
+from kelly_live.music.synchronization import LevelChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class ConductorStatus:
 
     `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
     stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording,
-    `rest_answer` what it does while the player rests.
+    `rest_answer` what it does while the player rests, `level_change` when it last counted a player's beat anew.
     """
 
     beat: float
@@ -28,6 +29,7 @@ class ConductorStatus:
     synchronized: tuple[str, ...] = ()
     plan: tuple[tuple[float, str], ...] = ()
     rest_answer: str = ""
+    level_change: LevelChange | None = None
 
     @property
     def bars(self) -> float:

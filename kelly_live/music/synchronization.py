@@ -36,8 +36,8 @@ class _Loop:
     """The constants of a phase-locked loop.
 
     A phase error (in beats) of `large_error` or more is closed in `reach_beats`, a small one `calm` times as fast;
-    `integral` of it (per beat) corrects the tempo itself. `by_next_beat`: from `large_error` on it is closed by the next
-    beat. `bend` is the largest share by which the tempo bends, `slew` the share by which it may change a beat.
+    `integral` of it (per beat) corrects the tempo itself. `by_next_beat`: from `large_error` on it is closed by the
+    next beat. `bend` is the largest share by which the tempo bends, `slew` that by which it may change a beat.
     """
 
     reach_beats: float
@@ -60,11 +60,9 @@ class _Loop:
 
 
 _SHORTEST_REACH_BEATS = 0.1
-_NUMBERED = _Loop(
-    reach_beats=1.0, large_error=0.01, calm=1.0, by_next_beat=True, integral=0.0, bend=0.5, slew=math.inf
-)
-# On training songs whose tempo changes by 20 to 40 %, .90 of the band's beats fall within 70 ms (.60 with a loop of three
-# beats); on steady ones the period varies by .4 % from beat to beat, under what is heard.
+_NUMBERED = _Loop(reach_beats=1.0, large_error=0.01, calm=1.0, by_next_beat=True, integral=0.0, bend=0.5, slew=math.inf)
+# On training songs whose tempo changes by 20 to 40 %, .90 of the band's beats fall within 70 ms (.60 with a loop of
+# three beats); on steady ones the period varies by .4 % from beat to beat, under what is heard.
 _ESTIMATED = _Loop(reach_beats=1.0, large_error=0.05, calm=0.3, by_next_beat=False, integral=0.1, bend=0.2, slew=0.16)
 _TEMPO_TRUST = 0.03  # how well an estimated tempo is known; inside this, the loop's integral is better
 _TEMPO_BEATS = 0.5  # time constant towards an estimated tempo outside it
@@ -86,8 +84,8 @@ class SynchronizedTempo:
     """The tempo in force (`bpm`) from `beat` on, and what its next move depends on.
 
     `base` is the followed tempo in our beats, without the bend; `ratio` is our beats in one followed beat. The followed
-    beat has been lost for `lost_beats`. `is_engaged`: the tempo is not the emotion's own. For `other_beats` the estimate
-    has been of quite another tempo, for `far_beats` ours has been far from the emotion's. `level_change` is the last.
+    beat has been lost for `lost_beats`. `is_engaged`: the tempo is not the emotion's own. For `other_beats` the
+    estimate has been of quite another tempo, for `far_beats` ours far from the emotion's. `level_change` is the last.
     """
 
     beat: float

@@ -5,16 +5,11 @@ Threads: `push` on the one that reads the audio, `estimate` on the conductor's; 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.level import rms_dbfs
 from kelly_live.core.sync_state import BeatEstimate, ChordChange, ChordEstimate, KeyEstimate, SyncState
@@ -24,42 +19,16 @@ from kelly_live.sync.beat import BeatBelief, BeatFilter
 from kelly_live.sync.chords import ChordBelief, ChordFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
+from kelly_live.sync.tracker_model import TrackerModel, load_tracker_model, predict_probability
 
 # An attack is strongest in the frame that ends this long after it. Measured: 23 ms for clicks, 26 to 33 ms for notes
 # (tests/sync).
 ATTACK_DELAY_SECONDS = 0.028
-MODEL_FILE = Path(__file__).with_name("tracker_model.json")
 _SILENCE_DBFS, _SILENCE_SECONDS = -75.0, 4.0  # in a longer silence there is no beat; noise has none by its confidence
 _STALE_SECONDS = 2.0  # without new audio for this long there is no estimate
 _MAX_GAP_SECONDS = 2.0  # after a longer gap in the audio everything starts anew
 _MIN_GAP_SECONDS = 0.1  # a shorter one is the capture's jitter, which is averaged out
 _JITTER_SHARE = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerModel:
-    """The parameters that `kelly-live lab follow --learn` fits.
-
-    `onsets` `[phase, low, high]`: the log-likelihood ratio of an onset's quantized strengths at a phase of the beat
-    against any phase. `beat` and `key`: logistic weights of the features of the two confidences.
-    """
-
-    onsets: Floats
-    beat: tuple[float, ...]
-    key: tuple[float, ...]
-
-
-@lru_cache(maxsize=1)
-def load_tracker_model() -> TrackerModel:
-    """Load the shipped parameters."""
-    fields = json.loads(MODEL_FILE.read_text())
-    return TrackerModel(np.array(fields["onsets"], np.float64), tuple(fields["beat"]), tuple(fields["key"]))
-
-
-def predict_probability(features: Collection[float], weights: Collection[float]) -> float:
-    """Return a logistic model's probability in (0, 1)."""
-    odds = sum(weight * feature for weight, feature in zip(weights, features, strict=True))
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
 class AudioTracker:

@@ -23,10 +23,11 @@ PHASE_BINS = 16  # of a beat; the first is centred on it
 STRENGTH_LEVELS = 6  # of an onset's strength, evenly spaced on its square root
 _PRIOR_BPM, _PRIOR_OCTAVES = 105.0, 0.7  # before any sound: log-normal, median and standard deviation
 _STEADINESS = 80.0  # from beat to beat the period changes by about 1 / 80 of itself; a player slows down by 1 / 40
-_LIKELIHOOD_WEIGHT = 0.3  # under 1, for frames are not independent: an attack fills several
+SOUND_WEIGHT = 0.3  # of the likelihood of a frame of sound
 _RESTART = 3e-4  # probability a frame that a new piece begins
 _SAME_TEMPO = 0.04  # periods within this share of each other count as one tempo
-_MEMORY_SECONDS = 5.0  # over which the evidence that there is a beat at all is averaged
+_MEMORY_SECONDS = 5.0  # over which the evidence that there is a beat at all is averaged,
+_LEAST_SECONDS = 2.0  # at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,10 @@ def quantize_strengths(strengths: Floats) -> npt.NDArray[np.intp]:
 class BeatFilter:
     """The forward filter of the hidden Markov model. Thread: one.
 
-    `onsets` as in TrackerModel.
+    `onsets` as in TrackerModel. `likelihood_weight`: under 1, as frames are not independent; an attack fills several.
     """
 
-    def __init__(self, onsets: Floats) -> None:
+    def __init__(self, onsets: Floats, likelihood_weight: float = SOUND_WEIGHT) -> None:
         shortest = round(60.0 * FRAMES_PER_SECOND / FASTEST_BPM)
         longest = round(60.0 * FRAMES_PER_SECOND / SLOWEST_BPM)
         self._periods = np.arange(shortest, longest + 1)
@@ -78,7 +79,7 @@ class BeatFilter:
         prior = np.exp(-0.5 * (np.log2(bpm / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2)
         self._start = ((prior / prior.sum() / self._periods)[period_of]).astype(np.float32)
         # [low, high, state]: one megabyte, so that a frame needs no look-up for each state.
-        self._likelihood = np.moveaxis(np.exp(_LIKELIHOOD_WEIGHT * onsets).astype(np.float32)[phase_bin], 0, 2).copy()
+        self._likelihood = np.moveaxis(np.exp(likelihood_weight * onsets).astype(np.float32)[phase_bin], 0, 2).copy()
         self._restart = np.float32(_RESTART) * self._start
         self.reset()
 
@@ -86,10 +87,14 @@ class BeatFilter:
         """Return to the prior."""
         self._belief = self._start.copy()
         self._evidence = 0.0
+        self._frames = 0
 
     def step(self, strengths: Floats) -> None:
         """Take the onset strengths `[frames, 2]` of the next frames."""
         fade = 1.0 / (_MEMORY_SECONDS * FRAMES_PER_SECOND)
+        if self._frames == 0:  # the silence before the first sound is no evidence against a beat
+            strengths = strengths[int(np.argmax(strengths.any(axis=1))) :] if strengths.any() else strengths[:0]
+        self._frames += len(strengths)
         for low, high in quantize_strengths(strengths):
             belief = self._belief
             new_belief = np.empty_like(belief)
@@ -114,4 +119,6 @@ class BeatFilter:
         # The angle lies around the beat itself: just before a beat the time since it is slightly negative.
         since = float(np.angle(direction)) / (2.0 * np.pi) * period
         seconds = 1.0 / FRAMES_PER_SECOND
-        return BeatBelief(period * seconds, since * seconds, self._evidence, min(1.0, share), min(1.0, abs(direction)))
+        heard_seconds = max(_LEAST_SECONDS, self._frames * seconds)
+        evidence = self._evidence / -math.expm1(-heard_seconds / _MEMORY_SECONDS)
+        return BeatBelief(period * seconds, since * seconds, evidence, min(1.0, share), min(1.0, abs(direction)))

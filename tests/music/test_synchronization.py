@@ -172,3 +172,58 @@ def test_a_key_that_is_lost_leaves_its_tonic_and_gives_the_mode_back() -> None:
     names, conductor = list_keys((0.0, KeyEstimate(9, "aeolian", 0.6)), (9.0, None))
     assert names[40] == "A ionian"
     assert conductor.status().synchronized == ()
+
+
+def tempo_at(conductor: Conductor, seconds: float) -> float:
+    beat = conductor.tempo_map.beat_at(seconds)
+    return [point.bpm for point in conductor.tempo_map.points() if point.beat <= beat][-1]
+
+
+def ramp(first_bpm: float, last_bpm: float, start: float = 20.0, beats: int = 16) -> Callable[[float], float]:
+    """A tempo that goes by the same share each beat for about so many beats from second `start` on."""
+    length = beats * 60.0 / np.sqrt(first_bpm * last_bpm)
+    return lambda now: float(first_bpm * (last_bpm / first_bpm) ** np.clip((now - start) / length, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(("first_bpm", "last_bpm"), [(56.0, 81.0), (100.0, 140.0), (100.0, 60.0), (150.0, 210.0)])
+def test_an_accelerando_and_a_ritardando_are_followed_within_70_ms(first_bpm: float, last_bpm: float) -> None:
+    player = Beats(ramp(first_bpm, last_bpm))
+    conductor = synchronize(player, own_bpm=100.0, seconds=60.0)
+    level = round(2.0 * tempo_at(conductor, 19.0) / first_bpm) / 2.0
+    assert conductor.status().bpm == pytest.approx(level * last_bpm, rel=0.01)
+    assert conductor.status().level_change is None
+    judged = player if level <= 1.0 else Beats(lambda now: 2.0 * ramp(first_bpm, last_bpm)(now))
+    assert np.mean(distances(conductor, judged, 20.0, 59.0) < 0.07) >= 0.9
+
+
+@pytest.mark.parametrize("share", [0.8, 1.2])
+def test_a_step_of_the_tempo_is_followed_within_eight_beats(share: float) -> None:
+    player = Beats(lambda now: 100.0 if now < 20.0 else 100.0 * share)
+    conductor = synchronize(player, seconds=40.0)
+    assert np.max(distances(conductor, player, 20.0 + 8 * 60.0 / (100.0 * share), 39.0)) < 0.07
+
+
+def test_a_tempo_that_leaps_by_an_octave_while_it_slows_down_keeps_the_level() -> None:
+    # The player slows from 80 to 64; the estimate follows at twice that.
+    conductor = synchronize(Beats(lambda now: 80.0 if now < 20.0 else 128.0), own_bpm=100.0, seconds=40.0)
+    assert conductor.status().bpm == pytest.approx(64.0, rel=0.01)
+    assert conductor.status().level_change is None
+
+
+def test_another_tempo_is_taken_once_it_has_lasted_and_is_told() -> None:
+    three_for_two = Beats(lambda now: 90.0 if now < 20.0 or now > 22.0 else 135.0)
+    conductor = synchronize(three_for_two, own_bpm=90.0, seconds=40.0)
+    assert all(abs(point.bpm / 90.0 - 1.0) < 0.25 for point in conductor.tempo_map.points())
+    assert conductor.status().level_change is None
+    conductor = synchronize(Beats(lambda now: 90.0 if now < 20.0 else 135.0), own_bpm=110.0, seconds=40.0)
+    change = conductor.status().level_change
+    assert change is not None
+    assert (round(change.bpm_before), round(change.bpm)) == (90, 135)
+    assert conductor.status().bpm == pytest.approx(135.0, rel=0.01)
+
+
+def test_a_level_far_from_the_emotion_s_tempo_is_chosen_anew() -> None:
+    conductor = synchronize(Beats(ramp(110.0, 38.0, beats=32)), own_bpm=110.0, seconds=80.0)
+    change = conductor.status().level_change
+    assert change is not None
+    assert conductor.status().bpm == pytest.approx(76.0, rel=0.01)

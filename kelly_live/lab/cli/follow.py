@@ -12,8 +12,6 @@ from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
-    from kelly_live.core.sync_state import SyncState
-    from kelly_live.core.values import MusicParameters
     from kelly_live.lab.judging.tracking import AnnotatedRecording
 
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -29,6 +27,7 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--corpora", type=FOLDER, help="Also measure on POP909, rendered: the folder of the cultures' corpora.")
 @click.option("--chords", is_flag=True, help="Measure the chords instead, on songs of POP909 that are held out.")
+@click.option("--changes", is_flag=True, help="Measure tempo changes instead, by sound and notes, on songs held out.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where renderings are kept.")
 @click.option("--teach", type=MANIFEST, multiple=True, metavar="FILE.jsonl", help="With --learn: train on these.")
 @click.option(
@@ -36,17 +35,22 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @debug_option
 def command(
-    measure: Sequence[Path], corpora: Path | None, chords: bool, cache: Path, teach: Sequence[Path], learn: Path | None
+    measure: Sequence[Path],
+    corpora: Path | None,
+    chords: bool,
+    changes: bool,
+    cache: Path,
+    teach: Sequence[Path],
+    learn: Path | None,
 ) -> None:
     """Measure how well `--follow` tracks annotated recordings, and print the tables."""
     from kelly_live.lab.judging import tracking
 
-    if chords:
-        if corpora is None:
-            raise click.UsageError("--chords measures on POP909; name its folder with --corpora FOLDER")
-        _measure_chords(corpora, cache)
+    if chords or changes:
+        if corpora is None or (chords and changes):
+            raise click.UsageError("--chords or --changes measures on POP909; name its folder with --corpora FOLDER")
+        (_measure_chords if chords else _measure_changes)(corpora, cache)
         return
-
     if not measure and corpora is None:
         raise click.UsageError("name recordings with --measure FILE.jsonl or --corpora FOLDER")
     if bool(teach) != (learn is not None):
@@ -62,20 +66,24 @@ def command(
         for manifest in teach:
             examples += tracking.read_recordings(manifest)
         model = tracking.fit_model(examples, lambda line: click.echo(line, err=True))
+        if corpora is not None:
+            from kelly_live.lab.corpora.pop909 import choose_songs, extract_pop909, list_songs, read_note_song
+            from kelly_live.lab.judging.note_beats import fit_note_beats
+
+            note_songs = choose_songs(list_songs(extract_pop909(corpora, cache)), held_out=False)
+            model = fit_note_beats([read_note_song(song) for song in note_songs], model)
         sets = ", ".join(dict.fromkeys(example.set_name for example in examples))
         source = f"kelly-live lab follow --learn, of {len(examples)} recordings: {sets}"
         learn.write_text(tracking.format_model(model, source))
         click.echo(f"wrote {learn}", err=True)
     recordings += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if recordings:
-        from kelly_live.core.emotion_space import create_state
-        from kelly_live.engine.build import create_mapper
         from kelly_live.engine.tracking import load_excerpt, track_sound
+        from kelly_live.lab.judging.following_band import FollowingBand
 
-        neutral = create_mapper()(create_state())
         results = []
         for recording in recordings:
-            band = _FollowingBand(neutral)
+            band = FollowingBand()
             moments = track_sound(load_excerpt(recording.path), model, band.follow)
             results.append(tracking.evaluate_tracking(recording, moments, band.beats))
         click.echo(tracking.format_results(results))
@@ -99,27 +107,13 @@ def _measure_chords(corpora: Path, cache: Path) -> None:
     )
 
 
-class _FollowingBand:
-    """A conductor without players that follows, from the tempo of a neutral emotion.
+def _measure_changes(corpora: Path, cache: Path) -> None:
+    from kelly_live.lab.corpora.pop909 import choose_songs, extract_pop909, list_songs, read_note_song
+    from kelly_live.lab.corpora.tempo_changes import read_changed_songs
+    from kelly_live.lab.judging.tempo_changes import follow_notes, follow_sound, format_changes, format_first_beats
 
-    Attributes:
-        beats: When its beats fell while it followed, in seconds.
-    """
-
-    def __init__(self, parameters: MusicParameters) -> None:
-        from kelly_live.generators.band import GeneratorBand
-        from kelly_live.midi.offline import NoteList
-        from kelly_live.music.conductor import Conductor
-
-        self.beats: list[float] = []
-        self._parameters = parameters
-        self._conductor = Conductor(NoteList(), GeneratorBand([]), seed=1)
-        self._conductor.start(0.0, self._parameters)
-        self._beat = 0
-
-    def follow(self, now: float, state: SyncState) -> None:
-        self._conductor.advance(now, self._parameters, state)
-        while (beat_time := self._conductor.seconds_at(float(self._beat))) <= now:
-            if "tempo" in self._conductor.status().synchronized:
-                self.beats.append(beat_time)
-            self._beat += 1
+    songs = choose_songs(list_songs(extract_pop909(corpora, cache)), held_out=True)
+    changed_songs = read_changed_songs(songs, cache / "follow", held_out=True)
+    click.echo("by sound\n" + format_changes([follow_sound(song) for song in changed_songs]))
+    click.echo("by notes\n" + format_changes([follow_notes(song) for song in changed_songs]))
+    click.echo(format_first_beats([read_note_song(song) for song in songs]))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch_names import parse_pitch_class
 from kelly_live.engine.tracking import load_excerpt
 from kelly_live.lab.corpora.pieces import HELD_OUT
+from kelly_live.lab.corpora.pop909 import extract_pop909, list_songs
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 from kelly_live.sync.chord_features import HOP_SECONDS, AudioChordFeatures
 from kelly_live.sync.chord_net import NO_CHORD
@@ -63,13 +62,8 @@ def read_chord_songs(corpora: Path, cache: Path, *, held_out: bool, most: int = 
 
     Soundfonts alternate; one of those for held-out songs is never trained on. Raises ConfigError, KellyError.
     """
-    folder, archive = cache / "follow" / "pop909", corpora / "pop909-index.tar.xz"
-    if not folder.is_dir():
-        if not archive.is_file():
-            raise ConfigError(f"{archive} is missing; --corpora names the folder of the cultures' corpora")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    paths = sorted(path.parent for path in folder.glob("*/POP909/*/chord_midi.txt"))
+    folder = extract_pop909(corpora, cache)
+    paths = list_songs(folder, "chord_midi.txt")
     places = (0,) if held_out else TRAINING_PLACES
     soundfonts = (HELD_OUT_SOUNDFONT, SOUNDFONTS[0]) if held_out else SOUNDFONTS
     chosen = [path for number, path in enumerate(paths) if number % HELD_OUT in places]

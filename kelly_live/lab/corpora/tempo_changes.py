@@ -12,7 +12,7 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.engine.audio_input import read_note_file
-from kelly_live.lab.corpora.pieces import HELD_OUT
+from kelly_live.lab.corpora.pop909 import read_beats
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 
 FIRST_BEAT = 16  # of the song; some begin with an upbeat or a free introduction
@@ -36,21 +36,15 @@ class ChangedSong:
     sound: Path
 
 
-def read_changed_songs(folder: Path, cache: Path, *, held_out: bool, most: int = 1000) -> list[ChangedSong]:
-    """Make each change of songs of POP909, whose files are in `folder`, and render it into `cache`.
+def read_changed_songs(songs: Sequence[Path], cache: Path, *, held_out: bool) -> list[ChangedSong]:
+    """Make each change of songs of POP909, and render it into `cache`.
 
-    Those held out are songs that neither the chords nor the tracker's model were trained or measured on. Soundfonts
-    alternate; one of those for held-out songs is never trained on. Raises ConfigError, KellyError.
+    Soundfonts alternate; one of those for held-out songs is never trained on. Raises ConfigError, KellyError.
     """
-    songs = sorted(path.parent for path in folder.glob("*/POP909/*/beat_midi.txt"))
-    if held_out:
-        chosen = [song for n, song in enumerate(songs) if n % (2 * HELD_OUT) == HELD_OUT and n % 15 != 0]
-    else:
-        chosen = [song for n, song in enumerate(songs) if n % (3 * HELD_OUT) == 3]
     soundfonts = (HELD_OUT_SOUNDFONT, SOUNDFONTS[0]) if held_out else SOUNDFONTS
     changed = []
-    for number, song in enumerate(chosen[:most]):
-        beats = np.array([float(line.split()[0]) for line in (song / "beat_midi.txt").read_text().splitlines() if line])
+    for number, song in enumerate(songs):
+        beats = np.array(read_beats(song))
         if len(beats) <= FIRST_BEAT + STEADY_BEATS + CHANGE_BEATS + LAST_BEATS:
             continue
         messages = read_note_file(song / f"{song.name}.mid")

@@ -12,10 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_live.lab.corpora.tempo_changes import CHANGE_BEATS, STEADY_BEATS, ChangedSong
-from kelly_live.lab.judging.tracking import BEAT_TOLERANCE_SECONDS
+from kelly_live.engine.tracking import load_excerpt, track_sound
+from kelly_live.lab.corpora.pop909 import NoteSong
+from kelly_live.lab.corpora.tempo_changes import STEADY_BEATS, ChangedSong
+from kelly_live.lab.judging.following_band import FollowingBand
+from kelly_live.lab.judging.note_beats import is_beat_right, play_unevenly, track_notes
+from kelly_live.lab.judging.tracking import (
+    BEAT_TOLERANCE_SECONDS,
+    CONFIDENT,
+    classify_tempo,
+    find_stable_start,
+    format_times,
+)
+from kelly_live.sync.note_tracker import NoteTracker
 
 LEVELS = (0.5, 1.0, 2.0)
+PLAYER_DEVIATION_SECONDS = 0.012  # of a good player's onsets; the songs' notes are quantized
+NOTE_SECONDS = 40.0  # of a song, from its first note
+BLOCKS_PER_MOMENT = 5
 _LEVEL_TOLERANCE = 0.1
 _JUDGED_BEATS = 8  # of the player, before the change and at the end, over which the level is measured
 
@@ -49,6 +63,47 @@ def evaluate_change(song: ChangedSong, band_beats: Sequence[float]) -> ChangeRes
     return ChangeResult(song.change, before, after, (*errors, *[np.inf] * missing))
 
 
+def follow_sound(song: ChangedSong) -> ChangeResult:
+    """Let a band follow a song's sound, and evaluate its beats."""
+    band = FollowingBand()
+    track_sound(load_excerpt(song.sound, song.beats[-1]), on_estimate=band.follow, targets=("tempo",))
+    return evaluate_change(song, band.beats)
+
+
+def follow_notes(song: ChangedSong) -> ChangeResult:
+    """Let a band follow a song's notes, unevenly played, and evaluate its beats."""
+    band, tracker = FollowingBand(), NoteTracker()
+    played = play_unevenly(NoteSong(song.name, song.beats, song.notes), PLAYER_DEVIATION_SECONDS, seed=1)
+    for now in track_notes(played, tracker, song.beats[-1]):
+        band.follow(now, tracker.estimate(now))
+    return evaluate_change(song, band.beats)
+
+
+def format_first_beats(songs: Sequence[NoteSong]) -> str:
+    """Format after how many seconds the beat of songs' notes is heard, octaves allowed, and how often it is right."""
+    first_seconds, rights = [], []
+    for number, song in enumerate(songs):
+        played = play_unevenly(song, PLAYER_DEVIATION_SECONDS, number)
+        first_note = next(one.seconds for one in played.messages if one.data[0] & 0xF0 == 0x90 and one.data[2] > 0)
+        tracker, moments, is_heard = NoteTracker(), list[float](), list[bool]()
+        for block, now in enumerate(track_notes(played, tracker, first_note + NOTE_SECONDS)):
+            place = int(np.searchsorted(song.beats, now))
+            if block % BLOCKS_PER_MOMENT or now < first_note or not 0 < place < len(song.beats):
+                continue
+            beat = tracker.estimate(now).beat
+            true = 60.0 / (song.beats[place] - song.beats[place - 1])
+            is_sure = beat is not None and beat.confidence >= CONFIDENT
+            moments.append(now - first_note)
+            is_heard.append(beat is not None and is_sure and classify_tempo(beat.bpm, true) != "other")
+            if is_sure:
+                rights.append(is_beat_right(song.beats, now, tracker.belief))
+        first_seconds.append(find_stable_start(is_heard, moments))
+    return (
+        f"the beat of the notes of {len(songs)} songs: {format_times(first_seconds)}; "
+        f"while sure, {np.mean(rights):.2f} within 70 ms of a beat or half beat"
+    )
+
+
 def _find_level(beats: np.ndarray, band: np.ndarray) -> float | None:
     inside = band[(band >= beats[0] - 0.5) & (band <= beats[-1] + 0.5)]
     if len(inside) < 3:
@@ -67,7 +122,7 @@ def format_changes(results: Sequence[ChangeResult]) -> str:
         kept = sum(result.is_level_kept for result in followed)
         within = (errors <= BEAT_TOLERANCE_SECONDS).mean() if len(errors) else 0.0
         lines.append(
-            f"{name:<9} (n {len(group)}, followed before it {len(followed)}): level kept in {kept / max(1, len(followed)):.2f}, "
-            f"of the band's beats from there on {within:.2f} within 70 ms"
+            f"{name:<9} (n {len(group)}, followed before it {len(followed)}): level kept in "
+            f"{kept / max(1, len(followed)):.2f}, of the band's beats from there on {within:.2f} within 70 ms"
         )
     return "\n".join(lines)

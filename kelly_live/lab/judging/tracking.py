@@ -10,10 +10,9 @@ from __future__ import annotations
 import io
 import json
 import math
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,10 @@ from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.engine.tracking import EXCERPT_SECONDS, MOMENTS_PER_SECOND, TrackingMoment, load_excerpt, track_sound
 from kelly_live.lab.intervals import compute_wilson_interval
-from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, TrackerModel
+from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS
 from kelly_live.sync.beat import PHASE_BINS, STRENGTH_LEVELS, quantize_strengths
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
+from kelly_live.sync.tracker_model import TrackerModel, load_tracker_model
 
 TEMPO_TOLERANCE = 0.04
 BEAT_TOLERANCE_SECONDS = 0.07
@@ -106,21 +106,16 @@ def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[AnnotatedRe
     Raises:
         KellyError: The archive is missing, or a song cannot be rendered.
     """
+    from kelly_live.lab.corpora.pop909 import extract_pop909, list_songs, read_beats
     from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 
-    folder = cache / "follow" / "pop909"
-    archive = corpora / "pop909-index.tar.xz"
-    if not folder.is_dir():
-        if not archive.is_file():
-            raise ConfigError(f"{archive} is missing; --corpora names the folder of the cultures' corpora")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    songs = sorted(path.parent for path in folder.glob("*/POP909/*/beat_midi.txt"))
+    folder = extract_pop909(corpora, cache)
+    songs = list_songs(folder)
     pieces = []
     for i, song in enumerate(songs[::every]):
         soundfont = HELD_OUT_SOUNDFONT if i % 2 == 0 else SOUNDFONTS[0]
         sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=EXCERPT_SECONDS)
-        beats = tuple(float(row[0]) for row in _read_columns(song / "beat_midi.txt"))
+        beats = read_beats(song)
         keys = tuple((float(a), float(b), *parse_key(name)) for a, b, name in _read_columns(song / "key_audio.txt"))
         pieces.append(AnnotatedRecording(sound, f"POP909, rendered ({soundfont.stem})", beats, keys))
     return pieces
@@ -148,7 +143,7 @@ def classify_key(estimated_key: tuple[int, bool], true: tuple[int, bool]) -> str
     return "parallel" if up == 0 else "other"
 
 
-def _find_stable_start(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
+def find_stable_start(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
     """Find when estimates first became right and stayed so."""
     need = round(_STAYS_SECONDS * MOMENTS_PER_SECOND)
     run = 0
@@ -197,7 +192,7 @@ def evaluate_tracking(
         rights = [
             m.tempo_confidence >= CONFIDENT and classify_tempo(m.bpm, true) != "other" for m, true in tempo_moments
         ]
-        tempo_seconds = _find_stable_start(rights, [m.seconds for m, _ in tempo_moments])
+        tempo_seconds = find_stable_start(rights, [m.seconds for m, _ in tempo_moments])
         beats = np.array(piece.beats)
         middles = 0.5 * (beats[1:] + beats[:-1])
         for m, _ in tempo_moments:
@@ -212,7 +207,7 @@ def evaluate_tracking(
         key = Counter(r for (m, _), r in zip(key_moments, relations, strict=True) if m.seconds >= half).most_common(1)[
             0
         ][0]
-        key_seconds = _find_stable_start([r == "right" for r in relations], [m.seconds for m, _ in key_moments])
+        key_seconds = find_stable_start([r == "right" for r in relations], [m.seconds for m, _ in key_moments])
     return TrackingResult(
         piece.set_name,
         tempo,
@@ -251,7 +246,7 @@ def format_results(verdicts: Sequence[TrackingResult]) -> str:
         if tempi:
             lines.append(f"  tempo   {_format_shares(tempi, ('right', 'double', 'half', 'other'))}")
             lines.append(
-                f"          {_format_times([v.tempo_seconds for v in group if v.tempo is not None])} (octaves allowed)"
+                f"          {format_times([v.tempo_seconds for v in group if v.tempo is not None])} (octaves allowed)"
             )
             errors = [e for v in group for e in v.beat_errors]
             if errors:
@@ -271,7 +266,7 @@ def format_results(verdicts: Sequence[TrackingResult]) -> str:
         keys = [v.key for v in group if v.key is not None]
         if keys:
             lines.append(f"  key     {_format_shares(keys, ('right', 'fifth', 'relative', 'parallel', 'other'))}")
-            lines.append(f"          {_format_times([v.key_seconds for v in group if v.key is not None])}")
+            lines.append(f"          {format_times([v.key_seconds for v in group if v.key is not None])}")
         lines.append(
             f"  with confidence: beat {np.mean([v.beat_confidence_share for v in group]):.2f} of the time, "
             f"key {np.mean([v.key_confidence_share for v in group]):.2f}"
@@ -288,7 +283,8 @@ def _format_shares(answers: Sequence[str], names: Iterable[str]) -> str:
     return ", ".join(parts)
 
 
-def _format_times(seconds: Sequence[float | None]) -> str:
+def format_times(seconds: Sequence[float | None]) -> str:
+    """Format the median and the 90 % quantile of the seconds that are known, and how many are."""
     measured_seconds = [s for s in seconds if s is not None]
     if not measured_seconds:
         return "never right for 5 s"
@@ -333,7 +329,7 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
     onsets = np.round(np.log(likely) - np.log(likely.mean(axis=0)), 3)
     progress("the onsets of a beat are learned")
 
-    blank = TrackerModel(onsets, (0.0,) * 4, (0.0,) * 6)
+    blank = replace(load_tracker_model(), onsets=onsets, beat=(0.0,) * 4, key=(0.0,) * 6)
     tempo_rows: list[tuple[tuple[float, ...], bool]] = []
     key_rows: list[tuple[tuple[float, ...], bool]] = []
     noise_sounds = [(AnnotatedRecording(Path(), "noise"), sound) for sound in generate_noises()]
@@ -354,10 +350,10 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
                     (moment.key_features, true is not None and classify_key(estimated_key, true) == "right")
                 )
     progress(f"{len(tempo_rows)} moments of tempo, {len(key_rows)} of key")
-    return TrackerModel(onsets, _fit_logistic(tempo_rows), _fit_logistic(key_rows))
+    return replace(blank, beat=fit_logistic(tempo_rows), key=fit_logistic(key_rows))
 
 
-def _fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
+def fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
     """Fit weights by iteratively reweighted least squares, with a small ridge."""
     x = np.array([features for features, _ in rows])
     y = np.array([float(right) for _, right in rows])
@@ -371,7 +367,9 @@ def _fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float
 
 
 def format_model(model: TrackerModel, how: str) -> str:
-    """Format the model as JSON, as `sync/learned.json` stores it."""
+    """Format the model as JSON, as `sync/tracker_model.json` stores it."""
     out = io.StringIO()
-    json.dump({"how": how, "beat": model.beat, "key": model.key, "onsets": model.onsets.tolist()}, out)
+    fields = {"beat": model.beat, "key": model.key, "note_beat": model.note_beat}
+    arrays = {"onsets": model.onsets.tolist(), "note_onsets": model.note_onsets.tolist()}
+    json.dump({"how": how, **fields, **arrays}, out)
     return out.getvalue() + "\n"
