@@ -11,7 +11,7 @@ import numpy as np
 
 from kelly_live.core.commands import DEFAULT_TUNING, Notes, SinkCommand
 from kelly_live.core.emotion_space import create_state
-from kelly_live.core.midi_messages import get_channel, get_kind, program_change
+from kelly_live.core.midi_messages import control_change, get_channel, get_kind, program_change
 from kelly_live.core.protocols import Mapper, NoteSink, Reading
 from kelly_live.core.values import MusicParameters
 from kelly_live.engine.build import build_band, create_conductor
@@ -45,7 +45,7 @@ CHANGES = {
     "angry to happy": ((-0.5, 0.5), (0.5, 0.5)),
 }
 
-_PERCUSSION_CHANNEL = 10
+_PERCUSSION_CHANNEL, _VOLUME = 10, 7
 
 
 def create_score_composer(mapper: Mapper) -> comparison.Composer:
@@ -83,7 +83,8 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
     """Create a composer of MIDI files: (valence, arousal, seed) to about half a minute of music, twice.
 
     `band` is as a user hears it. `piano` has the same notes without percussion, all on the one instrument that the
-    judges know. Where a culture's tones are not those of 12-TET they are in tune by bends.
+    judges know. Where a culture's tones are not those of 12-TET they are in tune by bends. The synth is turned up by
+    what controller 11 leaves of room to swell, so that the music is as loud as people's files.
     """
 
     def compose_files(valence: float, arousal: float, seed: int) -> dict[str, bytes]:
@@ -97,15 +98,25 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
         scheduler.send(DEFAULT_TUNING.with_programs(conductor.slots))
         performance = compose(Reading(state, parameters), conductor, scheduler)
         programs = {slot.channel: slot.program for slot in conductor.slots}
+        messages = _turn_up(performance.messages)
         piano = [
-            _set_piano(message) for message in performance.messages if get_channel(message.data) != _PERCUSSION_CHANNEL
+            _set_piano(message)
+            for message in messages
+            if get_channel(message.data) != _PERCUSSION_CHANNEL and get_kind(message.data) != "channel_pressure"
         ]
         return {
-            "band": encode_midi(performance.messages, performance.tempo_map, programs=programs),
+            "band": encode_midi(messages, performance.tempo_map, programs=programs),
             "piano": encode_midi(piano, performance.tempo_map, programs=dict.fromkeys(programs, 0)),
         }
 
     return compose_files
+
+
+def _turn_up(messages: Sequence[RecordedMessage]) -> list[RecordedMessage]:
+    """Set the volume of every channel that plays from its default, 100, to the most: 4 dB, as of controller 11."""
+    channels = sorted({get_channel(message.data) for message in messages if get_kind(message.data) == "note_on"})
+    start = min((message.seconds for message in messages), default=0.0)
+    return [*(RecordedMessage(start, control_change(channel, _VOLUME, 127)) for channel in channels), *messages]
 
 
 def _set_piano(message: RecordedMessage) -> RecordedMessage:

@@ -48,6 +48,12 @@ def list_notes(midi: bytes) -> list[tuple[int, int, int]]:
 
 def test_both_readings_are_the_same_notes_and_the_piano_has_no_drums() -> None:
     midi = create_midi_composer(create_mapper())(0.5, 0.5, 3)
+    for data in midi.values():
+        first_levels: dict[tuple[int, int], int] = {}
+        for message in mido.MidiFile(file=io.BytesIO(data)):
+            if message.type == "control_change" and message.control in (7, 11):
+                first_levels.setdefault((message.channel, message.control), message.value)
+        assert set(first_levels.values()) == {127, 100}  # what the one takes off, the other adds
     band, piano = (list_notes(midi[name]) for name in ("band", "piano"))
     assert 10 in {channel for channel, _, _ in band}
     assert [note for note in band if note[0] != 10] == piano
