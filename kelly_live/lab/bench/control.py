@@ -3,7 +3,7 @@
 Counted from the end of the window in which an emotion changed: to the first beat that can show the change (what the
 software takes), to the first note that shows it (what the music takes as well: there is not always a note), and to the
 first difference that is heard: such a note, or a note that is held since before the change and whose controller 11 has
-moved by AUDIBLE_DB the right way.
+moved by AUDIBLE_DB the right way. The last is also counted from a key's press.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kelly_live.core.midi_messages import EXPRESSION, get_channel, get_kind
 from kelly_live.core.protocols import Mapper
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.termination import temporary_folder
+from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import create_engine
@@ -24,6 +25,7 @@ from kelly_live.midi.trace import TracedMessage, read_trace
 from kelly_live.music.conductor import Conductor
 
 HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
+START_SECONDS, PRESS_SECONDS, PRESSED_AROUSAL = 2.0, 1.73, 0.6
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
 # Velocities that show a turn: outside the range that was played before it, by more than one step.
 SOFTEST_LOUD, LOUDEST_SOFT = 108, 19
@@ -81,6 +83,38 @@ class TurningMapper:
             self.turns.append(Turn(state.time, loud))
         self._hops += 1
         return replace(self._mapper(state), dynamics=LOUD if loud else SOFT, density=DENSITY)
+
+
+class PressedMapper:
+    """The real mapper, with its dynamics replaced: loud where arousal is high, else soft."""
+
+    audience = None
+
+    def __init__(self, mapper: Mapper) -> None:
+        self._mapper = mapper
+
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        """Map a state, and replace the dynamics."""
+        return replace(self._mapper(state), dynamics=LOUD if state.arousal > 0.0 else SOFT, density=DENSITY)
+
+
+def measure_presses(recording: Path, device: str, seconds: float) -> tuple[float, ...]:
+    """Set arousal high and low by turns, as a key does, and return the seconds to the first difference that is heard.
+
+    Raises:
+        KellyError: The recording, a model or the MIDI side fails.
+    """
+    turns: list[Turn] = []
+    with temporary_folder() as folder:
+        trace = Path(folder) / "trace"
+        engine = create_engine(recording, trace, device, wrap_mapper=PressedMapper)
+        with engine:
+            is_over, loud = engine.wait(START_SECONDS), False
+            while not is_over and len(turns) * PRESS_SECONDS < seconds:
+                turns.append(Turn(read_clock(), loud))
+                engine.act("arousal", PRESSED_AROUSAL if loud else -PRESSED_AROUSAL)
+                is_over, loud = engine.wait(PRESS_SECONDS), not loud
+        return compute_difference_latencies(turns, read_trace(trace))
 
 
 def measure_control(recording: Path, device: str, seconds: float) -> Latencies:

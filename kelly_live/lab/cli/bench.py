@@ -128,7 +128,7 @@ def _measure_hop(recording: Path, device: str) -> Iterator[Row]:
 
 
 def _measure_control(recording: Path, device: str, seconds: float) -> Iterator[Row]:
-    from kelly_live.lab.bench.control import AUDIBLE_DB, measure_control
+    from kelly_live.lab.bench.control import AUDIBLE_DB, measure_control, measure_presses
 
     latencies = measure_control(recording, device, 2.0 * seconds)
     events = {
@@ -150,6 +150,11 @@ def _measure_control(recording: Path, device: str, seconds: float) -> Iterator[R
             limit,
         )
     yield Row("turns measured", len(latencies.notes), "")
+    presses = measure_presses(recording, device, 2.0 * seconds)
+    heard = f"control latency, key to the first note, or {AUDIBLE_DB:g} dB on a held one"
+    yield Row(f"{heard}, median", _quantile_ms(presses, 0.5, digits=1), "ms", "<= 90")
+    yield Row(f"{heard}, p95", _quantile_ms(presses, 0.95, digits=1), "ms", "<= 200")
+    yield Row("presses measured", len(presses), "")
 
 
 def _measure_starts(recording: Path, device: str) -> Iterator[Row]:
