@@ -57,7 +57,9 @@ def test_what_is_typed_reaches_its_field() -> None:
         ),
         override=OverrideOptions(0.5, morph_to=EmotionOverride(emotion="sad"), morph_bars=4, freeze=True),
         culture=CultureOptions("klezmer", 0.5),
-        host=HostOptions(("band", "strings"), ("isobar",), ("chords.voicing=open",), (("back", "IAC"),)),
+        host=HostOptions(
+            ("band", "strings"), ("isobar",), settings=("chords.voicing=open",), outputs=(("back", "IAC"),)
+        ),
         tuning=TuningOptions("mpe", 2),
         follow=("key",),
         recording=RecordingOptions(Path("a.mid")),

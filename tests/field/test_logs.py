@@ -116,7 +116,7 @@ def test_the_header_lists_the_options_as_they_are_typed() -> None:
         external_io=ExternalIOOptions(latencies=latencies, controllers=ControllerOptions(numbers, 5)),
         override=OverrideOptions(freeze=True, morph_to=parse_target("-0.5,0.25")),
         culture=CultureOptions("klezmer", 0.5),
-        host=HostOptions(("band", "strings"), ("arpeggio",), ("chords.voicing=open",), outputs),
+        host=HostOptions(("band", "strings"), ("arpeggio",), settings=("chords.voicing=open",), outputs=outputs),
         follow=("tempo", "key"),
     )
     settings = dict(list_settings(options))
