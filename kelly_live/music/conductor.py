@@ -396,7 +396,9 @@ class Conductor:
         is_compound = self._metre is not None and self._metre.is_compound
         rhythm = "triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters)
         is_last = is_closing or self._rest.is_closing
-        context = MusicContext(self._seed, phrase, rhythm, self.tempo_map.bpm, is_last, self._trend)
+        context = MusicContext(
+            self._seed, phrase, rhythm, self.tempo_map.bpm, is_last, self._trend, upcoming=self._planner.upcoming
+        )
         loudness = self._expression.take_slice(parameters, context, start)
         notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
         if self._smoother is not None and not self._rest.is_silent:

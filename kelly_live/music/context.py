@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from kelly_live.core.values import MusicParameters
@@ -34,7 +34,8 @@ class MusicContext:
 
     Beats count from the session's start. `rhythm` is the one of RHYTHMS that the whole band plays in this phrase, and
     `bpm` the tempo in force. `closing` marks the last bar of all. `trend` says whether the emotion builds up (to 1) or
-    calms down (to -1). `melody` plays the tune, where that is a player with one of its own.
+    calms down (to -1). `melody` plays the tune, where that is a player with one of its own. `upcoming` is the next
+    phrase and its rhythm as they are expected in a phrase's last bar; they may come out otherwise.
     """
 
     seed: int
@@ -44,6 +45,7 @@ class MusicContext:
     closing: bool = False
     trend: float = 0.0
     melody: MelodySource | None = field(default=None, compare=False)
+    upcoming: tuple[Phrase, str] | None = field(default=None, compare=False)
 
     @property
     def key(self) -> Key:
@@ -66,6 +68,15 @@ class MusicContext:
     def bar_at(self, beat: float) -> int:
         """Return the bar of the session that a beat lies in, from 0."""
         return int(beat // self.beats_per_bar)
+
+    def expect_bar(self, bar: int) -> MusicContext | None:
+        """Return the context that is expected in a later bar, of this phrase or the next one; None: not known yet."""
+        phrase, rhythm = self.phrase, self.rhythm
+        if bar >= phrase.start_bar + phrase.bars:
+            if self.upcoming is None or self.upcoming[0].start_bar != bar:
+                return None
+            phrase, rhythm = self.upcoming
+        return replace(self, phrase=phrase, rhythm=rhythm)
 
     def bar_in_phrase(self, bar: int) -> int:
         """Return a bar's place in the phrase, from 0."""

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,6 +54,15 @@ def hash_run(run: Run, bits: int) -> list[int]:
     """Return the bits of a filter that a run sets."""
     digest = hashlib.blake2b(np.asarray(run, np.int16).tobytes(), digest_size=4 * _FILTER_HASHES).digest()
     return [int.from_bytes(digest[4 * i : 4 * i + 4], "little") % bits for i in range(_FILTER_HASHES)]
+
+
+class NetMemory(NamedTuple):
+    """What a net remembers: keys and values of the latest notes, the number of all, and what the last one left."""
+
+    keys: np.ndarray
+    values: np.ndarray
+    notes: int
+    state: np.ndarray
 
 
 class MelodyNet:
@@ -99,6 +109,14 @@ class MelodyNet:
     def reset(self) -> None:
         """Forget all notes."""
         self._count = 0
+
+    def save(self) -> NetMemory:
+        """Return all that the notes so far have left, for `restore`."""
+        return NetMemory(self._keys.copy(), self._values.copy(), self._count, self._state)
+
+    def restore(self, memory: NetMemory) -> None:
+        """Forget the notes that were added after a `save`; its memory can be restored once."""
+        self._keys, self._values, self._count, self._state = memory
 
     def add_note(self, columns: Sequence[int], features: np.ndarray, place: int) -> None:
         """Add a note at a place.

@@ -28,6 +28,9 @@ class PhrasePlanner:
     `tonic` is the band's own. The chords are those of a `sheet`, if there is one. `form` is one of FORM_NAMES; None:
     that of the groove that the session begins with. With `length_bars` the last bar is the closing one. Raises
     ConfigError. Thread: the conductor's.
+
+    Attributes:
+        upcoming: The next phrase and its rhythm, as `list_chords` expects them in the last bar of one.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class PhrasePlanner:
         self._key: Key | None = None
         self._is_busy = False
         self._groove = ""
+        self.upcoming: tuple[Phrase, str] | None = None
 
     @property
     def is_synchronized(self) -> bool:
@@ -172,9 +176,11 @@ class PhrasePlanner:
     ) -> tuple[tuple[float, str], ...]:
         """List the beats and names of the chords from a bar to the end of the next one."""
         start, end, next_bar = float(bar * self._beats_per_bar), float((bar + 2) * self._beats_per_bar), bar + 1
-        spans = list(phrase.spans)
+        spans, self.upcoming = list(phrase.spans), None
         if phrase.end_beat < end and (closing_bar is None or next_bar <= closing_bar):
-            spans += self.preview_phrase(phrase, next_bar, parameters, closing_bar).spans
+            following = self.preview_phrase(phrase, next_bar, parameters, closing_bar)
+            self.upcoming = following, self.choose_rhythm(following, parameters)
+            spans += following.spans
         return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
 
     def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:

@@ -17,7 +17,11 @@ from kelly_live.generators.builtin.bass import BassGenerator
 from kelly_live.generators.builtin.chords import ChordGenerator
 from kelly_live.generators.builtin.melody_neural import NeuralMelodyGenerator
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import MusicContext
+from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.melody_net import MelodyNet, load_melody_checkpoint, load_melody_net
+from kelly_live.music.neural_melody import NeuralMelody
+from kelly_live.music.theory import Key, build_mode_scale
 from tests.music.band import RecordingSink, make_parameters
 
 
@@ -38,6 +42,51 @@ def test_a_seed_gives_the_same_tune_in_long_slices_and_short_ones() -> None:
     notes = list_tune(play(make_parameters()))
     assert notes == list_tune(play(make_parameters(), slice_beats=1 / 16))
     assert notes != list_tune(play(make_parameters(), seed=4))
+
+
+def plan_context(index: int, mode: str = "ionian") -> MusicContext:
+    phrase = plan_phrase(7, index, Key(0, build_mode_scale(mode)), start_bar=4 * index)
+    return MusicContext(seed=7, phrase=phrase, rhythm="straight", bpm=100.0)
+
+
+@pytest.mark.parametrize("notes_ahead", [1, 3, 30])
+def test_a_bar_that_was_drawn_ahead_is_the_one_that_is_drawn_at_once(notes_ahead: int) -> None:
+    """Of two phrases, the second in minor, which nobody expected; from bar 2 on twice as dense."""
+    tunes = []
+    for ahead in (0, notes_ahead):
+        tune, bars = NeuralMelody(load_melody_net()), []
+        for bar in range(8):
+            context = plan_context(0) if bar < 4 else plan_context(1, "aeolian")
+            context = replace(context, upcoming=(plan_context(1).phrase, "straight"))
+            parameters = make_parameters(density=0.8 if bar < 2 else 1.6)
+            bars.append(tune.list_bar(parameters, context, bar))
+            for _ in range(ahead):
+                tune.draw_ahead(parameters, context, bar + 1)
+        tunes.append(bars)
+    assert tunes[0] == tunes[1]
+    assert all(tunes[0][bar] for bar in (0, 2, 5))
+
+
+def test_most_of_a_bar_is_drawn_before_its_bar_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The net is asked for a note or two a slice, and not for a bar of them, where the feeling stays."""
+    added = [0]
+    add_note = MelodyNet.add_note
+
+    def count(net: MelodyNet, columns: Sequence[int], features: np.ndarray, place: int) -> None:
+        added[-1] += 1
+        add_note(net, columns, features, place)
+
+    monkeypatch.setattr(MelodyNet, "add_note", count)
+    parameters = make_parameters(density=1.4)
+    conductor = Conductor(
+        RecordingSink(), GeneratorBand([ChordGenerator(), NeuralMelodyGenerator()]), seed=3, tonic=0, slice_beats=1 / 16
+    )
+    conductor.start(0.0, parameters)
+    for step in range(4800):
+        added.append(0)
+        conductor.advance(0.005 * step, parameters)
+    assert sum(added) > 40
+    assert max(added[200:]) <= 2
 
 
 def test_a_new_session_of_the_same_player_begins_the_tune_anew() -> None:
