@@ -95,6 +95,7 @@ class EngineRun:
         seconds: float = 60.0,
         failure: AudioError | None = None,
         is_recorded: bool = True,
+        expression: bool = True,
         **parts: Any,
     ) -> None:
         self.trace = folder / "trace"
@@ -107,7 +108,7 @@ class EngineRun:
             **parts,
         )
         recording = RecordingOptions(log=folder / "log.jsonl" if is_recorded else None)
-        self.options = LiveOptions(profile="none", seed=1, recording=recording)
+        self.options = LiveOptions(profile="none", seed=1, recording=recording, expression=expression)
         self.engine = LiveEngine(self.options, engine_parts)
 
     def wait_for(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
@@ -148,6 +149,19 @@ def test_it_plays_obeys_and_stops(run: EngineRun) -> None:
     assert log is not None
     assert '"excited"' in log.read_text()
     assert '"program"' in log.read_text()
+
+
+@pytest.mark.parametrize("expression", [True, False])
+def test_held_notes_show_a_change_unless_they_are_told_not_to(tmp_path: Path, *, expression: bool) -> None:
+    """And at the end every channel is as it was found."""
+    run = EngineRun(tmp_path, expression=expression)
+    with run.engine as engine:
+        run.wait_for(lambda snapshot: snapshot.conductor.beat > 2.0)
+        assert engine.act("emotion", "excited")
+        run.wait_for(lambda snapshot: snapshot.conductor.beat > 4.0)
+    levels = [data for _, data in read_trace(run.trace) if get_kind(data) == "control_change" and data[1] == 11]
+    assert (len({data[2] for data in levels}) > 3) is expression
+    assert set({data[0]: data[2] for data in levels}.values()) == ({127} if expression else set())
 
 
 def test_a_slow_observer_does_not_hold_up_the_session(run: EngineRun) -> None:

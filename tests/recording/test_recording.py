@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import random
@@ -25,7 +26,7 @@ from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, PlayerActivity, SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
-from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, Scale
+from kelly_live.core.values import ControlChange, Dynamics, MusicParameters, NoteEvent, Scale
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.session import LiveSession
 from kelly_live.generators import registry
@@ -56,11 +57,13 @@ def create_slots(preset: str) -> list[PlayerSlot]:
 
 def create_conductor(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
     band = GeneratorBand(create_slots(FOUR))
-    return Conductor(sink, band, seed=seed, tonic=0), band
+    return Conductor(sink, band, seed=seed, tonic=0, expression=True), band
 
 
 def header(conductor: Conductor, seed: int = 7, tuning: Tuning | None = None) -> Header:
-    return Header("1.0", "2026-11-23T03:00:00Z", seed, 0, FOUR, list_parts(conductor), tuning=tuning or Tuning())
+    return Header(
+        "1.0", "2026-11-23T03:00:00Z", seed, 0, FOUR, list_parts(conductor), tuning=tuning or Tuning(), expression=True
+    )
 
 
 @dataclass
@@ -338,6 +341,28 @@ def test_the_notes_of_a_plug_in_are_logged_so_that_it_need_not_be_there(tmp_path
     assert (again.differs_at, again.compared_notes) == (None, again.notes)
     steps = events(take.paths.log, "step")
     assert 0 < len([step for step in steps if "plays" in step]) < len(steps)
+
+
+def test_what_held_notes_show_is_in_the_file_the_log_and_the_replay(tmp_path: Path) -> None:
+    """Calm, a sudden rise, a panic: controllers move, and the replay has each at its tick."""
+    take = Take(tmp_path)
+    take.start(parameters(80.0))
+    take.play(4.0, parameters(80.0))
+    take.play(3.0, parameters(120.0, density=2.5, dynamics=Dynamics(0.75, 0.95, 0.1)))
+    take.panic()
+    take.play(3.0, parameters(80.0))
+    take.finish()
+    take.clock.advance(4.0)
+    recording = take.end()
+    points = [point for step in events(take.paths.log, "step") for point in step.get("points", ())]
+    assert len({point["loudness"] for point in points}) > 10
+    file = mido.MidiFile(file=io.BytesIO(recording))
+    values = [m.value for track in file.tracks for m in track if m.is_cc(11)]
+    assert len(set(values)) > 5
+    assert {[m for m in track if m.is_cc(11)][-1].value for track in file.tracks[1:]} == {127}
+    again = replay_log(take.paths.log)
+    assert again.midi == recording
+    assert again.differs_at is None
 
 
 def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
