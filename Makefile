@@ -101,11 +101,12 @@ clean: ## remove the virtual environment and caches
 demo-recording: $(VENV)/.lab system ## make presets/demo/recording.ogg again from its score
 	$(BIN)/python -m kelly_live.lab.corpora.demo_recording
 
-pictures: $(VENV)/.run ## draw the music again in docs/: players.png, traditions.png, cultures.png, demo.png
+pictures: $(VENV)/.run ## draw the music again in docs/: players.png, traditions.png, cultures.png, demo.png, together.png
 	$(BIN)/kelly-live gallery build/gallery --only emotions --sheet docs/players.png
 	$(BIN)/kelly-live gallery build/gallery --only traditions --sheet docs/traditions.png
 	$(BIN)/kelly-live cultures --sheet docs/cultures.png
 	$(BIN)/kelly-live demo --out build/demo && cp build/demo/demo.png docs/demo.png
+	$(BIN)/python -m kelly_live.lab.plots.together docs/together.png
 
 # What is read, a line each: the options of `kelly-live lab read`.
 define SCORES

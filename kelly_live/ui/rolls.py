@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"melody": "#009E73", "chords": "#56B4E9", "bass": "#D55E00", "percussion": "#8C8C8C", "piano": "#CC79A7"}
+PLAYER = "player"  # the part whose notes a band plays to: broad and pale, under all others
 _WIDTH, _ROW = 13.0, 1.75  # inches
 _ONE_COLUMN = 8  # pieces; of more there are two in a row
 _LOWEST, _HIGHEST = 12.0, 98.0  # MIDI pitches that are shown; the drums lie below _DRUMS_TOP
@@ -46,7 +47,9 @@ def draw_rolls(rolls: Sequence[Roll]) -> bytes:
         figure = Figure(figsize=(_WIDTH, 0.5 + _ROW * rows), dpi=100)
         FigureCanvasAgg(figure)
         height = figure.get_figheight()
-        for place, (part, colour) in enumerate(COLOURS.items()):
+        has_player = any(part == PLAYER for roll in rolls for *_, part in roll.notes)
+        legend = COLOURS | ({PLAYER: INK} if has_player else {})
+        for place, (part, colour) in enumerate(legend.items()):
             figure.text(0.03 + 0.09 * place, 1.0 - 0.14 / height, f"■ {part}", color=colour, size=8, va="center")
         figure.text(0.99, 1.0 - 0.14 / height, "lines: phrases", color=PALE, size=8, va="center", ha="right")
         grid = figure.add_gridspec(
@@ -78,6 +81,8 @@ def _draw_roll(axis: Axes, roll: Roll) -> None:
             share = (min(high, max(low, pitch)) - low) / (high - low)
             height = _LOWEST + 1.0 + share * (_DRUMS_TOP - _LOWEST - 1.0)
             axis.plot(start, height, ".", color=COLOURS[part], markersize=3.6, markeredgewidth=0, alpha=alpha)
+        elif part == PLAYER:
+            axis.hlines(pitch, start, max(end, start + 0.05), color=INK, linewidth=4.2, alpha=0.4 * alpha, zorder=1)
         else:
             colour = COLOURS.get(part, COLOURS["piano"])
             axis.hlines(pitch, start, max(end, start + 0.05), color=colour, linewidth=1.7, alpha=alpha)
