@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--chords", is_flag=True, help="Write out the chords, too: a sheet that the option --chords plays.")
 @debug_option
 def command(recordings: Sequence[Path], chords: bool) -> int:
-    """Print the tempo and key of RECORDINGS, as `--follow` hears them in the first minute."""
+    """Print the tempo and key of RECORDINGS (sound or MIDI files), as `--follow` hears them in the first minute."""
     from kelly_live.engine.chord_transcription import track_with_chords
     from kelly_live.engine.tracking import load_excerpt, track_sound
 

@@ -15,7 +15,10 @@ from kelly_live.music.chord_sheet import ChordSheet, ChordSymbol, spell_chord
 from kelly_live.music.synchronization import JOIN_CONFIDENCE
 from kelly_live.sync import TRACKABLE
 
-BEATS_PER_BAR = 4  # bar lines are not heard: they are put where chords change most often
+# Bar lines are not heard: they are put where chords change most often. A bar has three beats where nearly all changes
+# lie on such bar lines, and clearly fewer on those of four.
+_METRES = (4, 3)
+_SURE_SHARE, _CLEAR_SHARE = 0.8, 0.2
 _LAG_SECONDS = 0.1
 
 
@@ -27,19 +30,29 @@ def track_with_chords(sound: Floats) -> tuple[list[TrackingMoment], ChordSheet |
 
 
 def transcribe_chords(states: Sequence[tuple[float, SyncState]]) -> ChordSheet | None:
-    """Write the chords of a recording as bars of four beats; None if no steady beat is heard.
+    """Write the chords of a recording as bars of four beats, or three; None if no steady beat is heard.
 
     `states`: each time with what is estimated then (`track_sound`). A beat has the chord that is heard for most of it.
     The sheet begins with the first bar that is heard whole.
     """
     beats = _list_beats(states)
     names = [_choose_chord(states, begin, end) for begin, end in itertools.pairwise(beats)]
-    if len(names) < 2 * BEATS_PER_BAR:
+    if len(names) < 2 * max(_METRES):
         return None
     changes = [name != before for before, name in zip([names[0], *names], names, strict=False)]
-    first = max(range(BEATS_PER_BAR), key=lambda phase: sum(changes[phase::BEATS_PER_BAR]))
-    bars = [names[bar : bar + BEATS_PER_BAR] for bar in range(first, len(names) - BEATS_PER_BAR + 1, BEATS_PER_BAR)]
+    metre, first = _place_bar_lines(changes)
+    bars = [names[bar : bar + metre] for bar in range(first, len(names) - metre + 1, metre)]
     return ChordSheet(tuple(tuple(ChordSymbol.parse(name) for name in _shorten_bar(bar)) for bar in bars))
+
+
+def _place_bar_lines(changes: Sequence[bool]) -> tuple[int, int]:
+    """Choose the beats of a bar, and the beat of the first bar line, from the beats on which the chord changes."""
+    placed = {}
+    for metre in _METRES:
+        first = max(range(metre), key=lambda phase: sum(changes[phase::metre]))
+        placed[metre] = first, sum(changes[first::metre]) / max(1, sum(changes))
+    (four, share_of_four), (three, share_of_three) = placed[4], placed[3]
+    return (3, three) if share_of_three >= max(_SURE_SHARE, share_of_four + _CLEAR_SHARE) else (4, four)
 
 
 def _list_beats(states: Sequence[tuple[float, SyncState]]) -> list[float]:
@@ -65,7 +78,7 @@ def _choose_chord(states: Sequence[tuple[float, SyncState]], begin: float, end: 
 
 def _shorten_bar(names: Sequence[str]) -> Sequence[str]:
     """Write a bar with as few chords, of equal length, as it has."""
-    for count in (1, 2):
+    for count in (1, 2) if len(names) % 2 == 0 else (1,):
         length = len(names) // count
         parts = [names[part * length : (part + 1) * length] for part in range(count)]
         if all(len(set(part)) == 1 for part in parts):

@@ -13,6 +13,8 @@ from kelly_live.audio.decode import open_audio
 from kelly_live.core.arrays import Floats
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import MAJOR_MODES, AudioWindow
+from kelly_live.engine.audio_input import NOTE_FILES, open_recording
+from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.sync.audio_tracker import AudioTracker
 from kelly_live.sync.onsets import SAMPLE_RATE
 from kelly_live.sync.tracker_model import TrackerModel
@@ -50,11 +52,13 @@ class TrackingMoment:
 
 
 def load_excerpt(path: Path, seconds: float = EXCERPT_SECONDS) -> Floats:
-    """Load the first seconds of a recording, mono at SAMPLE_RATE.
+    """Load the first seconds of a recording, mono at SAMPLE_RATE, or of the sound of a MIDI file's notes.
 
     Raises:
         AudioError: The file is missing or cannot be decoded.
     """
+    if path.suffix.lower() in NOTE_FILES:
+        return _load_notes(path, seconds)
     with open_audio(path) as file:
         blocks = []
         for i, block in enumerate(file.blocks(SAMPLE_RATE, 1.0)):
@@ -62,6 +66,18 @@ def load_excerpt(path: Path, seconds: float = EXCERPT_SECONDS) -> Floats:
                 break
             blocks.append(block)
     return np.concatenate([np.zeros(0), *blocks])
+
+
+def _load_notes(path: Path, seconds: float) -> Floats:
+    """Load the sound of a MIDI file's notes, as long as they last. Raises AudioError."""
+    source = open_recording(path, SoundFileOptions())
+    source.start()
+    blocks, length = [np.zeros(0)], 0.0
+    while length < seconds and (window := source.read(0.0)) is not None:
+        blocks.append(window.samples)
+        length += len(window.samples) / SAMPLE_RATE
+    source.close()
+    return np.concatenate(blocks)
 
 
 def track_sound(

@@ -1,12 +1,15 @@
 """A chord sheet that leads the harmony: bars of chords, as musicians write them.
 
-Two ways of writing are read: bars (`| Am | F | C G |`, also ChordPro's grids), and ChordPro's chords in square brackets
-between words, a bar each. `%` repeats the bar before, `.` or `/` the chord before; `N.C.` is no chord: the key's tonic.
+Three ways of writing are read: bars (`| Am | F | C G |`, also ChordPro's grids), ChordPro's chords in square brackets
+between words, and lines of chords over lines of words; in the latter two a chord is a bar. `|: … :|` is played twice;
+`x3` behind it, or at the end of a line, says how often. `%` repeats the bar before, `.`, `/` or `-` the chord before.
+`N.C.` is no chord: the key's tonic.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
@@ -30,7 +33,16 @@ _SPELLINGS = (
     ("minor", "m"), ("min", "m"), ("mi", "m"), ("-", "m"), ("major", "maj"), ("M", "maj"), ("+", "aug"),
     ("sus", "sus4"),
 )  # fmt: skip
-_NO_CHORD = ("N.C.", "NC", "N")
+_NO_CHORD = ("N.C.", "N.C", "NC", "N")
+_AGAIN = (".", "/", "-")
+_BAR_LINE = re.compile(r"(:?\|[|:\]]*)")
+_TIMES = re.compile(r"\(?(?:[x×](\d{1,2})|(\d{1,2})[x×])\)?", re.IGNORECASE)
+_TABLATURE = re.compile(r"\{(?:sot|start_of_tab)\b[^}]*\}.*?\{(?:eot|end_of_tab)\}", re.DOTALL)
+_SECTION = re.compile(
+    r"\*.*|(?:pre-?)?(?:intro|verse|chorus|refrain|bridge|solo|interlude|instrumental|break|hook|riff|coda|tag|outro|"
+    r"ending)\b.*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +56,15 @@ class ChordSymbol:
     @classmethod
     def parse(cls, text: str) -> ChordSymbol:
         """Read such as `Am`, `F#m7b5`, `Bbmaj7` or `C/E`, whose bass is left to the band. Raises ConfigError."""
-        if text in _NO_CHORD:
+        if text.upper() in _NO_CHORD:
             return cls(None, (), "N.C.")
-        match = _CHORD.fullmatch(text)
+        match = _CHORD.fullmatch(text.replace("6/9", "69"))
         quality = None if match is None else _read_quality(match.group(3))
         if match is None or quality is None:
-            raise ConfigError(f"{text[:20]!r} is no chord that is known; write such as Am, F#m7, Bbmaj7, Gsus4 or C/E")
+            hint = "; H is written B" if text.startswith("H") else ""
+            raise ConfigError(
+                f"{text[:20]!r} is no chord that is known; write such as Am, F#m7, Bbmaj7, Gsus4 or C/E{hint}"
+            )
         letter, sign = match.group(1), match.group(2).translate(_SIGNS)
         return cls(parse_pitch_class(letter + sign), _QUALITIES[quality], text)
 
@@ -82,7 +97,7 @@ class ChordSheet:
                 continue
             chords = list[ChordSymbol]()
             for name in names:
-                if name in (".", "/") and (chords or bars):
+                if name in _AGAIN and (chords or bars):
                     chords.append(chords[-1] if chords else bars[-1][-1])
                 else:
                     chords.append(ChordSymbol.parse(name))
@@ -139,14 +154,67 @@ def _read_quality(text: str) -> str | None:
 
 
 def _list_bars(text: str) -> list[list[str]]:
-    """Return the names in each bar."""
-    lines = [line.split("#", 1)[0] if line.lstrip().startswith("#") else line for line in text.splitlines()]
+    """Return the names in each bar. Raises ConfigError."""
+    lines = [line for line in _TABLATURE.sub(" ", text).splitlines() if not line.lstrip().startswith("#")]
     lines = [re.sub(r"\{[^}]*\}", " ", line) for line in lines]  # ChordPro's directives
     if any("|" in line for line in lines):
-        joined = " ".join(re.sub(r"\|[:|]*\]?|:?\|+", "|", line) for line in lines if "|" in line)
-        bars = [bar.replace(":", " ").split() for bar in joined.split("|")]
-        return [bar for bar in bars if bar]
-    bracketed = [name for line in lines for name in re.findall(r"\[([^\]]*)\]", line)]
-    if bracketed:
-        return [[name.strip()] for name in bracketed if name.strip()]
-    return [[name] for line in lines for name in line.split()]
+        return _read_bars([line for line in lines if "|" in line])
+    bracketed = [name.strip() for line in lines for name in re.findall(r"\[([^\]]*)\]", line)]
+    chords = [name for name in bracketed if name and not _SECTION.fullmatch(name)]
+    if chords:
+        return [[name] for name in chords]
+    return _read_chord_lines([re.sub(r"\[[^\]]*\]", " ", line) for line in lines])
+
+
+def _read_bars(lines: Sequence[str]) -> list[list[str]]:
+    """Read lines with bar lines; write out what is repeated."""
+    bars = list[list[str]]()
+    section, repeat = 0, 0  # where the bars begin that `:|` repeats, and those that a number after it does
+    for line in lines:
+        line_start = len(bars)
+        label, *pieces = _BAR_LINE.split(re.sub(r"\|\s+:", "|:", re.sub(r":\s+\|", ":|", line)))
+        if label.split() and all(map(_is_chord, label.split())):
+            bars.append(label.split())  # a line may begin without its bar line; other words there name a section
+        closes = False
+        for mark, piece in zip(pieces[::2], pieces[1::2], strict=True):
+            closes = mark.startswith(":")
+            if closes:
+                repeat = section
+                bars += bars[section:]
+            if closes or mark.endswith(":"):
+                section = len(bars)
+            names = [name.strip("[]") for name in piece.split()]
+            times = _TIMES.fullmatch(names[0]) if len(names) == 1 else None
+            if times is not None:
+                count = max(1, int(times.group(1) or times.group(2)))
+                start = repeat if closes else line_start
+                once = bars[start : start + (len(bars) - start) // 2] if closes else bars[start:]
+                bars[start:] = once * count
+                section = len(bars)
+            elif names and names != ["."]:  # `|.` ends a grid
+                bars.append(names)
+            _require_few(bars)
+    return bars
+
+
+def _read_chord_lines(lines: Sequence[str]) -> list[list[str]]:
+    """Read lines of chords, a bar each. Between them may stand lines of words, in which few are chords by chance."""
+    words = [line.split() for line in lines]
+    if sum(map(bool, words)) > 1:
+        words = [names for names in words if 2 * sum(map(_is_chord, names)) > len(names)]
+    return [[name] for names in words for name in names]
+
+
+def _require_few(bars: Sequence[object]) -> None:
+    """Raise ConfigError if a sheet has too many bars."""
+    if len(bars) > _MOST_BARS:
+        raise ConfigError(f"the chord sheet has over {_MOST_BARS} bars with its repeats; give one song")
+
+
+def _is_chord(name: str) -> bool:
+    """Return whether a word can stand in a bar."""
+    try:
+        ChordSymbol.parse(name)
+    except ConfigError:
+        return name in (*_AGAIN, "%")
+    return True

@@ -19,7 +19,18 @@ from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
     [
         ("| Am | F | C G |", "| Am | F | C G |"),
         ("Am F C G", "| Am | F | C | G |"),
-        ("|: Dm7 . G7 / :| % |\nCmaj7 ||", "| Dm7 Dm7 G7 G7 | Dm7 Dm7 G7 G7 | Cmaj7 |"),
+        ("|: Dm7 . G7 / :| % |\nCmaj7 ||", "| Dm7 Dm7 G7 G7 | Dm7 Dm7 G7 G7 | Dm7 Dm7 G7 G7 | Cmaj7 |"),
+        ("Am | F | C | G", "| Am | F | C | G |"),
+        ("|: Am | F :| C | G |", "| Am | F | Am | F | C | G |"),
+        ("|: Am | F :|: C :|", "| Am | F | Am | F | C | C |"),
+        ("||: Am | F :|| x3", "| Am | F | Am | F | Am | F |"),
+        ("| Am | F | (2x)\n| C |", "| Am | F | Am | F | C |"),
+        ("Verse: | Am | F |\nChorus | C - - | G / / |", "| Am | F | C C C | G G G |"),
+        ("| C . . | F . G |", "| C C C | F F G |"),
+        ("| C6/9 | n.c. | D/F# | C7alt |", "| C6/9 | N.C. | D/F# | C7alt |"),
+        ("{sot}\ne|--0--|\n{eot}\n[C]Slow [*twice][F]words", "| C | F |"),
+        ("[Verse 1]\nAm      F\nA long time ago\n\n[Chorus]\nC  G", "| Am | F | C | G |"),
+        ("[Intro]\n| Am | F |\nla la", "| Am | F |"),
         ("{title: A song}\n# a comment\n[C]Words and [Am7]words\nmore [F]words", "| C | Am7 | F |"),
         ("{start_of_grid}\n| Bb . . . | F/A . Gm . |\n{end_of_grid}", "| Bb Bb Bb Bb | F/A F/A Gm Gm |"),
         ("| N.C. | F#ø7 | B°7 | Ebsus |", "| N.C. | F#ø7 | B°7 | Ebsus |"),
@@ -57,12 +68,30 @@ def test_a_chord_has_its_tones(text: str, root: int, tones: tuple[int, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "| |", "| H |", "| Am | x |", "| Cfoo |", "a", "| C " * 600, "| C" + " C" * 9 + "|", "%"]
+    "text",
+    [
+        "",
+        "| |",
+        "| H |",
+        "| Am | x |",
+        "| Cfoo |",
+        "a",
+        "| C " * 600,
+        "| C" + " C" * 9 + "|",
+        "%",
+        "| C | F | C | G :| x99\n| F | F | G | G :| x99",
+        "words",
+    ],
 )
 def test_what_is_no_sheet_is_refused_in_a_line(text: str) -> None:
     with pytest.raises(ConfigError) as error:
         ChordSheet.parse(text)
     assert "\n" not in str(error.value)
+
+
+def test_german_names_get_a_hint() -> None:
+    with pytest.raises(ConfigError, match=r"'Hm' is no chord that is known.*H is written B"):
+        ChordSheet.parse("| Hm | Em |")
 
 
 @given(st.text(max_size=60))
