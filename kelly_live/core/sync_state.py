@@ -123,7 +123,7 @@ class SyncState:
     """What the band is synchronised to. None: the source gives no beat, key, chord, or no start and stop.
 
     `start` is where its transport started last, from its first tick on; its tempo may be known only later. `player` is
-    None until somebody has played.
+    None until somebody has played. `loudness`: where in his own range he plays, from -1 (softest) to 1; None in a rest.
     """
 
     beat: BeatEstimate | None = None
@@ -132,3 +132,8 @@ class SyncState:
     start: SongPosition | None = None
     chord: ChordEstimate | None = None
     player: PlayerActivity | None = None
+    loudness: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.loudness is not None:
+            require_range("a player's loudness", self.loudness, -1.0, 1.0)

@@ -184,7 +184,7 @@ def describe_level_change(change: LevelChange) -> str:
 def describe_synchronization(
     synchronized: Collection[str], beat_name: str | None, names: Collection[str] = ()
 ) -> list[str]:
-    """Say what of "tempo", "key" and "chords" the band takes from whom, and what of the `names` from nobody.
+    """Say what of TRACKABLE the band takes from whom, and what of the `names` from nobody.
 
     `beat_name` as in ExternalIO.
     """

@@ -147,6 +147,7 @@ def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncSta
         next((state.start for state in states if state.start is not None), None),
         next((state.chord for state in states if state.chord is not None), None),
         next((state.player for state in states if state.player is not None), None),
+        next((state.loudness for state in states if state.loudness is not None), None),
     )
 
 

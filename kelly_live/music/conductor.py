@@ -21,6 +21,7 @@ from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
 from kelly_live.music.drumming import load_drumming
+from kelly_live.music.dynamics_following import DynamicsFollower
 from kelly_live.music.ending import Ending, plan_ending
 from kelly_live.music.expression import ExpressionCurve
 from kelly_live.music.feel import compute_earliest_offset
@@ -93,7 +94,7 @@ class Conductor:
         self._drummers = load_drumming()
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet)
-        self._chord_follower = ChordFollower()
+        self._chord_follower, self._dynamics = ChordFollower(), DynamicsFollower()
         self._rest = RestResponder(rest or RestOptions())
         self._expression = ExpressionCurve(sink, is_enabled=expression)
         self._accents = TurnAccents(band)
@@ -188,7 +189,7 @@ class Conductor:
         self._skip_if_late(now)
         while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
             self._play_slice(parameters)
-        self._expression.advance(now, self.tempo_map, parameters)
+        self._expression.advance(now, self.tempo_map, self._dynamics.adapt(parameters))
         self._publish(now)
 
     def panic(self, now: float, *, stops_transport: bool = False) -> None:
@@ -272,6 +273,7 @@ class Conductor:
         self._synchronized_tempo = SynchronizedTempo(beat, bpm, bpm)
         self._planner.reset(self._per_bar, keep_key=True)
         self._chord_follower.reset()
+        self._dynamics.reset()
         self._rest.reset()
         self._expression.begin()
         self._accents.begin()
@@ -330,7 +332,8 @@ class Conductor:
             beats_per_bar=self._per_bar,
             synchronized=("tempo",) * self._synchronized_tempo.is_synchronized
             + ("key",) * self._planner.is_synchronized
-            + ("chords",) * self._chord_follower.is_synchronized,
+            + ("chords",) * self._chord_follower.is_synchronized
+            + ("dynamics",) * self._dynamics.is_synchronized,
             plan=self._plan,
             rest_answer=self._rest.answer,
             level_change=self._synchronized_tempo.level_change,
@@ -339,9 +342,8 @@ class Conductor:
     def _feel_ahead(self, parameters: MusicParameters) -> float:
         """Return how many seconds early a note of the next slice may fall: it is played that much earlier."""
         smoother = self._smoother
-        timings = [parameters.timing]
-        if smoother is not None:
-            timings += [smoother.average.timing, smoother.current.timing]
+        smooth = () if smoother is None else (smoother.average.timing, smoother.current.timing)
+        timings = (parameters.timing, *smooth)
         return max(compute_earliest_offset(timing) for timing in timings)
 
     def _slice_seconds(self) -> float:
@@ -429,20 +431,19 @@ class Conductor:
 
     def _smooth(self, beat: float, target: MusicParameters) -> MusicParameters:
         """Return the parameters in force from a beat on; a new tempo is sent to the sink."""
-        self._smoother = (
-            self._smoother.step(beat, target, self._planner.find_half)
-            if self._smoother
-            else ParameterSmoother.begin(beat, target, self._per_bar)
-        )
+        if self._smoother is None:
+            self._smoother = ParameterSmoother.begin(beat, target, self._per_bar)
+        else:
+            self._smoother = self._smoother.step(beat, target, self._planner.find_half)
         current = self._smoother.current
         own_bpm = _round_tempo(current.tempo.suggested * self._planner.compute_tempo_share(beat, current))
         tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
         self._synchronized_tempo, bpm = tempo, tempo.bpm
         if bpm != self.tempo_map.bpm:
-            point = TempoPoint(beat, bpm)
-            self.tempo_map.add(point)
+            self.tempo_map.add(point := TempoPoint(beat, bpm))
             self._sink.send(TempoChange(point))
-        return fit_tempo(current, bpm) if tempo.is_engaged else current
+        current = fit_tempo(current, bpm) if tempo.is_engaged else current
+        return self._dynamics.step(beat, self._sync.loudness).adapt(current)
 
 
 def _round_tempo(bpm: float) -> float:

@@ -13,8 +13,9 @@ class ConductorStatus:
     """Where the music is, as of the last `advance`: `beat`, in `bar` (from 0), and what sounds there.
 
     `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
-    stand. `synchronized` names what of "tempo", "key" and "chords" the band takes from a player or a recording,
-    `rest_answer` what it does while the player rests, `level_change` when it last counted a player's beat anew.
+    stand. `synchronized` names what of "tempo", "key", "chords" and "dynamics" the band takes from a player or
+    a recording, `rest_answer` what it does while the player rests, `level_change` when it last counted a player's beat
+    anew.
     """
 
     beat: float

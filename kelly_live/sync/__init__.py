@@ -1,3 +1,3 @@
 """Sources that the band is synchronised to: the audio input, a MIDI clock, Ableton Link."""
 
-TRACKABLE = ("tempo", "key", "chords")  # what AudioTracker can estimate
+TRACKABLE = ("tempo", "key", "chords", "dynamics")  # what AudioTracker can estimate

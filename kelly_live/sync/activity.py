@@ -81,26 +81,39 @@ class ActivityFilter:
         return replace(state, activity=PlayerActivity(is_playing=False, since=self.last_sound))
 
 
+class LevelFrames:
+    """Cuts sound into frames of FRAME_SECONDS. Thread: one."""
+
+    def __init__(self) -> None:
+        self._samples = np.zeros(0, np.float32)
+
+    def push(self, block: AudioWindow) -> list[tuple[float, float]]:
+        """Take new samples (any number); return the end (s) and the level (dBFS) of each frame that they completed."""
+        sane = np.clip(np.nan_to_num(block.samples), -1.0, 1.0)
+        samples = np.concatenate((self._samples, sane))
+        size = round(FRAME_SECONDS * block.sample_rate)
+        first_end = block.end_time - (len(samples) - size) / block.sample_rate
+        count = len(samples) // size
+        self._samples = samples[count * size :]
+        return [
+            (first_end + start / block.sample_rate, rms_dbfs(samples[start : start + size]))
+            for start in range(0, count * size, size)
+        ]
+
+
 class ActivityTracker:
     """A SyncSource that hears in the audio input whether the player plays."""
 
     def __init__(self) -> None:
         self._filter = ActivityFilter()
-        self._samples = np.zeros(0, np.float32)
+        self._frames = LevelFrames()
 
     def push(self, block: AudioWindow) -> None:
         """Take new samples (any number)."""
-        sane = np.clip(np.nan_to_num(block.samples), -1.0, 1.0)
-        samples = np.concatenate((self._samples, sane))
-        size = round(FRAME_SECONDS * block.sample_rate)
-        first_end = block.end_time - (len(samples) - size) / block.sample_rate
-        frames = len(samples) // size
         state = self._filter
-        for number in range(frames):
-            frame = samples[number * size : (number + 1) * size]
-            state = state.step(first_end + number * size / block.sample_rate, rms_dbfs(frame))
+        for seconds, dbfs in self._frames.push(block):
+            state = state.step(seconds, dbfs)
         self._filter = state
-        self._samples = samples[frames * size :]
 
     def estimate(self, now: float) -> SyncState:
         """Return whether the player plays; nothing until somebody has played."""

@@ -1,4 +1,4 @@
-"""Estimates beat, key and chord of the audio input, causally, with a confidence for each.
+"""Estimates beat, key, chord and loudness of the audio input, causally, with a confidence for the first three.
 
 Threads: `push` on the one that reads the audio, `estimate` on the conductor's; they exchange one reference.
 """
@@ -18,6 +18,7 @@ from kelly_live.sync import TRACKABLE
 from kelly_live.sync.beat import BeatBelief, BeatFilter
 from kelly_live.sync.chords import ChordBelief, ChordFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
+from kelly_live.sync.loudness import LoudnessFilter
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
 from kelly_live.sync.tracker_model import TrackerModel, load_tracker_model, predict_probability
 
@@ -32,7 +33,7 @@ _JITTER_SHARE = 0.02
 
 
 class AudioTracker:
-    """A SyncSource that estimates the beat, the key and the chord of the audio that is pushed.
+    """A SyncSource that estimates beat, key, chord and loudness of the audio that is pushed.
 
     `targets`: which of TRACKABLE it estimates. Raises ConfigError if one is unknown or none is given.
     """
@@ -48,6 +49,7 @@ class AudioTracker:
         self._beat = BeatFilter(self._model.onsets) if "tempo" in targets else None
         self._key = KeyFilter() if "key" in targets else None
         self._chords = ChordFilter() if "chords" in targets else None
+        self._loudness = LoudnessFilter() if "dynamics" in targets else None
         self._frames = 0
         self._samples = 0
         self._origin: float | None = None  # when the first sample was captured, in monotonic seconds
@@ -65,15 +67,18 @@ class AudioTracker:
         self._updated_at = block.end_time
         if rms_dbfs(block.samples) > _SILENCE_DBFS:
             self._sounded_at = block.end_time
+        if self._loudness is not None:
+            self._loudness.push(block)
         beat, key, chord = self.beat_belief, self.key_belief, self.chord_belief
         self._state = SyncState(
             self._estimate_beat(beat) if beat else None,
             self._estimate_key(key) if key else None,
             chord=self._estimate_chord(chord) if chord else None,
+            loudness=None if self._loudness is None else self._loudness.estimate(),
         )
 
     def estimate(self, now: float) -> SyncState:
-        """Return the latest beat, key and chord; nothing once no audio has come for 2 s."""
+        """Return the latest beat, key, chord and loudness; nothing once no audio has come for 2 s."""
         return self._state if now - self._updated_at < _STALE_SECONDS else SyncState()
 
     @property

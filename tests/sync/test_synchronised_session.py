@@ -88,4 +88,4 @@ def test_of_several_sources_the_first_with_a_beat_and_the_first_with_a_key_count
 def test_what_cannot_be_followed_is_a_usage_error(text: str) -> None:
     result = CliRunner().invoke(render.command, ["in.wav", "--midi", "out.mid", "--follow", text])
     assert result.exit_code == 2
-    assert "give tempo, key, chords, several with commas between, or all" in " ".join(result.output.split())
+    assert "give tempo, key, chords, dynamics, several with commas between, or all" in " ".join(result.output.split())

@@ -75,10 +75,10 @@ def _follow_option() -> tuple[str, ...]:
     follow: tuple[str, ...] = option(
         "--follow",
         default=(),
-        metavar="tempo,key,chords",
+        metavar="tempo,key,chords,dynamics",
         parse=parse_follow,
         format=",".join,
-        help="Join the player: follow the tempo and beat, the key, the chords (with their key), or all of them.",
+        help="Join the player: follow the tempo and beat, the key, the chords (with their key), the dynamics, or all.",
     )
     return follow
 
