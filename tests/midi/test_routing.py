@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kelly_live.core.commands import Notes, PartProgram, Pause, SinkCommand, Start, Stop, TempoChange, Tuning
+from kelly_live.core.commands import (
+    Expression,
+    Notes,
+    PartProgram,
+    Pause,
+    SinkCommand,
+    Start,
+    Stop,
+    TempoChange,
+    Tuning,
+)
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoPoint
@@ -31,6 +41,7 @@ class Port(SchedulerClient):
     def __init__(self) -> None:
         super().__init__(null=True)
         self.notes: list[NoteEvent] = []
+        self.loudnesses: list[float | None] = []
         self.calls: list[object] = []
         self.health_report = SchedulerHealth()
 
@@ -41,6 +52,7 @@ class Port(SchedulerClient):
     def send(self, command: SinkCommand) -> None:
         if isinstance(command, Notes):
             self.notes += command.notes
+            self.loudnesses.append(command.loudness)
         else:
             self.calls.append(command)
 
@@ -72,6 +84,18 @@ def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None
     rest = [Start(5.0, 120.0, 2.0), TempoChange(TempoPoint(4.0, 90.0)), Pause(), Stop()]
     assert main.calls == ["open", Tuning(programs=(PartProgram(1, 0), PartProgram(4, 9, "nowhere"))), *rest]
     assert far.calls == ["open", Tuning(programs=(PartProgram(1, 32, "far"), PartProgram(10, 0, "far"))), *rest]
+
+
+def test_every_port_knows_how_loud_the_music_is() -> None:
+    main, far = Port(), Port()
+    sink = RoutedSink({"": main, "far": far})
+    sink.open()
+    sink.send(Expression(1.0, 0.5, 0.1))
+    sink.send(Notes((note(0.0), note(0.5, "far")), 0.4))
+    sink.send(Stop())
+    assert Expression(1.0, 0.5, 0.1) in main.calls
+    assert Expression(1.0, 0.5, 0.1) in far.calls
+    assert main.loudnesses == far.loudnesses == [0.4]
 
 
 def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_all_are_gone() -> None:

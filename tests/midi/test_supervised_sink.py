@@ -13,6 +13,7 @@ import pytest
 from kelly_live.core.commands import (
     ChannelRelease,
     Controls,
+    Expression,
     Notes,
     Pause,
     SinkCommand,
@@ -106,6 +107,26 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
     finally:
         port.send(Stop())
     assert lives[2].stopped
+
+
+def test_the_next_process_puts_controllers_back_and_is_told_how_loud_the_music_is() -> None:
+    clock = ManualClock(100.0)
+    lives = [ScriptedClient(), ScriptedClient()]
+    clients = iter(lives)
+    port = SupervisedSink(clock=clock, create_client=lambda *_, **__: next(clients))
+    try:
+        port.open()
+        port.send(Start(100.0, 120.0))
+        port.send(Notes((NOTE,), 0.5))
+        for loudness in (0.5, 0.6):
+            port.send(Expression(1.0, loudness))
+        lives[0].fail()
+        until(lambda: bool(lives[1].commands) and port.health().problem is None)
+        _, release, _, expression = lives[1].commands
+        assert release == ChannelRelease((3,), resets_expression=True)
+        assert expression == Expression(1.0, 0.6)
+    finally:
+        port.send(Stop())
 
 
 def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
