@@ -22,6 +22,7 @@ COMMANDS = {
     "read": "print a composed piece as a score: form, chords, cadences, melody",
     "ablate": "check that history, culture and user reach the notes only while they are on",
     "follow": "measure how well `--follow` tracks beat and key, and train its model",
+    "together": "measure all of playing together: tempo, key, chords, turns, rests, endings, reaction",
     "simulate-listeners": "measure how well a profile learns the taste of simulated listeners",
     "identify": "recognise the culture of composed pieces by their notes",
     "measure-cultures": "make the culture presets from their corpora",
