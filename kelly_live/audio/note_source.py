@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -27,6 +27,8 @@ BLOCK_SECONDS = 0.05
 _LATEST_SECONDS = 2.0  # after a longer stall, what was played meanwhile is not heard
 _MOST_MESSAGES = 512  # of a block; a flood loses the rest
 ALL_KEYS = (0, 127)
+_RETURNS_SECONDS = 10.0  # for so long after the last of the band's own notes it is said that they come back
+_SAID_RETURNS = 3  # from so many on: one is chance
 
 
 class NoteInput(Protocol):
@@ -46,15 +48,27 @@ class NoteInput(Protocol):
 class NoteRenderer:
     """Renders what arrives at a NoteInput, block after block of ANALYSIS_RATE. Thread: one.
 
-    `keys`: the lowest and highest MIDI note number that are heard; the drums of channel 10 always are.
+    `keys`: the lowest and highest MIDI note number that are heard; the drums of channel 10 always are. The others sound
+    `transpose` semitones higher. `is_own` tells which messages are the band's own, which come back and are not heard.
     """
 
-    def __init__(self, source: NoteInput, keys: tuple[int, int] = ALL_KEYS) -> None:
+    def __init__(
+        self,
+        source: NoteInput,
+        keys: tuple[int, int] = ALL_KEYS,
+        *,
+        transpose: int = 0,
+        is_own: Callable[[ReceivedMessage], bool] = lambda message: False,
+    ) -> None:
         import soxr
 
         self.dropped_messages = 0
         self._source = source
         self._keys = keys
+        self._transpose = transpose
+        self._is_own = is_own
+        self._returned_notes = 0  # of the band
+        self._returned_at = -math.inf
         self._synth = NoteSynth()
         self._resampler = soxr.ResampleStream(SAMPLE_RATE, ANALYSIS_RATE, 1, dtype="float32")
         self._pending = np.zeros(0, np.float32)
@@ -69,16 +83,20 @@ class NoteRenderer:
         self._waiting = [message for message in messages if message.seconds >= end_seconds][:_MOST_MESSAGES]
         due = [message for message in messages if message.seconds < end_seconds]
         self.dropped_messages += max(0, len(due) - _MOST_MESSAGES)
-        if self.problem is not None:
+        if self._source.problem is not None:
             self._synth.release_all()
         heard = list[ReceivedMessage]()
         for message in due[:_MOST_MESSAGES]:
             if message.connection != self._connection:  # the release of a key may have been lost in between
                 self._connection = message.connection
                 self._synth.release_all()
-            if self._is_heard(message.data):
-                heard.append(message)
-                self._synth.play(message.data, max(0, round((message.seconds - start_seconds) * SAMPLE_RATE)))
+            if self._is_own(message):
+                self._returned_notes, self._returned_at = self._returned_notes + 1, message.seconds
+            elif (played := self._select(message)) is not None:
+                heard.append(played)
+                self._synth.play(played.data, max(0, round((message.seconds - start_seconds) * SAMPLE_RATE)))
+        if end_seconds - self._returned_at > _RETURNS_SECONDS:
+            self._returned_notes = 0
         self._owed += count * SAMPLE_RATE / ANALYSIS_RATE
         sound = self._synth.render(int(self._owed))
         self._owed -= len(sound)
@@ -90,17 +108,24 @@ class NoteRenderer:
 
     @property
     def problem(self) -> str | None:
-        """Why no notes come, for as long as that lasts."""
+        """Why no notes come, or are left out, for as long as that lasts."""
+        if self._source.problem is None and self._returned_notes >= _SAID_RETURNS:
+            return "the band's own notes come back into --play-in and are left out; disconnect its output from there"
         return self._source.problem
 
     def close(self) -> None:
         """Close the input."""
         self._source.close()
 
-    def _is_heard(self, data: bytes) -> bool:
-        is_note = get_kind(data) in ("note_on", "note_off")
-        is_drum = data[:1] in (b"\x99", b"\x89")
-        return not is_note or is_drum or self._keys[0] <= data[1] <= self._keys[1]
+    def _select(self, message: ReceivedMessage) -> ReceivedMessage | None:
+        """Return a message as it is heard; None: it is not."""
+        data = message.data
+        if get_kind(data) not in ("note_on", "note_off") or data[:1] in (b"\x99", b"\x89"):
+            return message
+        pitch = data[1] + self._transpose
+        if not self._keys[0] <= data[1] <= self._keys[1] or not 0 <= pitch <= 127:
+            return None
+        return replace(message, data=bytes((data[0], pitch, data[2]))) if self._transpose else message
 
 
 class NoteSource:

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.options.audio import SoundFileOptions
     from kelly_live.engine.options.commands import LiveOptions
+    from kelly_live.engine.own_notes import OwnNotes
 
 NOTE_FILES = (".mid", ".midi")
 _MOST_BYTES, _MOST_NOTES = 4_000_000, 200_000  # of a MIDI file: an evening of dense playing is less
 
 
-def create_source(options: LiveOptions, clock: Clock) -> AudioSource:
-    """Create the source that the options describe; a MIDI input is open then. Raises KellyError."""
+def create_source(options: LiveOptions, clock: Clock, own_notes: OwnNotes) -> AudioSource:
+    """Create the source that the options describe; a MIDI input is open then. Raises KellyError.
+
+    `own_notes`: those of the band, which are not the player's where they come back.
+    """
     from kelly_live.audio.supervised_source import SupervisedSource
 
     def create_audio() -> SupervisedSource:
@@ -34,7 +38,12 @@ def create_source(options: LiveOptions, clock: Clock) -> AudioSource:
     from kelly_live.midi.supervised_input import SupervisedInput
 
     midi_in = SupervisedInput(options.play_in, clock).start()
-    renderer = NoteRenderer(midi_in, options.play_in_range or ALL_KEYS)
+    renderer = NoteRenderer(
+        midi_in,
+        options.play_in_range or ALL_KEYS,
+        transpose=options.play_in_transpose,
+        is_own=own_notes.contains,
+    )
     if options.audio_in is None:
         return NoteSource(renderer, clock, f"the notes of {midi_in.name}")
     return MixedSource(create_audio(), renderer)

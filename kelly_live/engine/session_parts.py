@@ -27,6 +27,7 @@ from kelly_live.engine.expression_conflicts import report_learned_too, report_se
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.own_notes import OwnNotes
 from kelly_live.engine.record import insert_tee, start_recorder
 from kelly_live.engine.session import LiveSession
 
@@ -52,6 +53,7 @@ class SessionParts:
     sink: RoutedSink
     external_io: ExternalIO
     reader: EmotionReader
+    own_notes: OwnNotes
     analysis_proxy: AnalysisProxy | None = None
     person: Person | None = None
     recorder: Recorder | None = None
@@ -89,12 +91,12 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
         profile = load_profile(options.profile, notify, is_optional=True)
         host = options.host.with_profile(profile)
         band = build_band(host, options.culture, profile, live=True, notify=notify)
-        external = options.external_io
+        external, own_notes = options.external_io, OwnNotes()
         return SessionParts(
             clock=clock,
             seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
             profile=profile,
-            source=parts.source or create_source(options, clock),
+            source=parts.source or create_source(options, clock, own_notes),
             band=band,
             sink=parts.sink
             or build_sink(
@@ -107,6 +109,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
             ),
             external_io=open_external_io(external, clock),
             reader=reader,
+            own_notes=own_notes,
             analysis_proxy=analysis_proxy,
         )
     except BaseException:
@@ -121,7 +124,8 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
 
     external = options.external_io
     wrapped_sink = created.sink if parts.wrap_sink is None else parts.wrap_sink(created.sink)
-    sink = insert_tee(options.recording, wrapped_sink)
+    heard_sink = wrapped_sink if options.play_in is None else created.own_notes.wrap(wrapped_sink)
+    sink = insert_tee(options.recording, heard_sink)
     ports = created.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
     if (audio := find_capture(created.source)) is not None:
         audio.open()

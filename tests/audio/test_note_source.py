@@ -208,3 +208,19 @@ def test_a_range_of_keys_is_read_or_refused_in_a_line(text: str, keys: tuple[int
     else:
         assert parse_key_range(text) == keys
         assert parse_key_range(format_key_range(keys)) == keys
+
+
+def test_a_transposed_keyboard_is_heard_where_it_sounds_and_its_range_is_that_of_the_keys() -> None:
+    keys = Keys()
+    renderer = NoteRenderer(keys, (48, 127), transpose=-2)
+    keys.press(0.0, note_on(1, 62, 90), note_on(1, 47, 90), note_on(10, 38, 90), control_change(1, 64, 0))
+    keys.press(0.01, note_off(1, 62))
+    heard = [message.data for message in renderer.render(BLOCK_SECONDS, BLOCK).notes]
+    assert heard == [note_on(1, 60, 90), note_on(10, 38, 90), control_change(1, 64, 0), note_off(1, 60)]
+
+
+def test_what_is_transposed_off_the_keyboard_is_not_heard() -> None:
+    keys = Keys()
+    renderer = NoteRenderer(keys, transpose=24)
+    keys.press(0.0, note_on(1, 110, 90), note_off(1, 110))
+    assert renderer.render(BLOCK_SECONDS, BLOCK).notes == ()

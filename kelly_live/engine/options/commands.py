@@ -24,6 +24,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 NO_PROFILE = "none"  # the profile's name that means no profile
 DEFAULT_BARS = 16
 MAX_BARS = 1000
+MAX_TRANSPOSE = 48  # semitones
 DEVICE_HELP = "Where the nets run; auto takes a GPU if there is one."
 READER_HELP = "The emotion reader: the shipped one, or that of an installed package."
 SEED_HELP = "Same seed, same music."
@@ -131,6 +132,15 @@ class LiveOptions:
         default_note="all keys",
         help="The keys of --play-in that are heard, as in C2-B3: the rest of the keyboard is yours alone.",
     )
+    play_in_transpose: int = option(
+        "--play-in-transpose",
+        kind=int,
+        default=0,
+        minimum=-MAX_TRANSPOSE,
+        maximum=MAX_TRANSPOSE,
+        default_note=None,
+        help="Hear the keys of --play-in so many semitones higher (negative: lower).",
+    )
     external_io: ExternalIOOptions = group(ExternalIOOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
@@ -160,6 +170,8 @@ class LiveOptions:
             raise ConfigError(
                 "--play-in is heard instead of audio; name --audio-in too, or leave the audio's settings out"
             )
+        if self.play_in is None and (self.play_in_range is not None or self.play_in_transpose != 0):
+            raise ConfigError("--play-in-range and --play-in-transpose are for the keys of --play-in; name it too")
         if self.piece.tempo is not None and self.external_io.clock in ("follow", "link"):
             raise ConfigError(f"--tempo fixes what --clock {self.external_io.clock} would follow; give one of them")
 
