@@ -21,10 +21,12 @@ from kelly_live.engine.build import (
     log_notice,
     report_faults,
 )
+from kelly_live.sync import COUNT_IN_RULE
 
 if TYPE_CHECKING:
     from kelly_live.engine.options.commands import RenderOptions
     from kelly_live.engine.performance import Performance
+    from kelly_live.music.conductor import Conductor
 
 
 class ProgressView(Protocol):
@@ -130,7 +132,7 @@ def accompany_recording(
             scheduler,
             bar.update,
             recorder,
-            create_beat_tracker(options.follow),
+            create_beat_tracker(options.follow, conductor, count_in=options.count_in),
             create_controller_output(options.controllers, sink),
         ).with_title(title)
     took = read_clock() - start_time
@@ -141,5 +143,18 @@ def accompany_recording(
         notes.append(f"note: {recording}: {source.damage}; what could be read was used")
     if source.replaced_samples:
         notes.append(f"note: {recording}: {plural(source.replaced_samples, 'invalid sample')} replaced by silence")
+    if options.count_in:
+        notes.append(f"note: {recording}: {_describe_count_in(conductor, performance)}")
     notes += recorder.close() if recorder is not None else []
     return Accompaniment(performance, performance.readings[-1].state.time / max(took, 1e-9), tuple(notes))
+
+
+def _describe_count_in(conductor: Conductor, performance: Performance) -> str:
+    """Say where the band was counted in, or that it was not."""
+    if conductor.status().is_stopped:
+        return f"no count-in was heard, so the band never entered; it waits for {COUNT_IN_RULE}"
+    start = performance.tempo_map
+    return (
+        f"counted in at {start.points()[0].bpm:.0f} BPM: the band enters at {start.seconds_at(0.0):.2f} s, "
+        "where its MIDI file begins"
+    )

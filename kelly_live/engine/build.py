@@ -238,23 +238,39 @@ def report_faults(band: PresetBand, notify: Notify, known_faults: Sequence[Muted
         notify(line)
 
 
-def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
-    """Create the tracker of the beat or key that `follow` names; None if it names neither."""
-    if not follow:
-        return None
+def create_beat_tracker(
+    follow: Sequence[str], conductor: Conductor, *, count_in: bool, before: BeatTracker | None = None
+) -> BeatTracker | None:
+    """Create the tracker of what `follow` names, and with `count_in` of that; None if neither is asked for.
+
+    A count-in has as many beats as a bar of the conductor. What a tracker `before` this one has counted holds.
+    """
     from kelly_live.sync.player_tracker import PlayerTracker
 
-    return PlayerTracker(follow)
+    tracker = PlayerTracker(follow) if follow else None
+    if not count_in:
+        return tracker
+    from kelly_live.sync.count_in import CountInTracker
+
+    count = before.count if isinstance(before, CountInTracker) else None
+    return CountInTracker(tracker, lambda: conductor.status().beats_per_bar, count)
 
 
-def supervise_beat_tracker(follow: Sequence[str]) -> SupervisedTracker | None:
+def supervise_beat_tracker(follow: Sequence[str], conductor: Conductor, *, count_in: bool) -> SupervisedTracker | None:
     """Create a tracker for a live session, where one that fails is replaced."""
-    if not follow:
+    if not follow and not count_in:
         return None
     from kelly_live.engine.supervised_tracker import SupervisedTracker
-    from kelly_live.sync.player_tracker import PlayerTracker
 
-    return SupervisedTracker(lambda: PlayerTracker(follow))
+    latest: BeatTracker | None = None
+
+    def create() -> BeatTracker:
+        nonlocal latest
+        latest = create_beat_tracker(follow, conductor, count_in=count_in, before=latest)
+        assert latest is not None
+        return latest
+
+    return SupervisedTracker(create)
 
 
 def create_culture_stage(options: CultureOptions | None, notify: Notify = log_notice) -> CultureStage | None:

@@ -12,6 +12,7 @@ from kelly_live.core.input_mix import format_channels
 from kelly_live.core.override import describe_override, has_place
 from kelly_live.core.wording import join_words
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
+from kelly_live.sync import COUNT_IN_RULE
 from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.terminal import LiveStatus
 
@@ -61,14 +62,19 @@ class Console:
         recorder: Recorder | None,
         clock: Clock,
         follow: Collection[str] = (),
+        count_in: bool = False,
     ) -> None:
-        """Read these surfaces and show on this display; `follow` is what of the input the band is to follow."""
+        """Read these surfaces and show on this display; `follow` is what of the input the band is to follow.
+
+        With `count_in` it waits for one.
+        """
         self._display, self._surfaces = display, tuple(surfaces)
         self._person, self._reader = person, reader
         self._sink, self._external_io = sink, external_io
         self._recorder, self._follow = recorder, follow
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
+        self._counts_in = count_in
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
         targets = ActionTargets(
@@ -105,6 +111,9 @@ class Console:
         for line in self._alerts.news({**troubles, **self._list_player_faults()}):
             _log.warning("%s", line)
             self._display.say(line)
+        if self._counts_in and not snapshot.conductor.is_stopped:
+            self._counts_in = False
+            self._display.say(f"counted in: {snapshot.conductor.bpm:.0f} BPM")
         if (change := snapshot.conductor.level_change) is not self._level_change:
             self._level_change = change
             if change is not None:
@@ -160,7 +169,9 @@ class Console:
 
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor
+        waiting = f"waiting for your count-in: {COUNT_IN_RULE}"
         return [
+            *[waiting] * self._counts_in,
             *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
             *[music.rest_answer] * bool(music.rest_answer),
             *self._person.remarks,

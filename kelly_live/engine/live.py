@@ -248,6 +248,7 @@ class LiveEngine:
                 recorder=session_parts.recorder,
                 clock=self._clock,
                 follow=self.options.follow,
+                count_in=self.options.count_in,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(console.help_text())

@@ -174,7 +174,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         sink=created.sink,
         clock=created.clock,
         journal=recorder or parts.journal,
-        beat_tracker=supervise_beat_tracker(options.follow),
+        beat_tracker=supervise_beat_tracker(options.follow, conductor, count_in=options.count_in),
         sync_sources=created.external_io.sync_sources,
         controls=create_controller_output(external.controllers, sink),
         early_seconds=created.sink.early_seconds,

@@ -180,8 +180,7 @@ class Conductor:
 
         The band synchronizes to `sync` (`music/synchronization.py`), whose beats are in the same seconds as `now`, and
         obeys its transport: stopped, it ends every note and waits; a new start begins where the transport says, as if
-        nothing had been before. More than a bar behind (a suspended machine), the band skips to the next bar line
-        instead of sending a burst of old notes.
+        nothing had been before. More than a bar behind (a suspended machine), it skips to the next bar line.
         """
         self._parameters, self._sync = parameters, sync
         if self._obey_transport(sync, now, parameters):
@@ -337,6 +336,7 @@ class Conductor:
             plan=self._plan,
             rest_answer=self._rest.answer,
             level_change=self._synchronized_tempo.level_change,
+            is_stopped=self._stopped_beat is not None,
         )
 
     def _feel_ahead(self, parameters: MusicParameters) -> float:

@@ -15,7 +15,7 @@ class ConductorStatus:
     `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
     stand. `synchronized` names what of "tempo", "key", "chords" and "dynamics" the band takes from a player or
     a recording, `rest_answer` what it does while the player rests, `level_change` when it last counted a player's beat
-    anew.
+    anew. `is_stopped`: the transport that it obeys, or a count-in that it waits for, has not started it.
     """
 
     beat: float
@@ -31,6 +31,7 @@ class ConductorStatus:
     plan: tuple[tuple[float, str], ...] = ()
     rest_answer: str = ""
     level_change: LevelChange | None = None
+    is_stopped: bool = False
 
     @property
     def bars(self) -> float:

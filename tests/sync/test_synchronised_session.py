@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from kelly_live.audio.note_source import NoteFileSource
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.cli import render
+from kelly_live.core.midi_messages import ReceivedMessage, note_on
 from kelly_live.core.protocols import BeatTracker
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.core.timebase import ManualClock
+from kelly_live.engine.build import create_beat_tracker
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import merge_sync_states
@@ -20,6 +23,7 @@ from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.audio_tracker import AudioTracker
+from kelly_live.sync.count_in import Count, CountInTracker
 from tests.fakes import ScriptedReader, parameters, scripted_stage
 from tests.sync.synthetic_music import FIRST_BEAT, song
 
@@ -50,6 +54,52 @@ def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key()
     assert len(late) > 20
     assert set(late) <= a_harmonic_minor
     assert 9 in late
+
+
+def accompany_count_in(onsets: list[float]) -> tuple[Performance, Conductor]:
+    """A keyboard player's pads, in twelve seconds of their sound."""
+    messages = [ReceivedMessage(seconds, note_on(10, 37, 90)) for seconds in onsets]
+    scheduler = OfflineScheduler()
+    players = [loaded_generator.generator for loaded_generator in registry.load_generators(["chords", "bass"])]
+    conductor = Conductor(scheduler, GeneratorBand(players), seed=7, tonic=0)
+    performance = accompany(
+        NoteFileSource(messages, "pads.mid", tail_seconds=10.0),
+        ScriptedReader(),
+        scripted_stage([(0.0, parameters(OWN_BPM))]),
+        conductor,
+        scheduler,
+        beat_tracker=create_beat_tracker((), conductor, count_in=True),
+    )
+    return performance, conductor
+
+
+def test_four_pads_count_the_band_in_and_it_plays_from_the_next_downbeat() -> None:
+    period = 60.0 / BPM
+    performance, conductor = accompany_count_in([1.0 + beat * period for beat in range(4)])
+    downbeat = 1.0 + 4 * period
+    assert not conductor.status().is_stopped
+    assert performance.tempo_map.seconds_at(0.0) == pytest.approx(downbeat, abs=0.005)
+    assert performance.tempo_map.seconds_at(8.0) == pytest.approx(downbeat + 8 * period, abs=0.02)
+    first = min(note.start_seconds for note in find_sounding_notes(performance.messages))
+    assert downbeat - 0.05 < first < downbeat + 0.1
+
+
+def test_without_a_count_in_no_note_is_played() -> None:
+    performance, conductor = accompany_count_in([1.0, 1.3, 2.4, 2.9])
+    assert conductor.status().is_stopped
+    assert not performance.notes
+
+
+def test_a_replaced_tracker_does_not_wait_for_another_count() -> None:
+    conductor = Conductor(OfflineScheduler(), GeneratorBand([]), seed=7)
+    first = create_beat_tracker((), conductor, count_in=True)
+    assert isinstance(first, CountInTracker)
+    first.count = Count(4.0, BPM)
+    second = create_beat_tracker(("tempo",), conductor, count_in=True, before=first)
+    assert second is not None
+    transport = second.estimate(5.0).transport
+    assert transport is not None
+    assert transport.playing
 
 
 class UnsureTracker:

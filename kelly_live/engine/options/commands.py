@@ -84,6 +84,17 @@ def _follow_option() -> tuple[str, ...]:
     return follow
 
 
+def _count_in_option() -> bool:
+    count_in: bool = option(
+        "--count-in/--no-count-in",
+        kind=bool,
+        default=False,
+        default_note=None,
+        help="Wait for your count-in: a bar of even clicks, spoken numbers, pads or notes gives tempo and downbeat.",
+    )
+    return count_in
+
+
 def _profile_option() -> str | None:
     profile: str | None = option(
         "--profile",
@@ -94,12 +105,14 @@ def _profile_option() -> str | None:
     return profile
 
 
-def _check_followed(piece: PieceOptions, follow: tuple[str, ...]) -> None:
-    """Refuse a tempo, key or chords that are both fixed and followed. Raises ConfigError."""
+def _check_followed(piece: PieceOptions, follow: tuple[str, ...], *, count_in: bool) -> None:
+    """Refuse a tempo, key or chords that are both fixed and followed, or counted in. Raises ConfigError."""
     fixed = (("tempo", "tempo", piece.tempo), ("key", "key", piece.key))
     for option_name, name, value in (*fixed, ("chords", "chords", piece.chords), ("chords", "key", piece.chords)):
         if name in follow and value is not None:
             raise ConfigError(f"--{option_name} fixes what --follow {name} would follow; give one of them")
+    if count_in and piece.tempo is not None:
+        raise ConfigError("--tempo fixes what --count-in counts; give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,8 @@ class LiveOptions:
     """The settings of a live session. Raises ConfigError.
 
     `midi_out` and `audio_in`: any part of a port's or an input's name; None is a virtual port, and the system's input.
-    `follow`: what the band follows of the player ("tempo", "key"). `seed` None: a new one each time.
+    `follow`: what the band follows of the player ("tempo", "key"). `count_in`: the band waits until it is counted in.
+    `seed` None: a new one each time.
     `profile` None: the default that `kelly-live profile use` set; "none": no profile.
     `device`: where the nets run. `reader`: the name of an emotion reader.
     """
@@ -149,6 +163,7 @@ class LiveOptions:
     tuning: TuningOptions = group(TuningOptions)
     expression: bool = _expression_option()
     follow: tuple[str, ...] = _follow_option()
+    count_in: bool = _count_in_option()
     silence: SilenceOptions = group(SilenceOptions)
     recording: RecordingOptions = group(RecordingOptions)
     seed: int | None = option(
@@ -165,7 +180,7 @@ class LiveOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        _check_followed(self.piece, self.follow)
+        _check_followed(self.piece, self.follow, count_in=self.count_in)
         if self.play_in is not None and self.audio_in is None and self.audio != AudioInputOptions():
             raise ConfigError(
                 "--play-in is heard instead of audio; name --audio-in too, or leave the audio's settings out"
@@ -174,6 +189,8 @@ class LiveOptions:
             raise ConfigError("--play-in-range and --play-in-transpose are for the keys of --play-in; name it too")
         if self.piece.tempo is not None and self.external_io.clock in ("follow", "link"):
             raise ConfigError(f"--tempo fixes what --clock {self.external_io.clock} would follow; give one of them")
+        if self.count_in and self.external_io.clock in ("follow", "link"):
+            raise ConfigError(f"--count-in and --clock {self.external_io.clock} both start the band; give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +242,7 @@ class RenderOptions:
     tuning: TuningOptions = group(TuningOptions)
     expression: bool = _expression_option()
     follow: tuple[str, ...] = _follow_option()
+    count_in: bool = _count_in_option()
     silence: SilenceOptions = group(SilenceOptions)
     controllers: ControllerOptions = group(ControllerOptions)
     recording: RecordingOptions = group(RecordingOptions, without=("midi",))
@@ -235,4 +253,4 @@ class RenderOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        _check_followed(self.piece, self.follow)
+        _check_followed(self.piece, self.follow, count_in=self.count_in)
