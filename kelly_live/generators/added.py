@@ -18,7 +18,7 @@ from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.plugins import LOAD_SECONDS, find_plugins
 from kelly_live.core.wording import quote_error
 from kelly_live.generators.descriptor import Descriptor
-from kelly_live.generators.plugin_process import GUEST, MEMORY_MB, PlayerFault, PluginCommand, PluginProcess
+from kelly_live.generators.plugin_process import MEMORY_MB, SERVER, PlayerFault, PluginCommand, PluginProcess
 
 GROUP = "kelly_live.generators"
 FORMAT = 1
@@ -155,7 +155,7 @@ def _list_package(package: str, python: str | None) -> list[dict[str, str]]:
     interpreter = command.arguments[0]
     try:
         result = subprocess.run(
-            [interpreter, str(GUEST), "--list", package],
+            [interpreter, str(SERVER), "--list", package],
             env=command.environment,
             capture_output=True,
             stdin=subprocess.DEVNULL,

@@ -8,9 +8,9 @@ Units: times and durations in beats from the session's start; pitches in MIDI no
 velocities 1-127; channels 1-16. The band moves a player's notes to the port, channel and part of its slot.
 
 Process: a built-in generator is created and called in the host, by one thread at a time. A generator of another package
-lives in a process of its own (`guest.py`), which has one thread for it: what it prints goes to the log, and neither its
-crash nor its loop holds anybody up. No call may block, sleep, print or do I/O. Its arguments are plain data: in a
-process `context.melody` is None.
+lives in a process of its own (`generator_server.py`), which has one thread for it: what it prints goes to the log, and
+neither its crash nor its loop holds anybody up. No call may block, sleep, print or do I/O. Its arguments are plain
+data: in a process `context.melody` is None.
 
 Spans: a built-in generator is asked for slices (a sixteenth of a beat live). One in a process is asked for whole bars,
 a beat before they begin, with the parameters of that time; where the harmony changes after that, the rest of the bar is

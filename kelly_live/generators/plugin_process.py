@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -44,7 +44,7 @@ from kelly_live.workers.json_lines import JsonLines
 from kelly_live.workers.process import WorkerProcess
 from kelly_live.workers.realtime import disable_realtime
 
-GUEST = Path(__file__).parents[1] / "guest.py"
+SERVER = Path(__file__).parents[1] / "generator_server.py"
 LAUNCHER = Path(__file__).parents[1] / "workers" / "launcher.py"  # not imported: it needs what Windows lacks
 MEMORY_MB = 1536
 CLOSE_SECONDS = 0.5
@@ -133,7 +133,7 @@ class PluginCommand:
         environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
         if python is None:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        return cls(name, (python or sys.executable, str(GUEST), target), environment, memory_mb)
+        return cls(name, (python or sys.executable, str(SERVER), target), environment, memory_mb)
 
     def build_command_line(self) -> list[str]:
         """Return the command line, behind the launcher where the system has what that needs."""
@@ -271,7 +271,7 @@ class PluginProcess:
         disable_realtime()  # its threads and the process would inherit the conductor's priority
         self.start()
 
-    def _run_beside(self, body: Any, name: str) -> None:
+    def _run_beside(self, body: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=body, name=name, daemon=True)
         self._threads.append(thread)
         try:

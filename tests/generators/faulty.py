@@ -221,3 +221,10 @@ class Gone(Faulty):
     def break_down(self, start: float, end: float) -> Any:
         Path(sys.modules[type(self).__module__].__file__ or "").unlink()
         os._exit(4)
+
+
+class SlowImport(Faulty):
+    """It ends; where the drill makes its import slow, it comes back after that."""
+
+    def break_down(self, start: float, end: float) -> Any:
+        os._exit(5)

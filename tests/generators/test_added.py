@@ -16,7 +16,7 @@ from kelly_live.cli import root
 from kelly_live.core.errors import ConfigError, WorkerError
 from kelly_live.generators import added, protocol_schema, registry
 from kelly_live.generators.host_preset import HostPreset, PresetPlayer
-from kelly_live.generators.plugin_process import GUEST
+from kelly_live.generators.plugin_process import SERVER
 from kelly_live.generators.preset_band import PresetBand
 from kelly_live.generators.wire import Request, Response, build_generate
 from kelly_live.music.conductor import Conductor
@@ -184,9 +184,9 @@ def test_a_line_without_an_end_is_refused_at_the_bound() -> None:
         lines.feed(b"x")
 
 
-def test_the_guest_needs_nothing_but_the_standard_library() -> None:
+def test_the_server_of_a_generator_needs_nothing_but_the_standard_library() -> None:
     program = (
-        f"import sys; sys.path.insert(0, {str(GUEST.parent)!r}); import guest; "
+        f"import sys; sys.path.insert(0, {str(SERVER.parent)!r}); import generator_server; "
         "print(sorted({'kelly_live', 'numpy', 'torch', 'msgspec'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True)
@@ -208,7 +208,7 @@ def test_two_packages_with_one_name_are_said(folder: Path, monkeypatch: pytest.M
     ]
 
 
-def test_every_response_of_the_guest_fits_the_schema_s_types() -> None:
+def test_every_response_of_a_generator_fits_the_schema_s_types() -> None:
     decoder = msgspec.json.Decoder(Response)
     for line in (
         b'{"id":1,"type":"hello","protocol":1}',

@@ -176,11 +176,15 @@ def patient_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class JackMonitor:
-    """The messages that the independent listener received: `events`, each with its time on JACK's clock."""
+    """The messages that the independent listener received: `events`, each with its time on JACK's clock.
+
+    `xruns`: when JACK lost a period, and all that was in it, as it does on a busy machine.
+    """
 
     def __init__(self, name: str = "kelly-monitor") -> None:
         self.port_name = f"{name}:in"
         self.events: list[tuple[float, bytes]] = []
+        self.xruns: list[float] = []
         self._answers: SimpleQueue[list[str]] = SimpleQueue()
         script = str(Path(__file__).with_name("monitor.py"))
         self._process = subprocess.Popen(
@@ -196,6 +200,8 @@ class JackMonitor:
             words = line.split(maxsplit=2)
             if words[0] == "midi":
                 self.events.append((float(words[1]), bytes.fromhex(words[2])))
+            elif words[0] == "xrun":
+                self.xruns.append(float(words[1]))
             else:
                 self._answers.put(line.split(maxsplit=1))
 

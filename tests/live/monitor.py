@@ -1,9 +1,10 @@
 """An independent listener: a JACK client that prints what it receives with JACK's times.
 
 Its own process, so that no thread of ours can hold it up: JACK waits for its clients, and a Python callback for its
-interpreter's lock. Lines out: `midi SECONDS HEX`, `now SECONDS`, `peak LEVEL` (full scale 1, since the last question;
-NaN if a sample was), `ok`, `no REASON`. Lines in: `now`, `peak`, `connect SOURCE INPUT` (INPUT: midi or audio; SOURCE:
-a part of a port's name, without spaces), `input PART` (the MIDI input with that in its name).
+interpreter's lock. Lines out: `midi SECONDS HEX`, `xrun SECONDS` (JACK lost a period), `now SECONDS`, `peak LEVEL`
+(full scale 1, since the last question; NaN if a sample was), `ok`, `no REASON`. Lines in: `now`, `peak`, `connect
+SOURCE INPUT` (INPUT: midi or audio; SOURCE: a part of a port's name, without spaces), `input PART` (the MIDI input with
+that in its name).
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ def main(name: str) -> None:
         for offset, data in midi.incoming_midi_events():
             lines.put(f"midi {(client.last_frame_time + offset) / client.samplerate} {bytes(data).hex()}")
         peak[0] = float(np.maximum(peak[0], np.abs(audio.get_array()).max()))  # NaN stays NaN
+
+    @client.set_xrun_callback
+    def note_xrun(_: float) -> None:
+        lines.put(f"xrun {client.last_frame_time / client.samplerate}")
 
     def answer(words: list[str]) -> str:
         match words:

@@ -1,9 +1,10 @@
 """Runs one generator in a process of its own, and speaks the host's protocol for it: docs/generator-protocol.md.
 
-`python guest.py TARGET` serves the generator TARGET, a `module:Class`, `file.py` or `file.py:Class`. `python guest.py
---list PACKAGE` prints the targets that an installed package declares, as JSON. This file needs nothing but Python 3.8
-and its standard library, so that the interpreter of any environment can run it; kelly-live need not be installed there.
-A generator that imports kelly_live gets its values; any other gets plain ones with the same names (`PlainContext`).
+`python generator_server.py TARGET` serves the generator TARGET: a `module:Class`, `file.py` or `file.py:Class`. `python
+generator_server.py --list PACKAGE` prints the targets that an installed package declares, as JSON. This file needs
+nothing but Python 3.8 and its standard library, so that the interpreter of any environment can run it; kelly-live need
+not be installed there. A generator that imports kelly_live gets its values; any other gets plain ones with the same
+names (`PlainContext`).
 
 Threads: one. The generator's own are its business. What it prints goes to stderr, which the host logs: the two pipes
 are moved out of its reach before it is imported.
@@ -55,7 +56,7 @@ class PlainContext(types.SimpleNamespace):
         return int(beat // self.beats_per_bar)
 
 
-class Guest:
+class GeneratorServer:
     """Answers the host's requests for one generator.
 
     Args:
@@ -253,7 +254,7 @@ def take_pipes() -> Iterable[Any]:
     return open(numbers_taken[0], "rb"), numbers_taken[1]
 
 
-def serve(guest: Guest) -> None:
+def serve(server: GeneratorServer) -> None:
     """Answer requests until the host closes its end."""
     requests, pipe = take_pipes()
     write = os.write
@@ -262,7 +263,7 @@ def serve(guest: Guest) -> None:
             line = requests.readline()
             if not line:
                 break
-            rest = json.dumps(guest.answer(line), allow_nan=False).encode() + b"\n"
+            rest = json.dumps(server.answer(line), allow_nan=False).encode() + b"\n"
         except KeyboardInterrupt:  # raised between two calls
             continue
         while rest:
@@ -280,8 +281,8 @@ def main(arguments: list[str]) -> str | None:
             return describe_error(error)
         return None
     if len(arguments) != 1:
-        return "usage: guest.py TARGET, or guest.py --list PACKAGE"
-    serve(Guest(lambda: load_target(arguments[0])))
+        return "usage: generator_server.py TARGET, or generator_server.py --list PACKAGE"
+    serve(GeneratorServer(lambda: load_target(arguments[0])))
     return None
 
 
