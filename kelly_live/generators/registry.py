@@ -155,7 +155,7 @@ def _from_plugin(plugin: Plugin, rivals: tuple[str, ...]) -> GeneratorSource:
 
 
 def _from_added(added: AddedGenerator, rivals: tuple[str, ...]) -> GeneratorSource:
-    return GeneratorSource(added.name, added.target, "(added)", "", None, added.build_command(), rivals)
+    return GeneratorSource(added.name, added.target, "added", "", None, added.build_command(), rivals)
 
 
 def _select(names: Sequence[str] | None) -> list[GeneratorSource]:
