@@ -6,7 +6,7 @@ Threads: `push` on the one that reads the audio, `estimate` on the conductor's; 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from kelly_live.sync.beat import BeatBelief, BeatFilter
 from kelly_live.sync.chords import ChordBelief, ChordFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
 from kelly_live.sync.loudness import LoudnessFilter
+from kelly_live.sync.note_chord_features import TimedMessage
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
 from kelly_live.sync.tracker_model import TrackerModel, load_tracker_model, predict_probability
 
@@ -63,7 +64,11 @@ class AudioTracker:
                 f"the audio tracker takes {SAMPLE_RATE} Hz, the audio has {block.sample_rate}; resample it"
             )
         self._keep_time(block)
-        self._analyse(block.samples)
+        start = block.end_time - len(block.samples) / SAMPLE_RATE
+        self._analyse(
+            block.samples,
+            [TimedMessage(round((note.seconds - start) * SAMPLE_RATE), note.data) for note in block.notes],
+        )
         self._updated_at = block.end_time
         if rms_dbfs(block.samples) > _SILENCE_DBFS:
             self._sounded_at = block.end_time
@@ -98,7 +103,7 @@ class AudioTracker:
         is_silent = self._updated_at - self._sounded_at > _SILENCE_SECONDS
         return None if self._chords is None or is_silent else self._chords.estimate()
 
-    def _analyse(self, samples: np.ndarray) -> None:
+    def _analyse(self, samples: np.ndarray, notes: Sequence[TimedMessage] = ()) -> None:
         self._samples += len(samples)
         if self._beat is not None:
             strengths = self._onsets.push(samples)
@@ -107,7 +112,7 @@ class AudioTracker:
         if self._key is not None:
             self._key.push(samples)
         if self._chords is not None:
-            self._chords.push(samples)
+            self._chords.push(samples, notes)
 
     def _keep_time(self, block: AudioWindow) -> None:
         """Relate sample counts to time; replace dropped audio by silence, so that the beat continues."""

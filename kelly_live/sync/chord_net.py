@@ -16,6 +16,7 @@ from kelly_live.core.arrays import Floats
 from kelly_live.sync.chord_features import rotate_to_roots
 
 MODEL_FILE = Path(__file__).with_name("chord_model.npz")
+NOTE_MODEL_FILE = Path(__file__).with_name("note_chord_model.npz")
 CHORDS = 25  # 12 major, 12 minor from C up, and none
 NO_CHORD = 24
 
@@ -36,10 +37,10 @@ class ChordWeights(NamedTuple):
     leave_bias: Floats
 
 
-@lru_cache(maxsize=1)
-def load_chord_weights() -> ChordWeights:
-    """Load the shipped weights."""
-    with np.load(MODEL_FILE, allow_pickle=False) as file:
+@lru_cache(maxsize=2)
+def load_chord_weights(path: Path = MODEL_FILE) -> ChordWeights:
+    """Load shipped weights: those for sound, or those for notes."""
+    with np.load(path, allow_pickle=False) as file:
         return ChordWeights(*(file[name].astype(np.float64) for name in ChordWeights._fields))
 
 

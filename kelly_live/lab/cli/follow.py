@@ -92,9 +92,20 @@ def command(
 def _measure_chords(corpora: Path, cache: Path) -> None:
     from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.build import create_mapper
-    from kelly_live.lab.corpora.chord_songs import compute_features, make_loop, read_chord_songs
+    from kelly_live.lab.corpora.chord_songs import (
+        compute_features,
+        compute_note_features,
+        make_loop,
+        read_chord_songs,
+        read_note_songs,
+    )
     from kelly_live.lab.judging.chord_tracking import count_band_tones, evaluate_song, format_chord_results
+    from kelly_live.sync.chord_net import NOTE_MODEL_FILE, load_chord_weights
 
+    note_weights, note_songs = load_chord_weights(NOTE_MODEL_FILE), read_note_songs(corpora, cache, held_out=True)
+    click.echo(
+        format_chord_results([evaluate_song(one, compute_note_features(one), note_weights) for one in note_songs])
+    )
     songs = read_chord_songs(corpora, cache, held_out=True)
     loops = [loop for song in songs[::3] if (loop := make_loop(song)) is not None]
     for group in (songs, loops):

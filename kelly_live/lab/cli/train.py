@@ -196,21 +196,29 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 @command.command("chords", cls=CheckedCommand)
 @click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Renderings.")
+@click.option("--notes", is_flag=True, help="Train the net that reads the player's own notes instead of sound.")
 @click.option("--units", type=click.IntRange(1), default=48, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @debug_option
-@click.option("--out", type=FILE, default=Path("kelly_live/sync/chord_model.npz"), show_default=True)
-def chords(corpora: Path, cache: Path, units: int, epochs: int, seed: int, out: Path) -> None:
-    """Train the net that hears the chords of a player, on rendered songs of POP909 (MIT).
+@click.option("--out", type=FILE, default=None, help="Default: the net that ships, in kelly_live/sync/.")
+def chords(corpora: Path, cache: Path, notes: bool, units: int, epochs: int, seed: int, out: Path | None) -> None:
+    """Train the net that hears the chords of a player, on songs of POP909 (MIT): rendered, or as notes.
 
     `kelly-live lab follow --chords` measures it on songs that are held out.
     """
-    from kelly_live.lab.corpora.chord_songs import compute_features, read_chord_songs
+    from kelly_live.lab.corpora.chord_songs import (
+        compute_features,
+        compute_note_features,
+        read_chord_songs,
+        read_note_songs,
+    )
     from kelly_live.lab.training.chords import save_chord_weights, train_chords
+    from kelly_live.sync.chord_net import MODEL_FILE, NOTE_MODEL_FILE
 
-    songs = read_chord_songs(corpora, cache, held_out=False)
-    features = [compute_features(song) for song in songs]
+    out = out or (NOTE_MODEL_FILE if notes else MODEL_FILE)
+    songs = (read_note_songs if notes else read_chord_songs)(corpora, cache, held_out=False)
+    features = [(compute_note_features if notes else compute_features)(song) for song in songs]
     examples = [(rows, song.label(len(rows))) for song, rows in zip(songs, features, strict=True)]
     save_chord_weights(train_chords(examples, units=units, epochs=epochs, seed=seed, log=click.echo), out)
     click.echo(f"wrote {out}")
