@@ -37,6 +37,7 @@ KEYS: dict[str, Action] = {
     "]": Action("next-preset"),
     "[": Action("previous-preset"),
     "n": Action("next-profile"),
+    "r": Action("role"),
     "+": Action("like"),
     "-": Action("dislike"),
     "m": Action("more-like-this"),
@@ -58,7 +59,7 @@ HELP = (
     "keys: f freezes or follows | left, right: valence | up, down: arousal | < >: dominance | "
     f"in {MORPH_BARS:.0f} bars to "
     + ", ".join(f"{number} {name}" for number, name in enumerate(EMOTIONS, start=1))
-    + " | 0 releases everything | p panic: every note ends | [ ] preset | n next profile\n"
+    + " | 0 releases everything | p panic: every note ends | [ ] preset | n next profile | r next role\n"
     "      + like, - dislike, m more like this | too t fast, w slow, d dark, b bright, y busy, e sparse, l loud, s soft"
     " | u undoes the last | ? these keys | q ends"
 )

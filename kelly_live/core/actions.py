@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
+from kelly_live.core.band_roles import ROLES
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number, quote_value
 from kelly_live.core.override import nudge_axis, set_axis
@@ -28,6 +29,7 @@ class Takes(Enum):
     PLACE = "a number from -1 to 1"
     STEP = "a step from -2 to 2"
     EMOTION = "an emotion's name"
+    ROLE = "a role of the band; nothing takes the next one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ ACTIONS: dict[str, Kind] = {
     "next-preset": Kind("the next host preset"),
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),
+    "role": Kind("take this role from the next bar on", Takes.ROLE),
     **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
     "undo-reaction": Kind("take the last reaction of this session back"),
     "help": Kind("list the keys"),
@@ -94,7 +97,7 @@ class Action:
 def parse_action(name: str, text: str | None) -> Action:
     """Parse an action as it is written: `parse_action("valence", "0.5")`. Raises ConfigError."""
     kind, value = ACTIONS.get(name), None if text is None else text.strip().lower()
-    if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.NOTHING):
+    if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.ROLE, Takes.NOTHING):
         return Action(name, value)
     if kind.takes is Takes.SWITCH and value in ("on", "off"):
         return Action(name, value == "on")
@@ -131,6 +134,8 @@ def _fits(value: Value, takes: Takes) -> bool:
         return value is None or isinstance(value, bool)
     if takes is Takes.EMOTION:
         return value in EMOTIONS
+    if takes is Takes.ROLE:
+        return value is None or value in ROLES
     most = 1.0 if takes is Takes.PLACE else 2.0
     return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
 
@@ -143,6 +148,8 @@ def _describe_misfit(name: str, value: Value, takes: Takes) -> str:
 
 
 def _describe_value(takes: Takes) -> str:
+    if takes is Takes.ROLE:
+        return f"one of {', '.join(ROLES)}, or nothing for the next one"
     return f"one of {', '.join(EMOTIONS)}" if takes is Takes.EMOTION else takes.value
 
 

@@ -91,6 +91,27 @@ class PlayerActivity:
         require(math.isfinite(self.since), f"a player plays or rests since {self.since} s; it must be a finite time")
 
 
+MAX_PLAYER_NOTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerNote:
+    """A note that a player began at `seconds` (monotonic).
+
+    `pitch` is a MIDI note number; None where only the rhythm is known. `velocity` is 1-127.
+    """
+
+    seconds: float
+    pitch: int | None
+    velocity: int
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.seconds), f"a note begins at {self.seconds} s; it must be a finite time")
+        if self.pitch is not None:
+            require_range("a player's pitch", self.pitch, 0, 127)
+        require_range("a player's velocity", self.velocity, 1, 127)
+
+
 @dataclass(frozen=True, slots=True)
 class Transport:
     """Start and stop of an external source. While it is not `playing`, the band is silent.
@@ -124,6 +145,7 @@ class SyncState:
 
     `start` is where its transport started last, from its first tick on; its tempo may be known only later. `player` is
     None until somebody has played. `loudness`: where in his own range he plays, from -1 (softest) to 1; None in a rest.
+    `notes` are those that he began of late, in order of time, MAX_PLAYER_NOTES at most.
     """
 
     beat: BeatEstimate | None = None
@@ -133,7 +155,10 @@ class SyncState:
     chord: ChordEstimate | None = None
     player: PlayerActivity | None = None
     loudness: float | None = None
+    notes: tuple[PlayerNote, ...] = ()
 
     def __post_init__(self) -> None:
         if self.loudness is not None:
             require_range("a player's loudness", self.loudness, -1.0, 1.0)
+        count = len(self.notes)
+        require(count <= MAX_PLAYER_NOTES, f"the player began {count} notes; {MAX_PLAYER_NOTES} are kept at most")

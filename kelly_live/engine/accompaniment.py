@@ -103,6 +103,7 @@ def accompany_recording(
         seed=options.seed,
         piece=options.piece,
         silence=options.silence,
+        role=options.band_role,
         host=band,
         expression=options.expression,
         notify=notify,

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
-    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `log` every action,
-    with where it came from.
+    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `role` the band's
+    role (None: the next one); `log` every action, with where it came from.
     """
 
     set_override: Callable[[EmotionOverride], None]
     panic: Callable[[], str | None] | None = None
     preset: Callable[[int], str | None] | None = None
     profile: Callable[[int], str | None] | None = None
+    role: Callable[[str | None], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
     undo_reaction: Callable[[], str | None] | None = None
     help: Callable[[], str | None] | None = None
@@ -61,6 +62,8 @@ class ActionDispatcher:
             do = targets.preset and partial(targets.preset, 1 if name == "next-preset" else -1)
         elif name == "next-profile":
             do = targets.profile and partial(targets.profile, 1)
+        elif name == "role":
+            do = targets.role and partial(targets.role, None if action.value is None else str(action.value))
         elif name == "undo-reaction":
             self._reacted.clear()
             do = targets.undo_reaction

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.engine.options.piece import PieceOptions
+    from kelly_live.engine.options.role import BandRoleOptions
     from kelly_live.engine.options.silence import SilenceOptions
     from kelly_live.engine.override import OverrideStage
     from kelly_live.engine.supervised_tracker import SupervisedTracker
@@ -195,6 +196,7 @@ def create_conductor(
     length_bars: int | None = None,
     piece: PieceOptions | None = None,
     silence: SilenceOptions | None = None,
+    role: BandRoleOptions | None = None,
     host: PresetBand | None = None,
     live: bool = False,
     expression: bool = True,
@@ -204,8 +206,9 @@ def create_conductor(
     """Create the conductor of the host's band, the preset `band` by default. Raises ConfigError.
 
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
-    `piece`: what is fixed by hand. `silence`: how a player's rest is answered. `early_seconds`: how long before their
-    time notes are sent; they are made that much earlier. `expression`: held notes show what changes.
+    `piece`: what is fixed by hand. `silence`, `role`: what the band does in a player's rest, and beside him.
+    `early_seconds`: how long before their time notes are sent; they are made that much earlier. `expression`: held
+    notes show what changes.
     """
     from kelly_live.engine.options.piece import PieceOptions
 
@@ -223,6 +226,7 @@ def create_conductor(
         sheet=piece.chords,
         rest=None if silence is None else silence.build_rest(),
         expression=expression,
+        role=None if role is None else role.build_role(),
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,

@@ -82,6 +82,7 @@ class Console:
             panic=session.panic,
             preset=band.request_preset,
             profile=person.turn,
+            role=session.change_role,
             reaction=person.react,
             undo_reaction=person.undo_reaction,
             help=self.help_text,
@@ -173,7 +174,7 @@ class Console:
         return [
             *[waiting] * self._counts_in,
             *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
-            *[music.rest_answer] * bool(music.rest_answer),
+            *[music.rest_answer or music.role_answer] * bool(music.rest_answer or music.role_answer),
             *self._person.remarks,
             *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),

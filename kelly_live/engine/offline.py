@@ -19,6 +19,7 @@ from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.harmony import Phrase
 from kelly_live.sync.activity import ActivityTracker
+from kelly_live.sync.player_notes import PlayerNoteTracker
 
 
 def accompany(
@@ -40,7 +41,7 @@ def accompany(
     journal = journal or NoJournal()
     first_reading = stage.map(None, 0.0)
     readings, phrases = [first_reading], list[Phrase]()
-    activity_tracker, feeling = ActivityTracker(), FeelingHold()
+    activity_tracker, note_tracker, feeling = ActivityTracker(), PlayerNoteTracker(), FeelingHold()
     trackers = () if beat_tracker is None else (beat_tracker,)
     position = 0.0
     try:
@@ -50,9 +51,10 @@ def accompany(
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
             activity_tracker.push(block)
+            note_tracker.push(block)
             if beat_tracker is not None:
                 beat_tracker.push(block)
-            sync = merge_sync_states(position, [*trackers, activity_tracker])
+            sync = merge_sync_states(position, [*trackers, activity_tracker, note_tracker])
             bar = conductor.status().bars
             for state in reader.push(block):
                 readings.append(stage.map(feeling.apply(state, sync.player), bar))

@@ -78,6 +78,8 @@ def start_recorder(
         when_silent=options.silence.when_silent,
         silent_bars=options.silence.bars,
         expression=options.expression,
+        role=options.band_role.role,
+        trade_bars=options.band_role.trade_bars,
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

@@ -17,10 +17,12 @@ import contextlib
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
+from kelly_live.core.band_roles import ROLES
 from kelly_live.core.commands import Stop
 from kelly_live.core.errors import KellyError, MidiError
 from kelly_live.core.protocols import (
@@ -42,6 +44,7 @@ from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
+from kelly_live.music.role_options import RoleOptions
 
 MAX_BACKLOG_SECONDS = 1.0
 STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden returns to the opening state
@@ -105,6 +108,9 @@ class Journal(Protocol):
     def record_panic(self, now: float, *, stops_transport: bool) -> None:
         """Record that the conductor ended every note."""
 
+    def record_role(self, now: float, role: str) -> None:
+        """Record that the conductor was given another role."""
+
     def record_ending(self, now: float) -> None:
         """Record that the conductor played its closing bar."""
 
@@ -125,6 +131,9 @@ class NoJournal:
         """Record nothing."""
 
     def record_panic(self, now: float, *, stops_transport: bool) -> None:
+        """Record nothing."""
+
+    def record_role(self, now: float, role: str) -> None:
         """Record nothing."""
 
     def record_ending(self, now: float) -> None:
@@ -148,6 +157,7 @@ def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncSta
         next((state.chord for state in states if state.chord is not None), None),
         next((state.player for state in states if state.player is not None), None),
         next((state.loudness for state in states if state.loudness is not None), None),
+        next((state.notes for state in states if state.notes), ()),
     )
 
 
@@ -207,11 +217,16 @@ class LiveSession:
         self._fault: str | None = None
         self._journal = journal or NoJournal()
         self._beat_tracker = beat_tracker
-        from kelly_live.sync.activity import ActivityTracker  # loads numpy, which a start under a low limit must not
+        # Both load numpy, which a start under a low limit must not.
+        from kelly_live.sync.activity import ActivityTracker
+        from kelly_live.sync.player_notes import PlayerNoteTracker
 
         self._activity_tracker = ActivityTracker()
+        self._note_tracker = SupervisedTracker(PlayerNoteTracker, name="note tracker")
         trackers = () if beat_tracker is None else (beat_tracker,)
-        self._sync_sources = (*sync_sources, *trackers, self._activity_tracker)
+        self._sync_sources = (*sync_sources, *trackers, self._activity_tracker, self._note_tracker)
+        self._role = conductor.status().role
+        self._next_role: deque[str] = deque(maxlen=1)
         self._feeling = FeelingHold()
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
@@ -230,6 +245,15 @@ class LiveSession:
     def panic(self) -> None:
         """End every note at once, and play on at the next bar; from any thread."""
         self._panic.set()
+
+    def change_role(self, role: str | None) -> str:
+        """Give the band another role from the next bar line on, the next one of ROLES by default; from any thread.
+
+        Returns a line that says so. Raises ConfigError.
+        """
+        self._role = RoleOptions(ROLES[(ROLES.index(self._role) + 1) % len(ROLES)] if role is None else role).role
+        self._next_role.append(self._role)
+        return f"role: {self._role}, from the next bar on"
 
     @property
     def override(self) -> EmotionOverride:
@@ -251,7 +275,7 @@ class LiveSession:
             dropped_windows=int(self._dropped_seconds / self._reader.hop_seconds),
             problem=self._describe_problem(self._clock.now()),
             read=None if read is None else read.state,
-            tracker_problem=None if self._beat_tracker is None else self._beat_tracker.problem,
+            tracker_problem=(self._beat_tracker and self._beat_tracker.problem) or self._note_tracker.problem,
         )
 
     def _describe_problem(self, now: float) -> str | None:
@@ -323,6 +347,7 @@ class LiveSession:
             block, dropped_seconds = keep_latest(block, MAX_BACKLOG_SECONDS)
             self._dropped_seconds += dropped_seconds
             self._activity_tracker.push(block)
+            self._note_tracker.push(block)
             if self._beat_tracker is not None:
                 self._beat_tracker.push(block)  # before the reader, which takes longer
             for state in self._read_emotion(block):
@@ -366,6 +391,10 @@ class LiveSession:
                 self._panic.clear()
                 self._conductor.panic(now, stops_transport=self._panic_stops_transport)
                 self._journal.record_panic(now, stops_transport=self._panic_stops_transport)
+            if self._next_role:
+                role = self._next_role.popleft()
+                self._conductor.set_role(role)
+                self._journal.record_role(now, role)
             read, sync = self._read, merge_sync_states(now, self._sync_sources)
             reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:

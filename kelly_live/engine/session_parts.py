@@ -145,6 +145,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         seed=created.seed,
         piece=options.piece,
         silence=options.silence,
+        role=options.band_role,
         host=created.band,
         live=True,
         expression=options.expression,

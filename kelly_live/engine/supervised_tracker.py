@@ -1,4 +1,4 @@
-"""A beat tracker that is replaced when it fails; the band plays on by itself meanwhile.
+"""A tracker of the input that is replaced when it fails; the band plays on by itself meanwhile.
 
 Threads: `push` belongs to the one that listens, `estimate` to the conductor's, `problem` to any.
 """
@@ -18,10 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 class SupervisedTracker:
-    """A BeatTracker for life; `create` makes the first one at once, and another one after each failure."""
+    """A BeatTracker for life; `create` makes the first one at once, and another one after each failure.
 
-    def __init__(self, create: Callable[[], BeatTracker]) -> None:
+    `name` is what its problems call it.
+    """
+
+    def __init__(self, create: Callable[[], BeatTracker], *, name: str = "beat tracker") -> None:
         self.problem: str | None = None
+        self._name = name
         self._create = create
         self._tracker: BeatTracker | None = create()
         self._taken_seconds = 0.0  # by this tracker
@@ -40,7 +44,7 @@ class SupervisedTracker:
             self.problem = None
 
     def estimate(self, now: float) -> SyncState:
-        """Return what the tracker knows; neither beat nor key while it is being replaced. Never raises."""
+        """Return what the tracker knows; nothing while it is being replaced. Never raises."""
         tracker = self._tracker
         if tracker is None:
             return SyncState()
@@ -52,7 +56,7 @@ class SupervisedTracker:
 
     def _fail(self, error: Exception) -> None:
         if self.problem is None:  # one that fails at every block would fill the log
-            _log.exception("the beat tracker failed and is replaced")
+            _log.exception("the %s failed and is replaced", self._name)
         self._tracker, self._taken_seconds = None, 0.0
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        self.problem = f"the beat tracker starts anew ({words})"
+        self.problem = f"the {self._name} starts anew ({words})"

@@ -54,6 +54,9 @@ class Slot(HasProgram, Protocol):
     def is_external(self) -> bool:
         """Whether the player answers from a process of its own, so that its timing cannot be repeated."""
 
+    def place(self, note: NoteEvent) -> NoteEvent:
+        """Move a note to this place: to its part, channel and port, with its program and volume."""
+
 
 class Band(Protocol):
     """The players as one. Thread: the conductor's for all calls; any may read the properties."""

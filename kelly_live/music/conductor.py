@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from kelly_live.core.commands import Notes, Pause, Signature, Silence, Start, TempoChange
+from kelly_live.core.commands import Notes, Pause, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
@@ -32,12 +32,14 @@ from kelly_live.music.phrase_planner import PhrasePlanner
 from kelly_live.music.player_rest import RestAnswer, RestResponder
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rest_options import RestOptions
-from kelly_live.music.signatures import find_key_signature, find_time_signature
+from kelly_live.music.role_options import RoleOptions
+from kelly_live.music.roles import RoleResponder
+from kelly_live.music.signatures import SignatureSender
 from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
 from kelly_live.music.synchronization import SynchronizedTempo, fit_tempo
-from kelly_live.music.theory import NOTE_NAMES, Key
+from kelly_live.music.theory import NOTE_NAMES
 from kelly_live.music.turn_accents import TurnAccents
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
@@ -77,6 +79,7 @@ class Conductor:
         sheet: ChordSheet | None = None,
         rest: RestOptions | None = None,
         expression: bool = False,
+        role: RoleOptions | None = None,
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
@@ -98,6 +101,7 @@ class Conductor:
         self._rest = RestResponder(rest or RestOptions())
         self._expression = ExpressionCurve(sink, is_enabled=expression)
         self._accents = TurnAccents(band)
+        self._role = RoleResponder(role or RoleOptions(), seed)
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -113,7 +117,7 @@ class Conductor:
         self._stopped_beat: float | None = None  # where that transport stopped the band
         self._phrase: Phrase | None = None
         self._metre: Metre | None = None  # of the session, if its bars are counted by one
-        self._signature: tuple[int, int, int, bool] | None = None  # as sent last, since the latest start
+        self._signatures = SignatureSender(sink)
         self._slice = 0
         self._closing_bar: int | None = None
         self._ending: Ending | None = None
@@ -182,14 +186,20 @@ class Conductor:
         obeys its transport: stopped, it ends every note and waits; a new start begins where the transport says, as if
         nothing had been before. More than a bar behind (a suspended machine), it skips to the next bar line.
         """
-        self._parameters, self._sync = parameters, sync
+        self._parameters, self._sync = parameters, self._role.adapt_sync(sync)
         if self._obey_transport(sync, now, parameters):
             return
         self._skip_if_late(now)
+        if doubles := self._role.hear(sync.notes, self.tempo_map, now, self._phrase, parameters, self._band):
+            self._sink.send(Notes(doubles))
         while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
             self._play_slice(parameters)
         self._expression.advance(now, self.tempo_map, self._dynamics.adapt(parameters))
         self._publish(now)
+
+    def set_role(self, role: str) -> None:
+        """Take another role (one of ROLES, music/role_options.py) from the next bar line on. Raises ConfigError."""
+        self._role.set_role(role)
 
     def panic(self, now: float, *, stops_transport: bool = False) -> None:
         """End every note at once, and play on at the next bar line that nothing was made for.
@@ -209,7 +219,7 @@ class Conductor:
         self._tempo = TempoMap(origin, bpm)
         self._sink.send(Pause())
         self._sink.send(Start(origin, bpm, beat))
-        self._signature = None  # a start begins a new count of beats
+        self._signatures.reset()
         self._publish(now)
 
     def finish(self, now: float) -> float:
@@ -271,13 +281,11 @@ class Conductor:
         self._smoother = ParameterSmoother.begin(beat, parameters, self._per_bar)
         self._synchronized_tempo = SynchronizedTempo(beat, bpm, bpm)
         self._planner.reset(self._per_bar, keep_key=True)
-        self._chord_follower.reset()
-        self._dynamics.reset()
-        self._rest.reset()
+        for part in (self._chord_follower, self._dynamics, self._rest, self._role, self._signatures):
+            part.reset()
         self._expression.begin()
         self._accents.begin()
         self._phrase = self._stopped_beat = None
-        self._signature = None
         self._slice = first_slice
         self._intensity, self._trend = compute_intensity(parameters), 0.0
         self._sink.send(Start(origin_seconds, bpm, beat))
@@ -337,6 +345,8 @@ class Conductor:
             rest_answer=self._rest.answer,
             level_change=self._synchronized_tempo.level_change,
             is_stopped=self._stopped_beat is not None,
+            role=self._role.role,
+            role_answer=self._role.remark,
         )
 
     def _feel_ahead(self, parameters: MusicParameters) -> float:
@@ -368,12 +378,14 @@ class Conductor:
         bar = self._slice // self._slices_per_bar
         bar_starts = self._slice % self._slices_per_bar == 0
         if bar_starts:
-            self._rest.enter_bar(self._slice_seconds(), self._per_bar * 60.0 / self.tempo_map.bpm, self._sync.player)
+            now, bar_seconds = self._slice_seconds(), self._per_bar * 60.0 / self.tempo_map.bpm
+            self._role.enter_bar(bar, self._phrase, self._per_bar)
+            self._rest.enter_bar(now, bar_seconds, self._role.adapt_activity(self._sync.player, now, bar_seconds))
             if self._rest.returns:
                 self._smoother = ParameterSmoother.begin(start, target, self._per_bar)
         smooth_parameters = self._smooth(start, target)
         parameters = adapt_to_phrase(smooth_parameters, self._seed, self._planner.find_half(bar)[0])
-        parameters = self._rest.adapt(parameters)
+        parameters = self._role.adapt(self._rest.adapt(parameters))
         intensity = compute_intensity(self._smoother.average if self._smoother else parameters)
         if bar_starts:
             self._trend = compute_trend(self._intensity, intensity)
@@ -385,49 +397,35 @@ class Conductor:
             phrase = self._planner.choose_closing_phrase(bar, parameters)
         else:
             planned = self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity)
-            phrase = self._chord_follower.follow(
-                planned, start, self._slice_seconds(), self.tempo_map.bpm, self._sync.chord
-            )
+            seconds, bpm = self._slice_seconds(), self.tempo_map.bpm
+            phrase = self._chord_follower.follow(planned, start, seconds, bpm, self._sync.chord)
             phrase = self._rest.choose_phrase(phrase, bar, has_chords=parameters.has_chords)
             phrase = phrase if self._ending is None else self._ending.lead_home(phrase)
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
         self._phrase = phrase
-        if bar_starts or self._signature is None:
-            self._send_signature(start, phrase.key)
+        self._signatures.send(start, self._metre, self._per_bar, phrase.key, bar_starts=bar_starts)
         is_compound = self._metre is not None and self._metre.is_compound
         rhythm = "triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters)
-        is_last = is_closing or self._rest.is_closing
-        context = MusicContext(
-            self._seed, phrase, rhythm, self.tempo_map.bpm, is_last, self._trend, upcoming=self._planner.upcoming
-        )
+        is_last, upcoming, bpm = is_closing or self._rest.is_closing, self._planner.upcoming, self.tempo_map.bpm
+        context = MusicContext(self._seed, phrase, rhythm, bpm, is_last, self._trend, upcoming=upcoming)
         loudness = self._expression.take_slice(parameters, context, start)
         notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
+        if not context.closing and self._rest.answer == RestAnswer.NONE:
+            notes = self._role.select_notes(notes, parameters, context, start, end, self._band)
         if self._smoother is not None and not self._rest.is_silent:
             notes = self._accents.take_slice(notes, start, end, target, self._smoother.average, parameters, context)
         if notes:
             playing = self._rest.select_notes(notes, self._band.get_role)
             placed = place_with_feel(
-                playing,
-                self._drummers,
-                parameters,
-                seed=self._seed,
-                get_role=self._band.get_role,
-                beats_per_bar=self._per_bar,
-                bpm=self.tempo_map.bpm,
-            )
+                playing, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
+                beats_per_bar=self._per_bar, bpm=context.bpm,
+            )  # fmt: skip
             self._sink.send(Notes(placed, loudness))
         self._slice += 1
         if not is_closing and self._slice % self._slices_per_bar == self._slices_per_bar - round(1 / self._slice_beats):
             coming = self._planner.preview_bar(context, bar + 1, parameters, self._last_bar, is_compound=is_compound)
             self._band.prepare(parameters, coming, bar + 1)
-
-    def _send_signature(self, beat: float, key: Key) -> None:
-        """Send the metre and the key in force, where they are new."""
-        signature = (*find_time_signature(self._metre, self._per_bar), *find_key_signature(key))
-        if signature != self._signature:
-            self._signature = signature
-            self._sink.send(Signature(beat, *signature))
 
     def _smooth(self, beat: float, target: MusicParameters) -> MusicParameters:
         """Return the parameters in force from a beat on; a new tempo is sent to the sink."""

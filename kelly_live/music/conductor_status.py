@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kelly_live.core.band_roles import ACCOMPANY
 from kelly_live.music.band import MutedPlayer
 from kelly_live.music.synchronization import LevelChange
 
@@ -15,7 +16,8 @@ class ConductorStatus:
     `plan` is where it goes: the beat and name of each chord from the bar being made to the end of the next, as things
     stand. `synchronized` names what of "tempo", "key", "chords" and "dynamics" the band takes from a player or
     a recording, `rest_answer` what it does while the player rests, `level_change` when it last counted a player's beat
-    anew. `is_stopped`: the transport that it obeys, or a count-in that it waits for, has not started it.
+    anew. `is_stopped`: the transport that it obeys, or a count-in that it waits for, has not started it. `role` is its
+    role while he plays, and `role_answer` what it does in that role now.
     """
 
     beat: float
@@ -32,6 +34,8 @@ class ConductorStatus:
     rest_answer: str = ""
     level_change: LevelChange | None = None
     is_stopped: bool = False
+    role: str = ACCOMPANY
+    role_answer: str = ""
 
     @property
     def bars(self) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from kelly_live.core.commands import Signature
 from kelly_live.core.pitch import octave_distance_cents
+from kelly_live.core.protocols import NoteSink
 from kelly_live.core.values import Metre
 from kelly_live.music.theory import MODE_SEMITONES, Key
 
@@ -53,3 +55,24 @@ def find_key_signature(key: Key) -> tuple[int, bool]:
 def _sharps_of_major(tonic: int) -> int:
     """Return the sharps (-5..6) of the major key on this pitch class: a fifth up is one more."""
     return (7 * tonic + 5) % 12 - 5
+
+
+class SignatureSender:
+    """Sends the metre and the key in force, where they are new. Thread: the conductor's."""
+
+    def __init__(self, sink: NoteSink) -> None:
+        self._sink = sink
+        self.reset()
+
+    def reset(self) -> None:
+        """Send them again: a start begins a new count of beats."""
+        self._latest: tuple[int, int, int, bool] | None = None
+
+    def send(self, beat: float, metre: Metre | None, beats_per_bar: int, key: Key, *, bar_starts: bool) -> None:
+        """Send what is new, at a bar line or after a reset."""
+        if not bar_starts and self._latest is not None:
+            return
+        signature = (*find_time_signature(metre, beats_per_bar), *find_key_signature(key))
+        if signature != self._latest:
+            self._latest = signature
+            self._sink.send(Signature(beat, *signature))

@@ -2,8 +2,8 @@
 
 Each record has its time in monotonic seconds. Records are tagged msgspec structs; the values in them are those of the
 program, so a log is read by the same types that it was written from. What decides over the notes is exact and complete:
-`start`, `step`, `control`, `panic`, `preset`, `finish`, `stop`. The rest is there to be read. A step holds only the
-parameters that changed. A line that was torn by a crash is no part of the log; anything else that does not fit is
+`start`, `step`, `control`, `panic`, `role`, `preset`, `finish`, `stop`. The rest is there to be read. A step holds only
+the parameters that changed. A line that was torn by a crash is no part of the log; anything else that does not fit is
 refused with its line number.
 """
 
@@ -24,6 +24,7 @@ from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlCha
 from kelly_live.music.chord_sheet import MAX_SHEET_CHARACTERS
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 from kelly_live.music.rest_options import RestOptions
+from kelly_live.music.role_options import MAX_TRADE_BARS, RoleOptions
 
 FORMAT = 2
 MAX_LINE_BYTES = 1 << 20
@@ -68,8 +69,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     generators beside every preset, `effects` behind players and `settings` of both as typed. `live`: it was played
     against the clock. `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the
     groove's, and the band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after
-    how long. `expression`: loudness and brightness went out between the onsets too. `options`: the command line's other
-    choices, to be read.
+    how long; `role` and `trade_bars`: its role beside him as it began, and how long a turn was. `expression`: loudness
+    and brightness went out between the onsets too. `options`: the command line's other choices, to be read.
     """
 
     version: Text
@@ -91,6 +92,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     when_silent: Text = RestOptions().when_silent
     silent_bars: Annotated[int, Meta(ge=1, le=MAX_BEATS)] = RestOptions().bars
     expression: bool = False
+    role: Text = RoleOptions().role
+    trade_bars: Annotated[int, Meta(ge=1, le=MAX_TRADE_BARS)] = RoleOptions().trade_bars
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None
@@ -171,6 +174,12 @@ class PanicRecord(LogRecord, frozen=True, kw_only=True, tag="panic"):
     stops_transport: bool = False
 
 
+class RoleRecord(LogRecord, frozen=True, kw_only=True, tag="role"):
+    """The band was given another role, which it takes at the next bar line."""
+
+    role: Text
+
+
 class PresetRecord(LogRecord, frozen=True, kw_only=True, tag="preset"):
     """In the next step, at a bar line, the band changes to another host preset."""
 
@@ -242,8 +251,8 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
 
 
 Record: TypeAlias = (
-    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | PresetRecord | MuteRecord | StopRecord
-    | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord
+    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | PresetRecord | MuteRecord
+    | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

@@ -45,6 +45,7 @@ from kelly_live.recording.log import (
     Part,
     PresetRecord,
     Record,
+    RoleRecord,
     SentNotes,
     StartRecord,
     Step,
@@ -189,6 +190,10 @@ class Recorder:
     def record_panic(self, now: float, *, stops_transport: bool) -> None:
         """Record that the conductor ended every note."""
         self._put(PanicRecord(time=now, stops_transport=stops_transport), self._tee.take())
+
+    def record_role(self, now: float, role: str) -> None:
+        """Record that the band was given another role."""
+        self._put(RoleRecord(time=now, role=role), self._tee.take())
 
     def record_reading(self, reading: Reading) -> None:
         """Record a reading. Thread: the one that listens."""

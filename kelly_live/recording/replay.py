@@ -12,6 +12,7 @@ from kelly_live.midi.offline import NoteList
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.rest_options import RestOptions
+from kelly_live.music.role_options import RoleOptions
 from kelly_live.recording.log import (
     ChecksumRecord,
     ControlRecord,
@@ -23,6 +24,7 @@ from kelly_live.recording.log import (
     Part,
     PresetRecord,
     Record,
+    RoleRecord,
     StartRecord,
     StepRecord,
     StopRecord,
@@ -80,6 +82,7 @@ class _Replay:
                 sheet=None if header.chords is None else ChordSheet.parse(header.chords),
                 rest=RestOptions(header.when_silent, header.silent_bars),
                 expression=header.expression,
+                role=RoleOptions(header.role, header.trade_bars),
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )
@@ -148,6 +151,8 @@ class _Replay:
                 self._conductor.finish(record.time)
             case PanicRecord():
                 self._conductor.panic(record.time, stops_transport=record.stops_transport)
+            case RoleRecord():
+                self._conductor.set_role(record.role)
             case MuteRecord():
                 self._muted.add(record.player)
             case PresetRecord():

@@ -20,7 +20,14 @@ SNAPSHOT = Snapshot(
     SchedulerHealth(),
     0,
 )
-SAMPLES = {Takes.NOTHING: None, Takes.SWITCH: True, Takes.PLACE: 0.5, Takes.STEP: -0.1, Takes.EMOTION: "sad"}
+SAMPLES = {
+    Takes.NOTHING: None,
+    Takes.SWITCH: True,
+    Takes.PLACE: 0.5,
+    Takes.STEP: -0.1,
+    Takes.EMOTION: "sad",
+    Takes.ROLE: "trade",
+}
 
 
 def test_every_action_is_dispatched_and_logged() -> None:
@@ -32,6 +39,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
             panic=lambda: calls.append("panic"),
             preset=lambda step: calls.append(("preset", step)),
             profile=lambda step: f"playing for number {step}",
+            role=lambda name: f"role: {name}",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
             undo_reaction=lambda: calls.append("undo"),
             help=lambda: "the keys",
@@ -47,7 +55,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
         (word, 5) for word in REACTIONS
     ]
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
-    assert [line for line in lines if line] == ["playing for number 1", "the keys"]
+    assert [line for line in lines if line] == ["playing for number 1", "role: trade", "the keys"]
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
 

@@ -21,7 +21,7 @@ JOIN_SECONDS, LISTEN_SECONDS = 20.0, 10.0
 def test_the_band_joins_a_keyboard_player(jack_server: JackServer, monitor: JackMonitor) -> None:
     pytest.importorskip("jack")
     keys = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.keyboard_player", "stage-keys", str(BPM)],
+        [sys.executable, "-m", "tests.live.keyboard_player", "stage-keys", str(BPM), "loop"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -24,7 +24,7 @@ from kelly_live.core.actions import Action
 from kelly_live.core.commands import Controls, Tuning
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading
-from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, PlayerActivity, SyncState
+from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, PlayerActivity, PlayerNote, SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import ControlChange, Dynamics, MusicParameters, NoteEvent, Scale
 from kelly_live.engine.offline import accompany
@@ -99,6 +99,10 @@ class Take:
     def change_preset(self) -> None:
         self.preset = TWO if self.preset == FOUR else FOUR
         self.band.change(create_slots(self.preset))
+
+    def change_role(self, role: str) -> None:
+        self.conductor.set_role(role)
+        self.recorder.record_role(self.clock.now(), role)
 
     def panic(self, *, stops_transport: bool = False) -> None:
         self.conductor.panic(self.clock.now(), stops_transport=stops_transport)
@@ -524,6 +528,26 @@ def test_no_bytes_break_the_reader(
     except ConfigError as error:
         message = str(error)
     assert "\n" not in message
+
+
+def test_a_role_that_was_changed_is_played_again(tmp_path: Path) -> None:
+    """A player's phrase each two bars, at 120 BPM: the band answers him, then trades with him."""
+    take = Take(tmp_path)
+    take.start(parameters(120.0))
+    take.change_role("answer")
+    for number in range(60):
+        is_phrase = number % 16 < 6
+        notes = (PlayerNote(take.clock.now(), 60 + number % 7, 80),) if is_phrase else ()
+        take.sync = SyncState(notes=notes)
+        take.play(0.25, parameters(120.0))
+        if number == 30:
+            take.change_role("trade")
+    take.finish()
+    midi = take.end()
+    assert [line["role"] for line in events(take.paths.log, "role")] == ["answer", "trade"]
+    result = replay_log(take.paths.log)
+    assert result.midi == midi
+    assert result.differs_at is None
 
 
 def test_a_player_of_today_that_was_silent_then_is_left_out(short_log: Path, tmp_path: Path) -> None:

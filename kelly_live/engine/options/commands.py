@@ -16,6 +16,7 @@ from kelly_live.engine.options.metadata import check_options, group, option
 from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.options.piece import PieceOptions
 from kelly_live.engine.options.recording import RecordingOptions
+from kelly_live.engine.options.role import BandRoleOptions
 from kelly_live.engine.options.silence import SilenceOptions
 from kelly_live.engine.options.tuning import TuningOptions
 from kelly_live.music.form_plan import check_form
@@ -165,6 +166,7 @@ class LiveOptions:
     follow: tuple[str, ...] = _follow_option()
     count_in: bool = _count_in_option()
     silence: SilenceOptions = group(SilenceOptions)
+    band_role: BandRoleOptions = group(BandRoleOptions)
     recording: RecordingOptions = group(RecordingOptions)
     seed: int | None = option(
         "--seed",
@@ -244,6 +246,7 @@ class RenderOptions:
     follow: tuple[str, ...] = _follow_option()
     count_in: bool = _count_in_option()
     silence: SilenceOptions = group(SilenceOptions)
+    band_role: BandRoleOptions = group(BandRoleOptions)
     controllers: ControllerOptions = group(ControllerOptions)
     recording: RecordingOptions = group(RecordingOptions, without=("midi",))
     seed: int = _seed_option()

@@ -28,6 +28,7 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--corpora", type=FOLDER, help="Also measure on POP909, rendered: the folder of the cultures' corpora.")
 @click.option("--chords", is_flag=True, help="Measure the chords instead, on songs of POP909 that are held out.")
 @click.option("--changes", is_flag=True, help="Measure tempo changes instead, by sound and notes, on songs held out.")
+@click.option("--turns", is_flag=True, help="Measure how the band leaves space and answers, on songs never used.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where renderings are kept.")
 @click.option("--teach", type=MANIFEST, multiple=True, metavar="FILE.jsonl", help="With --learn: train on these.")
 @click.option(
@@ -39,6 +40,7 @@ def command(
     corpora: Path | None,
     chords: bool,
     changes: bool,
+    turns: bool,
     cache: Path,
     teach: Sequence[Path],
     learn: Path | None,
@@ -46,10 +48,17 @@ def command(
     """Measure how well `--follow` tracks annotated recordings, and print the tables."""
     from kelly_live.lab.judging import tracking
 
-    if chords or changes:
-        if corpora is None or (chords and changes):
-            raise click.UsageError("--chords or --changes measures on POP909; name its folder with --corpora FOLDER")
-        (_measure_chords if chords else _measure_changes)(corpora, cache)
+    measurements = [
+        measure_one
+        for chosen, measure_one in ((chords, _measure_chords), (changes, _measure_changes), (turns, _measure_turns))
+        if chosen
+    ]
+    if measurements:
+        if corpora is None or len(measurements) > 1:
+            raise click.UsageError(
+                "--chords, --changes or --turns measures on POP909; name its folder with --corpora FOLDER"
+            )
+        measurements[0](corpora, cache)
         return
     if not measure and corpora is None:
         raise click.UsageError("name recordings with --measure FILE.jsonl or --corpora FOLDER")
@@ -116,6 +125,16 @@ def _measure_chords(corpora: Path, cache: Path) -> None:
     click.echo(
         f"the band follows {len(counts)} songs: on beats 1 and 3, {inside / total:.2f} of {total} notes in the chord"
     )
+
+
+def _measure_turns(corpora: Path, cache: Path) -> None:
+    from kelly_live.core.emotion_space import create_state
+    from kelly_live.engine.build import create_mapper
+    from kelly_live.lab.judging.turn_taking import measure_turn_taking, read_solo_songs
+
+    parameters = create_mapper()(create_state(valence=0.3, arousal=0.2))
+    for line in measure_turn_taking(read_solo_songs(corpora, cache), parameters, cache):
+        click.echo(line)
 
 
 def _measure_changes(corpora: Path, cache: Path) -> None:
