@@ -30,18 +30,21 @@ GROOVE_BY_EMOTION: Mapping[str, str] = {
     "neutral": "",
 }
 _CALM_AROUSAL = -0.15  # below it, what is not sad is calm
+# Surprise is an event, and no place of valence and arousal: a stirred state that is nearest to it is played as joy or
+# excitement where it is glad, and by the plain band where it is not, unless surprise has this share.
+_SURPRISED_SHARE = 0.5
+_GLAD_VALENCE = 0.2
 _LEAST_SHARE = 0.3  # of the probabilities: an emotion below it does not choose how the band plays
-# Stops interrupt: less surprise than this leaves the choice to the next likeliest, or half of all glad music stops.
-_LEAST_SURPRISE = 0.45
 
 
 def choose_groove(state: EmotionState) -> str:
     """Choose the groove for an emotion: the likeliest one's, or the ballad where it is calm and not unpleasant."""
     shares = dict(zip(EMOTIONS, state.probabilities, strict=True))
-    if shares["surprised"] < _LEAST_SURPRISE:
-        del shares["surprised"]
-    likeliest = max(shares, key=shares.__getitem__)
-    emotion = likeliest if shares[likeliest] >= _LEAST_SHARE else "neutral"
+    emotion = max(shares, key=shares.__getitem__)
+    if emotion == "surprised" and shares[emotion] < _SURPRISED_SHARE:
+        emotion = max(("happy", "excited"), key=shares.__getitem__) if state.valence >= _GLAD_VALENCE else "neutral"
+    elif shares[emotion] < _LEAST_SHARE:
+        emotion = "neutral"
     if state.arousal < _CALM_AROUSAL and state.valence >= 0.0:
         return "ballad"
     return GROOVE_BY_EMOTION[emotion]

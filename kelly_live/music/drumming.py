@@ -46,7 +46,7 @@ _LARGEST = 100.0  # of any number in the file
 
 # General MIDI keys by the instrument of the kit that they are struck like.
 _KEYS = {
-    "kick": (35, 36), "snare": (38, 40), "rim": (37, 67, 75, 76, 77), "hat": (42, 54, 70), "open hat": (46,),
+    "kick": (35, 36), "snare": (38, 39, 40), "rim": (37, 67, 75, 76, 77), "hat": (42, 54, 70), "open hat": (46,),
     "pedal hat": (44,), "ride": (51, 53, 56, 59), "crash": (49, 52, 55, 57),
     "tom": (41, 43, 45, 47, 48, 50, 60, 61, 62, 63, 64),
 }  # fmt: skip

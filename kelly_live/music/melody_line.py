@@ -324,12 +324,14 @@ class _Line:
                 chord = replace(chord, degrees=(0,))
             return self._choose_chord_tone(chord, self.anchor, before, before=last)
         width = (len(self.steps) - 1) / 2.0
-        rise = min(_CONTRAST_STEPS if phrase.role.is_contrast else _ARC_STEPS, 1.1 * width)
-        height = rise * (1.5 * compute_phrase_arc(context.phrase_fraction(beat)) - 0.5)
+        groove = find_groove(self.parameters.groove)
+        rise = groove.melody_range * min(_CONTRAST_STEPS if phrase.role.is_contrast else _ARC_STEPS, 1.1 * width)
+        fraction = context.phrase_fraction(beat)
+        height = rise * (0.5 - fraction if groove.falls else 1.5 * compute_phrase_arc(fraction) - 0.5)
         bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
         motif = self.motif[find_motif(context, bar) % 2]
         turn = motif[self.strong.index(int(position))] + self._shift_motif(bar_in_phrase)
-        contour = self._turn_back(self.anchor + height + turn * min(1.0, width / 5.0))
+        contour = self._turn_back(self.anchor + height + turn * groove.melody_range * min(1.0, width / 5.0))
         # Bars lead on from bar to bar, so that a sparse line, which has little else, goes by small intervals too;
         # the strong beat inside a bar lies between its own bar's tone and the next one's.
         bar_start = beat - position

@@ -154,3 +154,30 @@ def test_a_groove_changes_only_where_it_lasts() -> None:
     assert 51 not in {n.pitch for n in flicker.part("percussion")}
     rides = [n.onset_beats for n in lasting.part("percussion") if n.pitch == 51]
     assert 7.9 < min(rides) < 20.0
+
+
+def test_a_lament_repeats_its_chords_in_eighths_and_its_tune_sinks() -> None:
+    notes = play("lament", density=0.65)
+    strokes = [cell for _, cell in places(notes, "chords")]
+    assert {cell % 2 for cell in strokes} == {0}
+    assert len(set(places(notes, "chords"))) > 6 * 16
+    tunes = [[n for n in play("lament", density=0.65, seed=seed) if n.part == "melody"] for seed in range(6)]
+    opening, ending = (
+        [n.pitch for tune in tunes for n in tune if n.onset_beats // 4 % 4 == bar and n.onset_beats < 64.0]
+        for bar in (0, 2)
+    )
+    assert statistics.mean(opening) > statistics.mean(ending)
+
+
+def test_a_ballad_flows_one_tone_at_a_time() -> None:
+    notes = play("ballad", density=0.65)
+    strokes = places(notes, "chords")
+    assert len(set(strokes)) > 0.9 * len(strokes)
+    assert {cell % 2 for _, cell in strokes} == {0}
+
+
+def test_glad_music_is_struck_short_and_without_a_snare() -> None:
+    notes = play("pop", density=0.8)
+    assert max(n.duration_beats for n in notes if n.part == "chords" and n.onset_beats < 64.0) <= 0.8
+    keys = {n.pitch for n in notes if n.part == "percussion" and n.velocity > 60 and n.onset_beats < 64.0}
+    assert 39 in keys

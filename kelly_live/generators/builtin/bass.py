@@ -69,7 +69,8 @@ class BassGenerator(BarPlayer):
             marks = {place: mark for place, mark in marks.items() if place < min(lead_in)} | lead_in
         places = sorted(marks)
         groove = find_groove(parameters.groove)
-        is_short, melody = groove.is_staccato, list_melody(parameters, context, bar) if groove.resolves else ()
+        is_short = groove.stroke_beats is not None
+        melody = list_melody(parameters, context, bar) if groove.resolves else ()
         for place, end in zip(places, [*places[1:], per_bar], strict=True):
             beat = start + place
             chord, step = _find_marked_step(marks[place], context, beat)
@@ -104,7 +105,7 @@ def _leads_in(parameters: MusicParameters, context: MusicContext, bar: int) -> b
     """Tell whether the bass walks from a phrase's last bar into the next one."""
     groove = find_groove(parameters.groove)
     is_lively = compute_accompaniment_density(parameters, context) >= _LEAD_IN_DENSITY
-    return context.is_last_bar(bar) and groove.has_fills and not groove.is_staccato and is_lively
+    return context.is_last_bar(bar) and groove.has_fills and not groove.is_broken_off and is_lively
 
 
 def _list_lead_in(context: MusicContext) -> dict[float, str]:

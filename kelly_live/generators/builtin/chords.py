@@ -48,7 +48,6 @@ _FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), 
 _POWER = -1  # root and fifth, low
 _MARKS = {"X": (0, 1, 2, 3), "x": (1, 2, 3), "P": (_POWER,), "0": (0,), "1": (1,), "2": (2,), "3": (3,)}
 _POWER_CENTRE = 46
-_STACCATO_BEATS = 0.3
 _THINNED = 0.6  # chance that a stroke between a pattern's beats is left out, where the form were at -1
 VOICINGS = ("close", "open")
 LOWEST_PITCH = 45  # A2: below it is the bass's
@@ -98,8 +97,8 @@ class ChordGenerator(BarPlayer):
                 again = (other for other, later in strokes[index + 1 :] if number in later)
                 beats_left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
                 is_pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
-                if groove.is_staccato:
-                    beats_left, is_pedalled = min(beats_left, _STACCATO_BEATS), True
+                if groove.stroke_beats is not None:
+                    beats_left, is_pedalled = min(beats_left, groove.stroke_beats), True
                 note = tune_pitch(span.chord, pitch)
                 yield NoteEvent(
                     onset_beats=beat,
