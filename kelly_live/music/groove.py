@@ -106,7 +106,7 @@ PATTERNS: Mapping[str, Groove] = {
         ),
         Groove(
             "pop",
-            "claps on two and four, tambourine off the beat, a bass in two, everything short and light",
+            "claps on two and four, tambourine off the beat, a bass in two",
             drums={
                 4: (
                     DrumLine(KICK, ("X.......x.......", "X.....x.x......."), 0.4),
@@ -118,7 +118,6 @@ PATTERNS: Mapping[str, Groove] = {
                 )
             },
             bass={4: ((0.0, ("R.......5.......",)), (1.2, ("R.......5.....A.", "R.......5...A...")))},
-            stroke_beats=0.8,
         ),
         Groove(
             "rock",
