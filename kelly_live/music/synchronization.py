@@ -6,7 +6,8 @@ tempo at once, its phase within about a beat, its bar lines too.
 
 A beat that was estimated from sound or notes is followed at its own tempo or half or twice that. That level is chosen
 once, by the tempo of the emotion, and kept through every change of tempo: the band's own tempo decides at which level
-the next estimate is read, so an estimate that leaps by an octave moves nothing.
+the next estimate is read, so an estimate that leaps by an octave moves nothing. Who comes back at his tempo after a
+rest is met at the level that he left.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class SynchronizedTempo:
     `base` is the followed tempo in our beats, without the bend; `ratio` is our beats in one followed beat. The followed
     beat has been lost for `lost_beats`. `is_engaged`: the tempo is not the emotion's own. For `other_beats` the
     estimate has been of quite another tempo, for `far_beats` ours far from the emotion's. `level_change` is the last.
+    `followed_bpm`: the latest followed tempo in our beats, also after it was lost; None: none was followed.
     """
 
     beat: float
@@ -97,6 +99,7 @@ class SynchronizedTempo:
     other_beats: float = 0.0
     far_beats: float = 0.0
     level_change: LevelChange | None = None
+    followed_bpm: float | None = None
 
     @property
     def is_synchronized(self) -> bool:
@@ -122,7 +125,7 @@ class SynchronizedTempo:
     def _read_level(self, beat: float, beats: float, own_bpm: float, bpm: float) -> SynchronizedTempo:
         """Read an estimated tempo at our level; return the state with `ratio` and `base` for it."""
         if not self.is_engaged or self.lost_beats > FLYWHEEL_BEATS:
-            ratio = _choose_ratio(_RATIOS, bpm, own_bpm)
+            ratio = self._choose_level(own_bpm, bpm)
             return replace(self, ratio=ratio, base=_limit(bpm * ratio), other_beats=0.0, far_beats=0.0)
         ratio = _choose_ratio(_KEPT_RATIOS, bpm, self.base)
         is_other = abs(math.log2(bpm * ratio / self.base)) > _OTHER_TEMPO_OCTAVES
@@ -139,6 +142,14 @@ class SynchronizedTempo:
         pull = -math.expm1(-beats / _TEMPO_BEATS) if abs(off) > _TEMPO_TRUST else 0.0
         return replace(self, ratio=ratio, base=self.base * (1.0 + off * pull), other_beats=0.0, far_beats=far_beats)
 
+    def _choose_level(self, own_bpm: float, bpm: float) -> float:
+        """Choose the ratio for a beat that begins: as before it was lost, if it is about that fast, else by our own."""
+        if self.followed_bpm is not None:
+            ratio = _choose_ratio(_RATIOS, bpm, self.followed_bpm)
+            if abs(math.log2(bpm * ratio / self.followed_bpm)) <= _OTHER_TEMPO_OCTAVES:
+                return ratio
+        return _choose_ratio(_RATIOS, bpm, own_bpm)
+
     def _lock(
         self, beat: float, seconds: float, beats: float, estimate: BeatEstimate, beats_per_bar: int, loop: _Loop
     ) -> SynchronizedTempo:
@@ -148,7 +159,7 @@ class SynchronizedTempo:
         base = _limit(self.base * (1.0 + loop.integral * gain * error * beats))
         bend = min(max(gain * error / loop.choose_reach(beat, error), -loop.bend), loop.bend)
         bpm = _limit(_approach(self.bpm, base * (1.0 + bend), loop.slew, beats))
-        return replace(self, beat=beat, bpm=bpm, base=base, lost_beats=0.0, is_engaged=True)
+        return replace(self, beat=beat, bpm=bpm, base=base, lost_beats=0.0, is_engaged=True, followed_bpm=base)
 
     def _continue(self, beat: float, beats: float, own_bpm: float) -> SynchronizedTempo:
         """Continue at the followed tempo for a while, then return to our own."""

@@ -227,3 +227,28 @@ def test_a_level_far_from_the_emotion_s_tempo_is_chosen_anew() -> None:
     change = conductor.status().level_change
     assert change is not None
     assert conductor.status().bpm == pytest.approx(76.0, rel=0.01)
+
+
+def rest_for_ten_seconds(now: float) -> float:
+    """The confidence in the beat of a player who rests from 20 s to 30 s."""
+    return 0.0 if 20.0 <= now < 30.0 else 1.0
+
+
+def test_who_comes_back_after_a_rest_is_met_at_the_level_that_he_left() -> None:
+    """Meanwhile the emotion has come to call for a tempo that is nearer to half of his."""
+    player = Beats(lambda now: 100.0, confidence=rest_for_ten_seconds)
+    conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1)
+    stirred, calm = make_parameters(bpm=110.0), make_parameters(bpm=62.0)
+    clock = ManualClock()
+    conductor.start(0.3, stirred)
+    while clock.now() < 45.0:
+        conductor.advance(clock.now(), stirred if clock.now() < 20.0 else calm, player.estimate(clock.now()))
+        clock.advance(0.02)
+    assert conductor.status().bpm == pytest.approx(100.0, rel=0.01)
+    assert np.max(np.abs(distances(conductor, player, 36.0, 45.0))) < 0.02
+
+
+def test_a_new_tempo_after_a_rest_is_met_at_the_level_of_the_emotion() -> None:
+    player = Beats(lambda now: 100.0 if now < 25.0 else 140.0, confidence=rest_for_ten_seconds)
+    conductor = synchronize(player, own_bpm=72.0, seconds=45.0)
+    assert conductor.status().bpm == pytest.approx(70.0, rel=0.01)

@@ -11,11 +11,12 @@ import click
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
-PARTS = ("tracking", "chords", "changes", "stops", "reaction")
+PARTS = ("tracking", "chords", "changes", "turns", "stops", "reaction")
 _TITLES = {
     "tracking": "tempo and key",
     "chords": "chords",
     "changes": "tempo through changes, and how soon a beat is heard",
+    "turns": "space and answers",
     "stops": "rests and endings",
     "reaction": "from the end of a window, or a key, to the first audible difference",
 }
@@ -46,6 +47,7 @@ def command(ctx: click.Context, corpora: Path, measure: Sequence[Path], only: Se
         "tracking": (follow.command, {"corpora": corpora, "measure": measure, "cache": cache}),
         "chords": (follow.command, {"corpora": corpora, "chords": True, "cache": cache}),
         "changes": (follow.command, {"corpora": corpora, "changes": True, "cache": cache}),
+        "turns": (follow.command, {"corpora": corpora, "turns": True, "cache": cache}),
         "reaction": (bench.command, {"only": "control", "device": "cpu"}),
     }
     for part in only or PARTS:

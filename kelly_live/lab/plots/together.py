@@ -21,6 +21,7 @@ from kelly_live.core.termination import temporary_folder
 from kelly_live.core.values import SoundingNote
 from kelly_live.engine.options.click_options import print_line
 from kelly_live.engine.options.commands import RenderOptions
+from kelly_live.engine.options.role import BandRoleOptions
 from kelly_live.engine.options.silence import SilenceOptions
 from kelly_live.ui.rolls import PLAYER, Roll, draw_rolls
 
@@ -37,6 +38,12 @@ _VERSE = (
     "D4:1 F4:1 A4:1.5 G4:.5 F4:1 E4:1 D4:2 r:2 A4:1 A4:.5 G4:.5 F4:1 G4:1 A4:3 r:1 "
     "D5:1.5 C5:.5 Bb4:1 A4:1 G4:1 A4:.5 G4:.5 F4:2 r:2 E4:1 F4:1 G4:1 E4:1 D4:4 r:4"
 )
+# Two turns of a soloist over the loop, four bars each.
+_SOLOS = (
+    "A4:1 C5:.5 D5:.5 E5:1 D5:.5 C5:.5 A4:1.5 C5:.5 F4:2 G4:1 E5:.5 D5:.5 C5:1 D5:.5 E5:.5 D5:2 B4:1 r:1",
+    "E5:.5 E5:.5 r:1 E5:.5 D5:.5 C5:1 A4:.5 A4:.5 r:1 C5:.5 A4:.5 F4:1 G4:.5 C5:.5 E5:1 G5:1.5 E5:.5 D5:3 r:1",
+)
+_TURNS = ("the player's turn", "the band's", "the player's", "the band's")
 _PICKUP_SECONDS = 0.5  # before the first beat
 
 
@@ -99,6 +106,17 @@ def sing(beats: Sequence[float], line: str) -> list[SoundingNote]:
     return notes
 
 
+def trade(beats: Sequence[float]) -> list[SoundingNote]:
+    """Play a solo over chords in every other four bars, nothing between, and a chord at the end."""
+    notes: list[SoundingNote] = []
+    for turn, solo in enumerate(_SOLOS):
+        turn_beats = beats[32 * turn : 32 * turn + 18]
+        notes += sing(turn_beats, solo)
+        notes += [replace(note, velocity=note.velocity - 26) for note in comp(turn_beats[:17], _LOOP)]
+    end = beats[32 * len(_SOLOS)]
+    return [*notes, *(SoundingNote(end, end + 2.0, pitch, 80, 1) for pitch in _list_pitches(_LOOP[0]))]
+
+
 def list_scenes() -> list[Scene]:
     """List the scenes in the order of the page."""
     steady = place_beats(65, lambda _: 100.0)
@@ -130,6 +148,13 @@ def list_scenes() -> list[Scene]:
             tuple(stop),
             replace(follow_all, silence=SilenceOptions(bars=2)),
             marks=((long[32], "rest"), (long[64], "again")),
+        ),
+        Scene(
+            "trade fours",
+            "a solo of four bars, then the band's (--role trade), the notes heard",
+            tuple(trade(long)),
+            replace(follow_all, band_role=BandRoleOptions(role="trade")),
+            marks=tuple((long[beat], whose) for beat, whose in zip(range(0, 64, 16), _TURNS, strict=True)),
         ),
     ]
 

@@ -28,11 +28,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]
 def test_all_parts_are_measured(calls: list[tuple[str, dict[str, object]]], tmp_path: Path) -> None:
     result = CliRunner().invoke(together.command, ["--corpora", str(tmp_path)], catch_exceptions=False)
     assert result.exit_code == 0
-    assert [name for name, _ in calls] == ["follow", "follow", "follow", "stops", "bench"]
-    assert [arguments.get("chords") for _, arguments in calls[:3]] == [False, True, False]
-    assert [arguments.get("changes") for _, arguments in calls[:3]] == [False, False, True]
-    assert all(arguments["corpora"] == tmp_path for _, arguments in calls[:3])
-    assert calls[4][1]["only"] == "control"
+    assert [name for name, _ in calls] == ["follow", "follow", "follow", "follow", "stops", "bench"]
+    for row, name in enumerate(("chords", "changes", "turns"), start=1):
+        assert [arguments.get(name) for _, arguments in calls[:4]] == [place == row for place in range(4)]
+    assert all(arguments["corpora"] == tmp_path for _, arguments in calls[:4])
+    assert calls[5][1]["only"] == "control"
     assert result.output.count("## ") == len(together.PARTS)
 
 
