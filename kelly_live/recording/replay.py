@@ -34,7 +34,7 @@ from kelly_live.recording.tape import Tape, TapeCommand
 from kelly_live.recording.tee import Checksum, Tee
 
 LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
-# Returns the players of a host preset, as a log's parts seat them and without plug-ins.
+# Returns the players of a host preset, in the places that a log's parts name, without plug-ins.
 CreateSlots = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 
 

@@ -34,21 +34,21 @@ def test_the_latency_is_what_the_servers_frames_say(
     synth: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    witness = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.click_witness", synth],
+    monitor = subprocess.Popen(
+        [sys.executable, "-m", "tests.live.click_monitor", synth],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        assert witness.stdout is not None
-        assert witness.stdout.readline() == "listening\n"
+        assert monitor.stdout is not None
+        assert monitor.stdout.readline() == "listening\n"
         program = subprocess.run(
             [sys.executable, "-m", "kelly_live", "latency", "--midi-out", synth, "--audio-in", synth, "--store"],
             capture_output=True, text=True, timeout=90.0, check=False,
         )  # fmt: skip
         assert program.returncode == 0, program.stderr
-        told, _ = witness.communicate(timeout=20.0)
+        told, _ = monitor.communicate(timeout=20.0)
     finally:
-        end(witness)
+        end(monitor)
     by_frames = [float(line) for line in told.split()]
     assert len(by_frames) == 8
     found = re.search(r"is heard in .* ([\d.]+) ms after its time", program.stdout)

@@ -41,7 +41,7 @@ from kelly_live.midi.scheduler_client import SchedulerClient
 scheduler = SchedulerClient(sys.argv[1] if len(sys.argv) > 1 else None)
 scheduler.open()
 print(scheduler.process_id, flush=True)
-sys.stdin.readline()  # until the test has connected its ears
+sys.stdin.readline()  # until the test has connected its inputs
 scheduler.send(Start(time.monotonic(), 120.0))
 voices = ((60, 1), (64, 1), (38, 10))
 scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in voices)))

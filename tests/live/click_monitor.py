@@ -1,4 +1,4 @@
-"""An independent witness of clicks: `click_witness.py SYNTH`, a JACK client beside a synth.
+"""An independent monitor of clicks: `click_monitor.py SYNTH`, a JACK client beside a synth.
 
 It hears the synth's sound and whoever plays into its MIDI input, and prints `listening`. At the end of stdin it prints,
 for each note-on, the seconds to the next sound over the silence: both at their frames.
@@ -17,7 +17,7 @@ _CONNECT_SECONDS = 20.0
 
 
 def main(synth: str) -> None:
-    client = jack.Client("kelly-witness", no_start_server=True)
+    client = jack.Client("kelly-click-monitor", no_start_server=True)
     midi = client.midi_inports.register("in")
     audio = client.inports.register("in_audio")
     rate = client.samplerate
