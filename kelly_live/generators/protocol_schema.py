@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ def build_schema() -> dict[str, Any]:
     (request, response), definitions = msgspec.json.schema_components(
         (Request, Response), ref_template="#/$defs/{name}"
     )
+    for definition in definitions.values():  # Python 3.13 strips the indent of a docstring, older ones keep it
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(definition["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"The messages between kelly-live and a generator, version {PROTOCOL}",
