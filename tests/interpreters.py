@@ -74,6 +74,8 @@ def list_requirements() -> list[str]:
 
 def run_tests(python: Path) -> bool:
     arguments = ["-q", "-m", "not live", "--numprocesses", "auto", "--maxprocesses", "8", "--dist", "loadfile"]
+    # A shared machine may stand still for seconds: one that fails is tried once more, and listed as R at the end.
+    arguments += ["--reruns", "1", "-r", "fER"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False).returncode == 0
 
