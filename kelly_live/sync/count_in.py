@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import BeatTracker
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.core.values import AudioWindow
@@ -126,7 +127,7 @@ class CountInTracker:
         return replace(state, beat=beat, transport=Transport(playing=True, start_count=1), start=start)
 
     def _find_count(self, picker: OnsetPicker, block: AudioWindow) -> Count | None:
-        onsets = [message.seconds for message in block.notes if message.data[0] & 0xF0 == 0x90 and message.data[2] > 0]
+        onsets = [message.seconds for message in block.notes if get_kind(message.data) == "note_on"]
         sounds = picker.push(block)
         counts = [self._notes.add(seconds, self._beats_per_bar()) for seconds in onsets]
         counts += [self._sound.add(seconds, self._beats_per_bar()) for seconds in sounds]

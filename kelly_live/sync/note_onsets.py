@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.midi_messages import ReceivedMessage
+from kelly_live.core.midi_messages import ReceivedMessage, get_channel, get_kind
+from kelly_live.core.values import DRUM_CHANNEL
 from kelly_live.sync.onsets import FRAMES_PER_SECOND
 
 FRAME_DELAY_SECONDS = 0.5 / FRAMES_PER_SECOND  # an onset lies in the middle of its frame, on average
 _LOW_BELOW_PITCH = 52  # E3: the left hand
-_DRUM_CHANNEL = 9
 _LOW_DRUMS = (35, 36, 41, 43, 45)  # kicks and low toms of General MIDI
 _PEAK_SECONDS = 4.0  # time constant of the strongest onset, to which the others are compared
 _FLOOR = 0.3  # a single softest note is not a full beat
@@ -29,11 +29,11 @@ class NoteOnsets:
         """Return the strengths `[count, 2]` of the frames from `first_seconds` on; earlier notes fall in the first."""
         rise = np.zeros((count, 2))
         for message in messages:
-            status, data = message.data[0], message.data
-            if status & 0xF0 != 0x90 or data[2] == 0:
+            data = message.data
+            if get_kind(data) != "note_on":
                 continue
             frame = math.floor((message.seconds - first_seconds) * FRAMES_PER_SECOND)
-            is_drum = status & 0x0F == _DRUM_CHANNEL
+            is_drum = get_channel(data) == DRUM_CHANNEL
             is_low = data[1] in _LOW_DRUMS if is_drum else data[1] < _LOW_BELOW_PITCH
             rise[min(max(frame, 0), count - 1), 0 if is_low else 1] += (data[2] / 127.0) ** 2
         return self._normalize(np.sqrt(rise))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.sync_state import BeatEstimate, SyncState
 from kelly_live.core.values import AudioWindow
 from kelly_live.sync.beat import BeatBelief, BeatFilter
@@ -39,7 +40,7 @@ class NoteTracker:
         count = math.floor((block.end_time - self._frames_end) * FRAMES_PER_SECOND + 1e-6)
         if count <= 0:
             return
-        onsets = [message for message in block.notes if message.data[0] & 0xF0 == 0x90 and message.data[2] > 0]
+        onsets = [message for message in block.notes if get_kind(message.data) == "note_on"]
         if onsets:
             if block.end_time - self._noted_at > _SILENCE_SECONDS:
                 self._filter.reset()

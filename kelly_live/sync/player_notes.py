@@ -16,7 +16,7 @@ from kelly_live.core.arrays import Floats
 from kelly_live.core.level import rms_dbfs
 from kelly_live.core.midi_messages import ReceivedMessage, get_channel, get_kind
 from kelly_live.core.sync_state import MAX_PLAYER_NOTES, PlayerNote, SyncState
-from kelly_live.core.values import AudioWindow
+from kelly_live.core.values import DRUM_CHANNEL, AudioWindow
 from kelly_live.sync.onsets import HOP, SAMPLE_RATE, OnsetStrength
 
 KEEP_SECONDS = 0.5  # a note is told for this long; the conductor asks every few milliseconds
@@ -35,7 +35,6 @@ _PERIOD_SAMPLES = round(0.064 * SAMPLE_RATE)
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 1200.0
 _APERIODICITY, _DIP_MARGIN = 0.2, 0.2  # a dip of YIN's difference that deep is a period, one nearly as deep, too
 _LOST_SECONDS = 0.1  # between two blocks: sound was lost
-_PERCUSSION_CHANNEL = 10
 _VELOCITY_DB = 45.0  # the range of levels that velocities 1 to 127 stand for
 _PITCH_SAMPLES = _SETTLE_SAMPLES + _PERIOD_SAMPLES + math.ceil(SAMPLE_RATE / _LOWEST_HZ) + 1
 
@@ -77,7 +76,7 @@ def read_keys(messages: Iterable[ReceivedMessage]) -> list[PlayerNote]:
     notes = []
     for message in messages:
         if get_kind(message.data) == "note_on":
-            pitch = None if get_channel(message.data) == _PERCUSSION_CHANNEL else message.data[1]
+            pitch = None if get_channel(message.data) == DRUM_CHANNEL else message.data[1]
             notes.append(PlayerNote(message.seconds, pitch, message.data[2]))
     return notes
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import EMOTIONS, EmotionState, MusicParameters, SoundingNote
+from kelly_live.core.values import DRUM_CHANNEL, EMOTIONS, EmotionState, MusicParameters, SoundingNote
 from kelly_live.core.wording import plural
 from kelly_live.ui.ink import GRID, INK, PALE, png
 
@@ -37,7 +37,6 @@ _PART_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 _PERCUSSION_COLOUR = "#4A5058"
 # Bottom to top, so that what is bright lies above what is dark.
 _STACK = ("neutral", "sad", "fearful", "disgusted", "angry", "surprised", "excited", "happy")
-_PERCUSSION_CHANNEL = 10
 _BLACK_KEYS = frozenset((1, 3, 6, 8, 10))
 # General MIDI percussion, the drums a small kit has.
 _DRUMS: dict[int, str] = {
@@ -102,8 +101,8 @@ def render_session(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drums = [note for note in notes if note.channel == _PERCUSSION_CHANNEL]
-    melodic = [note for note in notes if note.channel != _PERCUSSION_CHANNEL]
+    drums = [note for note in notes if note.channel == DRUM_CHANNEL]
+    melodic = [note for note in notes if note.channel != DRUM_CHANNEL]
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(13.0, 9.6), dpi=120, facecolor="white")
         FigureCanvasAgg(figure)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.pitch_names import parse_pitch
+from kelly_live.core.values import DRUM_CHANNEL
 from kelly_live.engine.options.audio import AudioInputOptions
 from kelly_live.engine.options.metadata import check_options, group, option
 
 SIDE_STICK = 37  # the shortest sound of a General MIDI drum kit
-DRUM_CHANNEL = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.values import MusicParameters
+from kelly_live.core.values import DRUM_CHANNEL, MusicParameters
 from kelly_live.engine.build import build_band
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.tracking import track_sound
@@ -25,7 +25,6 @@ from kelly_live.sync.chord_features import HOP_SECONDS
 from kelly_live.sync.chord_loop import LoopMemory
 from kelly_live.sync.chord_net import NO_CHORD, ChordNet, ChordWeights
 
-_DRUM_CHANNEL = 10
 _TOGETHER_BEATS = 0.06
 _SOUGHT_SECONDS = 10.0
 _ROUND_AGREES = 0.9  # of a round that the annotation repeats
@@ -139,7 +138,7 @@ def count_band_tones(song: ChordSong, parameters: MusicParameters, seed: int) ->
     for note in sink.notes:
         seconds, nearest = conductor.seconds_at(note.onset_beats), round(note.onset_beats)
         is_strong = nearest % 2 == 0 and abs(note.onset_beats - nearest) < _TOGETHER_BEATS
-        if note.channel == _DRUM_CHANNEL or seconds < _SOUGHT_SECONDS or not is_strong:
+        if note.channel == DRUM_CHANNEL or seconds < _SOUGHT_SECONDS or not is_strong:
             continue
         chord = next((chord for begin, end, chord in song.chords if begin <= seconds < end), UNMEASURED)
         if chord in (UNMEASURED, NO_CHORD):

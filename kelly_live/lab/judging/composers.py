@@ -13,7 +13,7 @@ from kelly_live.core.commands import DEFAULT_TUNING, Notes, SinkCommand
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.midi_messages import control_change, get_channel, get_kind, program_change
 from kelly_live.core.protocols import Mapper, NoteSink, Reading
-from kelly_live.core.values import MusicParameters
+from kelly_live.core.values import DRUM_CHANNEL, MusicParameters
 from kelly_live.engine.build import build_band, create_conductor
 from kelly_live.engine.offline import compose
 from kelly_live.engine.options.host import HostOptions
@@ -45,7 +45,7 @@ CHANGES = {
     "angry to happy": ((-0.5, 0.5), (0.5, 0.5)),
 }
 
-_PERCUSSION_CHANNEL, _VOLUME = 10, 7
+_VOLUME = 7
 
 
 def create_score_composer(mapper: Mapper) -> comparison.Composer:
@@ -71,7 +71,7 @@ def create_score_composer(mapper: Mapper) -> comparison.Composer:
                 note.velocity,
             )
             for note in find_sounding_notes(performance.messages, programs)
-            if note.channel != _PERCUSSION_CHANNEL
+            if note.channel != DRUM_CHANNEL
         )
         starts, ends, beats, pitches, velocities = np.array(rows, dtype=np.float64).reshape(-1, 5).T
         return Score(starts, ends, beats, pitches, velocities, end_beat=4.0 * bars)
@@ -102,7 +102,7 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
         piano = [
             _set_piano(message)
             for message in messages
-            if get_channel(message.data) != _PERCUSSION_CHANNEL and get_kind(message.data) != "channel_pressure"
+            if get_channel(message.data) != DRUM_CHANNEL and get_kind(message.data) != "channel_pressure"
         ]
         return {
             "band": encode_midi(messages, performance.tempo_map, programs=programs),

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.midi_messages import ReceivedMessage, note_on
+from kelly_live.core.midi_messages import ReceivedMessage, get_kind, note_on
 from kelly_live.core.values import AudioWindow
 from kelly_live.lab.corpora.pop909 import NoteSong
 from kelly_live.lab.judging.tracking import BEAT_TOLERANCE_SECONDS, classify_tempo, fit_logistic
@@ -72,7 +72,7 @@ def fit_note_onsets(songs: Sequence[NoteSong]) -> Floats:
         onsets = [
             message
             for message in played.messages
-            if message.data[0] & 0xF0 == 0x90 and message.data[2] > 0 and message.seconds < count / FRAMES_PER_SECOND
+            if get_kind(message.data) == "note_on" and message.seconds < count / FRAMES_PER_SECOND
         ]
         strengths = quantize_strengths(NoteOnsets().measure(onsets, 0.0, count))
         seconds = (np.arange(count) + 1) / FRAMES_PER_SECOND - FRAME_DELAY_SECONDS
