@@ -184,7 +184,8 @@ class SchedulerClient:
         if process is None or self._is_stopping:
             return
         self._is_stopping = True
-        process.close(_PATIENCE_SECONDS, discard=True, terminate=True)  # what is not sent is cancelled
+        # What waits in the outbox goes first: `sent_until` promises that all that was due by then was sent.
+        process.close(_PATIENCE_SECONDS, terminate=True)
         if process.exit_code is not None and process.exit_code < 0:
             self._silence_port_directly()
 

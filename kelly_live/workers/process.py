@@ -180,19 +180,15 @@ class WorkerProcess(Generic[Received]):
         if process is not None:
             self._end(process, error)
 
-    def close(self, patience_seconds: float = CLOSE_SECONDS, *, discard: bool = False, terminate: bool = False) -> None:
-        """End the child: close its stdin, wait so long for its end, then kill it. Safe to call twice.
+    def close(self, patience_seconds: float = CLOSE_SECONDS, *, terminate: bool = False) -> None:
+        """End the child: send what waits, close its stdin, wait for its end, then kill it. Safe to call twice.
 
         Args:
             patience_seconds: How long the child may take.
-            discard: Forget what waits in the outbox, rather than send it first.
             terminate: Send SIGTERM and wait as long again before the kill.
         """
         with self._condition:
             self._is_closing = True
-            if discard:
-                self._outbox.clear()
-                self._weight = 0
             self._condition.notify_all()
         process = self._process
         if process is None:

@@ -155,6 +155,20 @@ def test_a_stop_tells_to_the_note_what_was_sent(tmp_path: Path, latency_seconds:
     assert 50 <= sent_notes < 3000
 
 
+@posix_only
+def test_a_stop_sends_what_was_due_and_still_waits_for_a_starved_process(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    scheduler = SchedulerClient(trace=trace, late_limit_seconds=60.0)
+    scheduler.open()
+    process_id = scheduler.process_id or 0
+    stop_process(process_id)
+    scheduler.send(Start(read_clock() - 10.0, 60.0))
+    scheduler.send(Notes(tuple(NoteEvent(i / 1000, 0.0005, 60, 80, 1, "x") for i in range(3000))))  # fills the pipe
+    threading.Timer(0.2, os.kill, (process_id, signal.SIGCONT)).start()
+    scheduler.send(Stop())
+    assert sum(get_kind(message.data) == "note_on" for message in read_trace(trace)) == 3000
+
+
 def test_a_scheduler_that_was_never_opened_can_be_stopped() -> None:
     SchedulerClient(null=True).send(Stop())
 

@@ -93,15 +93,6 @@ def test_closing_sends_what_waits_first_and_ends_its_threads(start: Callable[...
     assert not peer.process.send(Word("late"))
 
 
-def test_closing_can_forget_what_waits(start: Callable[..., Peer]) -> None:
-    peer = start("time.sleep(0.5)" + ECHO)
-    for _ in range(20):
-        peer.process.send(Word("x" * 20_000))  # the pipe holds three of these
-    peer.process.close(20.0, discard=True)
-    assert len(peer.words) < 20
-    assert peer.process.exit_code == 0
-
-
 @posix_only
 def test_the_outbox_is_bounded_by_weight_and_by_number(start: Callable[..., Peer]) -> None:
     peer = start(ECHO, outbox_weight=100, outbox_messages=30, write_seconds=60.0)
