@@ -103,7 +103,7 @@ class EngineRun:
         samples = np.zeros(int(16_000 * seconds), np.float32)
         engine_parts = LiveParts(
             source=ScriptedSource(samples, MonotonicClock(), realtime=True, failure=failure),
-            sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=self.trace)}),
+            sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=self.trace, late_limit_seconds=60.0)}),
             reader=self.reader,
             **parts,
         )

@@ -69,7 +69,7 @@ class ExitingReader(ScriptedReader):
 
 
 def make_engine(trace: Path, source: Source, reader: ScriptedReader) -> LiveEngine:
-    sink = RoutedSink({MAIN_PORT: SchedulerClient(trace=trace)})
+    sink = RoutedSink({MAIN_PORT: SchedulerClient(trace=trace, late_limit_seconds=60.0)})
     return LiveEngine(LiveOptions(profile="none", seed=1), LiveParts(source=source, sink=sink, reader=reader))
 
 

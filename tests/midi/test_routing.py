@@ -128,8 +128,8 @@ def test_a_main_port_is_needed() -> None:
 @pytest.fixture
 def two() -> Iterator[tuple[RoutedSink, SchedulerClient]]:
     """A sink over two real scheduler processes, and the second one's client."""
-    second = SchedulerClient(null=True)
-    sink = RoutedSink({"": SchedulerClient(null=True), "far": second})
+    second = SchedulerClient(null=True, late_limit_seconds=60.0)
+    sink = RoutedSink({"": SchedulerClient(null=True, late_limit_seconds=60.0), "far": second})
     sink.open()
     yield sink, second
     sink.send(Stop())

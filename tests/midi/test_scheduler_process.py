@@ -79,7 +79,7 @@ def test_listing_needs_no_midi_library_at_import() -> None:
 
 
 def test_notes_go_through_the_process_and_the_health_comes_back() -> None:
-    with SchedulerClient(null=True) as scheduler:
+    with SchedulerClient(null=True, late_limit_seconds=60.0) as scheduler:
         scheduler.send(Start(time.monotonic(), 300.0))
         scheduler.send(TempoChange(TempoPoint(0.5, 240.0)))
         scheduler.send(
@@ -275,10 +275,13 @@ def test_ctrl_c_is_the_parents_business() -> None:
 
 @posix_only
 def test_ctrl_z_stops_the_parent_only_so_that_what_sounds_still_ends() -> None:
-    """The stop reaches the whole group of a shell's job, and so the scheduler, in the middle of a note."""
-    with SchedulerClient(null=True) as scheduler:
+    """The stop reaches the whole group of a shell's job, and so the scheduler, in the middle of a note.
+
+    A note every second: whoever looks too late for one sees the next.
+    """
+    with SchedulerClient(null=True, late_limit_seconds=60.0) as scheduler:
         scheduler.send(Start(time.monotonic(), 60.0))
-        scheduler.send(Notes((NoteEvent(0.2, 0.8, 60, 80, 1, "x"),)))
+        scheduler.send(Notes(tuple(NoteEvent(0.2 + i, 0.5, 60, 80, 1, "x") for i in range(60))))
         wait_for(lambda: scheduler.health().sounding_notes == 1)
         assert scheduler.process_id is not None
         os.kill(scheduler.process_id, signal.SIGTSTP)

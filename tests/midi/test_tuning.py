@@ -216,7 +216,7 @@ def test_plain_music_is_left_behind_as_it_always_was() -> None:
 def test_the_tuning_reaches_the_process_that_sends() -> None:
     counts_by_mode = {}
     for mode in ("off", "bend", "mts"):
-        with SchedulerClient(null=True) as scheduler:
+        with SchedulerClient(null=True, late_limit_seconds=60.0) as scheduler:
             scheduler.send(Tuning(mode, None, PARTS))
             scheduler.send(Start(time.monotonic() + 0.1, 300.0))
             scheduler.send(Notes((note(0.0, 0.2, 60, 50.0),)))

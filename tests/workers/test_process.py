@@ -145,7 +145,7 @@ def test_closing_is_bounded_for_any_child(start: Callable[..., Peer], script: st
         peer.process.send(Word("x" * 20_000))
     start_time = time.monotonic()
     peer.process.close(0.2, terminate=True)
-    assert time.monotonic() - start_time < 5.0
+    assert time.monotonic() - start_time < 20.0
     assert peer.process.exit_code is not None
     assert peer.ends == 1
 
