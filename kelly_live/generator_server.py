@@ -23,7 +23,10 @@ import itertools
 import json
 import numbers
 import os
+import threading
+import time
 import types
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -114,6 +117,18 @@ class GeneratorServer:
         notes = [_read_note(note) for note in itertools.islice(_iterate(answer), most)]
         return {"type": "notes", "notes": notes, "state": self._save_state()}
 
+    def _inspect(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
+        shared = sys.modules.get("random")
+        return {
+            "type": "surroundings",
+            "processor_seconds": time.process_time(),
+            "threads": threading.active_count(),
+            "folder": os.getcwd(),
+            "environment": _digest(sorted(os.environ.items())),
+            "clock": _digest([id(getattr(time, name)) for name in ("time", "monotonic", "perf_counter", "sleep")]),
+            "random": "" if shared is None else _digest(shared.getstate()),
+        }
+
     def _get_maker(self) -> Any:
         if self._made_by is None:
             self._made_by = self._load()
@@ -198,6 +213,10 @@ def _read_number(value: Any) -> Any:
         if number - number == 0.0:
             return number
     return repr(value)[:_MAX_SHOWN]
+
+
+def _digest(value: Any) -> str:
+    return format(zlib.crc32(repr(value).encode("utf-8", "surrogateescape")), "08x")
 
 
 def _as_plain(value: Any) -> Any:

@@ -6,18 +6,13 @@ metre, scale, rhythm, density and place in the piece, and are the same in every 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
 import json
-import os
-import random
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import (
@@ -32,21 +27,34 @@ from kelly_live.core.values import (
     TimingWeights,
 )
 from kelly_live.generators.answer import InvalidAnswer, read_answer
-from kelly_live.generators.base import BUDGET_SECONDS, Configurable, Generator
+from kelly_live.generators.base import Configurable, Generator
+from kelly_live.generators.conformance_subject import InProcessSubject, NotTold, Subject, keep_folder
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.parameter import Parameter, Value, resolve_values
+from kelly_live.generators.plugin_process import PlayerFault
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.theory import Key, build_mode_scale
 
-MakeGenerator: TypeAlias = Callable[[], Generator]
+Checked: TypeAlias = "Callable[[], Generator] | type[NoteEffect] | Subject"
 Moment: TypeAlias = tuple[MusicParameters, MusicContext]
 
-_SLICE_BEATS = 1.0 / 16.0  # a live slice
 _MOST_SLOW = 0.05  # of the slices may be over the budget: a busy machine has such moments
 _LONGEST_STATE = 1 << 16  # bytes of a state as JSON
 _MOST_FAULTS = 3  # of one rule: the first ones tell enough
 _SLENDRO = Scale("slendro", (0.0, 240.0, 480.0, 720.0, 960.0))
+
+
+class RuleResult(NamedTuple):
+    """A rule in words, and the faults that were found, one line each.
+
+    `is_tried` is False where a rule before it is broken, or the process does not say what is needed.
+    """
+
+    rule: str
+    faults: tuple[str, ...]
+    is_tried: bool = True
 
 
 def make_parameters(
@@ -112,40 +120,48 @@ def play(
     return notes
 
 
-def find_faults(make_generator: MakeGenerator, *, stopwatch: Callable[[], float] = time.thread_time) -> list[str]:
-    """Return how a generator breaks the contract, one line each; none if it keeps it.
+def check_rules(subject: Checked, *, stopwatch: Callable[[], float] = time.thread_time) -> list[RuleResult]:
+    """Check a generator rule by rule; where its calls fail, the rules after that are not tried.
 
     Args:
-        make_generator: The class of the generator, or a function that makes a new one.
-        stopwatch: Returns how many seconds the calling thread has worked.
+        subject: The class of the generator or of the note effect, a function that makes a new one, or an
+            ExternalGenerator.
+        stopwatch: Returns how many seconds the calling thread has worked; unused for an ExternalGenerator.
     """
-    faults = list(_find_faults_of_descriptor(make_generator))
-    if faults:
-        return faults
-    rules: tuple[Callable[[MakeGenerator], Iterator[str]], ...] = (
-        _check_side_effects,
-        _check_repeatability,
-        _check_slices,
-        _check_reset,
-        _check_state,
-        _check_parameters,
-        partial(_check_budget, stopwatch=stopwatch),
-    )
-    for rule in rules:
+    tested = subject if isinstance(subject, Subject) else InProcessSubject(subject, stopwatch)
+    results: list[RuleResult] = []
+    is_broken = False
+    for name, rule in _RULES.items():
+        if is_broken:
+            results.append(RuleResult(name, (), is_tried=False))
+            continue
+        faults: list[str] = []
         try:
-            faults += itertools.islice(rule(make_generator), _MOST_FAULTS)
+            with keep_folder():
+                faults += itertools.islice(rule(tested), _MOST_FAULTS)
         except InvalidAnswer as error:
             faults.append(f"its notes cannot be played: {error}")
+        except NotTold:
+            results.append(RuleResult(name, (), is_tried=False))
+            continue
+        except PlayerFault as fault:
+            faults.append(fault.reason)
         except Exception as error:  # the generator's own, which is a fault of it
             faults.append(f"it raised {type(error).__name__}: {error}")
-        if faults:  # what comes next would mostly say the same
-            break
-    return faults
+            is_broken = True
+        is_broken = is_broken or bool(faults and name in _FIRST_RULES)
+        results.append(RuleResult(name, tuple(" ".join(fault.split()) for fault in faults)))
+    return results
 
 
-def assert_conforms(make_generator: MakeGenerator) -> None:
-    """Raise AssertionError with every fault, where a generator breaks the contract."""
-    if faults := find_faults(make_generator):
+def find_faults(subject: Checked, *, stopwatch: Callable[[], float] = time.thread_time) -> list[str]:
+    """Return how a generator breaks the contract, one line each; none if it keeps it. See `check_rules`."""
+    return [fault for result in check_rules(subject, stopwatch=stopwatch) for fault in result.faults]
+
+
+def assert_conforms(subject: Checked) -> None:
+    """Raise AssertionError with every fault, where a generator or a note effect breaks the contract."""
+    if faults := find_faults(subject):
         raise AssertionError("the generator breaks the contract:\n" + "\n".join(f"- {fault}" for fault in faults))
 
 
@@ -179,13 +195,16 @@ def _describe(moment: Moment) -> str:
     )
 
 
-def _find_faults_of_descriptor(make_generator: MakeGenerator) -> Iterator[str]:
-    descriptor = getattr(make_generator, "descriptor", None)
-    if isinstance(make_generator, type) and not isinstance(descriptor, Descriptor):
+def _check_descriptor(subject: Subject) -> Iterator[str]:
+    """Yield what a generator's class lacks."""
+    descriptor = getattr(subject.made_by, "descriptor", None)
+    if isinstance(subject.made_by, type) and not isinstance(descriptor, Descriptor):
         yield "its class has no `descriptor` that is a Descriptor"
         return
     try:
-        generator = make_generator()
+        generator = subject.make()
+    except PlayerFault:
+        raise
     except Exception as error:  # the generator's own
         yield f"it cannot be made without arguments: {type(error).__name__}: {error}"
         return
@@ -199,9 +218,9 @@ def _find_faults_of_descriptor(make_generator: MakeGenerator) -> Iterator[str]:
         yield "it declares parameters, but has no `configure` to take their values"
 
 
-def _make(make_generator: MakeGenerator, values: dict[str, Value] | None = None) -> Generator:
+def _make(subject: Subject, values: dict[str, Value] | None = None) -> Generator:
     """Make a generator as the host does: with the value of every parameter, and reset."""
-    generator = make_generator()
+    generator = subject.make()
     resolved = resolve_values(generator.descriptor.parameters, values or {})
     if resolved and isinstance(generator, Configurable):
         generator.configure(resolved)
@@ -209,75 +228,94 @@ def _make(make_generator: MakeGenerator, values: dict[str, Value] | None = None)
     return generator
 
 
-def _check_side_effects(make_generator: MakeGenerator) -> Iterator[str]:
-    """Yield what a call does beside answering."""
-    threads, folder, environment = set(threading.enumerate()), os.getcwd(), dict(os.environ)
-    clock, state = time.monotonic, random.getstate()
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        generator = _make(make_generator)
-        for parameters, context in itertools.islice(_list_moments(), 3):
-            play(generator, parameters, context)
-    if printed.getvalue():
-        yield f"it prints ({printed.getvalue().splitlines()[0][:60]!r}); stdout may be a result: log instead"
-    if set(threading.enumerate()) - threads:
+def _exercise(subject: Subject) -> None:
+    generator = _make(subject)
+    for parameters, context in itertools.islice(_list_moments(), 3):
+        play(generator, parameters, context)
+
+
+def _check_notes(subject: Subject) -> Iterator[str]:
+    """Yield the moments whose notes cannot be played: out of range, unsorted, or outside the span."""
+    for moment in _list_moments():
+        try:
+            play(_make(subject), *moment)
+        except InvalidAnswer as error:
+            yield f"its notes cannot be played: {error} ({_describe(moment)})"
+
+
+def _check_output(subject: Subject) -> Iterator[str]:
+    """Yield what it prints."""
+    if printed := subject.observe(partial(_exercise, subject)).printed:
+        yield f"it prints ({printed[:60]!r}); stdout may be a result: log instead"
+
+
+def _check_threads(subject: Subject) -> Iterator[str]:
+    """Yield whether a thread goes on after the calls."""
+    leaves_thread = subject.observe(partial(_exercise, subject)).leaves_thread
+    if leaves_thread is None:
+        raise NotTold
+    if leaves_thread:
         yield "it leaves a thread running; no call may start one that outlives it"
-    if os.getcwd() != folder:
-        yield "it changes the working directory"
-        os.chdir(folder)
-    if dict(os.environ) != environment:
-        yield "it changes the environment"
-    if time.monotonic is not clock:
-        yield "it replaces `time.monotonic`"
-    if random.getstate() != state:
-        yield "it draws from the shared `random`; make a `random.Random` from `context.seed`"
 
 
-def _check_repeatability(make_generator: MakeGenerator) -> Iterator[str]:
+def _check_changes(subject: Subject) -> Iterator[str]:
+    """Yield what it changes around it."""
+    changes = subject.observe(partial(_exercise, subject)).changes
+    if changes is None:
+        raise NotTold
+    yield from changes
+
+
+def _check_repeatability(subject: Subject) -> Iterator[str]:
     """Yield the moments in which two fresh generators differ."""
     for moment in _list_moments():
-        if play(_make(make_generator), *moment) != play(_make(make_generator), *moment):
+        if play(_make(subject), *moment) != play(_make(subject), *moment):
             yield f"the same moment gives other notes the second time ({_describe(moment)}); draw from `context.seed`"
 
 
-def _check_slices(make_generator: MakeGenerator) -> Iterator[str]:
-    """Yield the moments in which live slices give other notes than the whole phrase."""
+def _check_slices(subject: Subject) -> Iterator[str]:
+    """Yield the moments in which short slices give other notes than the whole phrase."""
     for moment in itertools.islice(_list_moments(), 0, None, 3):
-        whole = play(_make(make_generator), *moment)
-        if play(_make(make_generator), *moment, slice_beats=_SLICE_BEATS) != whole:
-            yield f"sixteenths of a beat give other notes than the whole phrase ({_describe(moment)})"
+        whole = play(_make(subject), *moment)
+        if play(_make(subject), *moment, slice_beats=subject.slice_beats) != whole:
+            slices = f"slices of {subject.slice_beats:g} beats"
+            yield f"{slices} give other notes than the whole phrase ({_describe(moment)})"
 
 
-def _check_reset(make_generator: MakeGenerator) -> Iterator[str]:
+def _check_reset(subject: Subject) -> Iterator[str]:
     """Yield the moments in which a generator that was reset differs from a new one."""
     for before, moment in itertools.islice(itertools.pairwise(_list_moments()), 0, None, 4):
-        generator = _make(make_generator)
+        generator = _make(subject)
         play(generator, *before)
         generator.reset()
-        if play(generator, *moment) != play(_make(make_generator), *moment):
+        if play(generator, *moment) != play(_make(subject), *moment):
             yield f"after `reset` it plays other notes than a new one ({_describe(moment)})"
 
 
-def _check_state(make_generator: MakeGenerator) -> Iterator[str]:
+def _check_state(subject: Subject) -> Iterator[str]:
     """Yield how a state that was saved does not lead to the same notes."""
-    generator = _make(make_generator)
+    generator = _make(subject)
     save, load = (getattr(generator, name, None) for name in ("save_state", "load_state"))
     if (save is None) != (load is None):
         yield "it has one of `save_state` and `load_state`; it must have both or neither"
     if save is None or load is None:
         return
     for before, moment in itertools.islice(itertools.pairwise(_list_moments()), 0, None, 6):
-        generator, restored = _make(make_generator), _make(make_generator)
+        generator = _make(subject)
         play(generator, *before)
         try:
             state = json.dumps(generator.save_state(), allow_nan=False)  # type: ignore[attr-defined]  # asked above
         except (TypeError, ValueError) as error:
             yield f"`save_state` must return what JSON can hold: {error}"
             return
+        if state == "null" and subject.may_have_no_state:
+            return
         if len(state) > _LONGEST_STATE:
             yield f"its state has {len(state)} bytes; at most {_LONGEST_STATE} are allowed"
+        expected = play(generator, *moment)
+        restored = _make(subject)
         restored.load_state(json.loads(state))  # type: ignore[attr-defined]
-        if play(generator, *moment) != play(restored, *moment):
+        if play(restored, *moment) != expected:
             yield f"restored by `load_state` it plays other notes ({_describe(moment)})"
 
 
@@ -293,32 +331,52 @@ def _list_values(parameter: Parameter) -> Iterable[Value]:
             return (parameter.low, parameter.high)
 
 
-def _check_parameters(make_generator: MakeGenerator) -> Iterator[str]:
+def _check_parameters(subject: Subject) -> Iterator[str]:
     """Yield the parameters' values with which it fails."""
     moments: Sequence[Moment] = list(itertools.islice(_list_moments(), 4))
-    for parameter in make_generator().descriptor.parameters:
+    for parameter in subject.make().descriptor.parameters:
         for value in _list_values(parameter):
             try:
                 for moment in moments:
-                    play(_make(make_generator, {parameter.name: value}), *moment)
+                    play(_make(subject, {parameter.name: value}), *moment)
             except (InvalidAnswer, ConfigError) as error:
                 yield f"with {parameter.name} = {value} its notes cannot be played: {error}"
+            except PlayerFault as fault:
+                yield f"with {parameter.name} = {value}: {fault.reason}"
             except Exception as error:  # the generator's own
                 yield f"with {parameter.name} = {value} it raised {type(error).__name__}: {error}"
 
 
-def _check_budget(make_generator: MakeGenerator, stopwatch: Callable[[], float]) -> Iterator[str]:
-    """Yield whether it is too slow for live slices, by the processor time that it uses."""
+def _check_budget(subject: Subject) -> Iterator[str]:
+    """Yield whether it is too slow to be played live, by the processor time that it uses."""
     slow = count = 0
     for parameters, context in itertools.islice(_list_moments(), 0, None, 9):
-        generator = _make(make_generator)
+        generator = _make(subject)
         start = context.phrase.start_beat
+        beats = subject.budget.beats or context.beats_per_bar
         play(generator, parameters, context)  # the first call may load something
-        for place in range(round((context.phrase.end_beat - start) / _SLICE_BEATS)):
-            first = start + place * _SLICE_BEATS
-            began = stopwatch()
-            generator.generate(parameters, context, first, first + _SLICE_BEATS)
-            slow += stopwatch() - began > BUDGET_SECONDS
+        for place in range(round((context.phrase.end_beat - start) / beats)):
+            first = start + place * beats
+            began = subject.stopwatch()
+            generator.generate(parameters, context, first, first + beats)
+            slow += subject.stopwatch() - began > subject.budget.seconds
             count += 1
     if slow > _MOST_SLOW * count:
-        yield f"{slow} of {count} live slices took over {1000.0 * BUDGET_SECONDS:.0f} ms; a slice must take less"
+        limit = f"{1000.0 * subject.budget.seconds:.0f} ms"
+        yield f"{slow} of {count} {subject.budget.name} took over {limit}; it must take less"
+
+
+_RULES: Mapping[str, Callable[[Subject], Iterator[str]]] = {
+    "descriptor": _check_descriptor,
+    "notes in range, sorted, in their span": _check_notes,
+    "prints nothing": _check_output,
+    "leaves no thread running": _check_threads,
+    "changes nothing around it": _check_changes,
+    "same seed, same notes": _check_repeatability,
+    "same notes in any slices": _check_slices,
+    "reset": _check_reset,
+    "state saved and restored": _check_state,
+    "every parameter at its ends": _check_parameters,
+    "time budget": _check_budget,
+}
+_FIRST_RULES = ("descriptor", "notes in range, sorted, in their span")  # what breaks these can keep no other

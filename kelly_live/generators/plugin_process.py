@@ -34,10 +34,12 @@ from kelly_live.generators.wire import (
     Generate,
     Hello,
     HelloResponse,
+    Inspect,
     NotesResponse,
     Request,
     Reset,
     Response,
+    Surroundings,
 )
 from kelly_live.music.band import PlayerState
 from kelly_live.workers.json_lines import JsonLines
@@ -171,7 +173,7 @@ class PluginProcess:
         self._threads: list[threading.Thread] = []
         self._printed_bytes, self._printed_since = 0, self._clock.now()  # the log thread's, with the next two
         self._log_lines = 0
-        self._last_line = ""
+        self._first_line = self._last_line = ""
         self._send(Hello(0))
 
     @property
@@ -183,6 +185,11 @@ class PluginProcess:
     def fault(self) -> str | None:
         """Why it cannot play any more, in one line; None after `close`."""
         return self._fault
+
+    @property
+    def printed_line(self) -> str:
+        """The first line that it printed; empty if it printed none."""
+        return self._first_line
 
     @property
     def process_id(self) -> int | None:
@@ -214,6 +221,14 @@ class PluginProcess:
                 raise PlayerFault(PlayerState.NOT_LOADED, str(error)) from error
         reason = self._fault or f"it did not answer within {seconds:g} s"
         raise PlayerFault(PlayerState.NOT_LOADED, reason)
+
+    def inspect(self, seconds: float) -> Surroundings | None:
+        """Ask what the generator has done to its process and wait; None if it does not say."""
+        number = self._send(Inspect(0))
+        with self._condition:
+            self._condition.wait_for(lambda: number in self._replies or self._fault is not None, seconds)
+            reply = self._replies.pop(number, None)
+        return reply if isinstance(reply, Surroundings) else None
 
     def configure(self, values: Mapping[str, Value], state: Any = None) -> None:
         """Make the generator with these values, from a state if there is one."""
@@ -303,9 +318,9 @@ class PluginProcess:
                 self._fault = self._fault or f"it answered request {response.id}, which was not made"
             else:
                 reply = _read_reply(request, response, self._command)
-                if isinstance(reply, PlayerFault) and not isinstance(request, Generate):
+                if isinstance(reply, PlayerFault) and not isinstance(request, Generate | Inspect):
                     self._fault = self._fault or reply.reason
-                elif isinstance(request, Generate | Describe):
+                elif isinstance(request, Generate | Describe | Inspect):
                     self._replies[response.id] = reply
                     if len(self._replies) > _MOST_REPLIES:  # to what was asked again since: nobody takes it
                         del self._replies[min(self._replies)]
@@ -349,6 +364,7 @@ class PluginProcess:
             if self._log_lines < MAX_LOG_LINES and line.strip():
                 self._log_lines += 1
                 self._last_line = escape(line[:_LONGEST_LINE].decode(errors="replace"))
+                self._first_line = self._first_line or self._last_line
                 _log.info("%s: %s", self._command.name, self._last_line)
                 if self._log_lines == MAX_LOG_LINES:
                     _log.info("%s prints more, which is not logged", self._command.name)

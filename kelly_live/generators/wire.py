@@ -101,7 +101,13 @@ class Generate(msgspec.Struct, frozen=True, tag="generate"):
     context: WireContext
 
 
-Request: TypeAlias = Hello | Describe | Configure | Reset | Generate
+class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
+    """What has the generator done to its process? The conformance kit asks; a program may answer `error`."""
+
+    id: int
+
+
+Request: TypeAlias = Hello | Describe | Configure | Reset | Generate | Inspect
 
 
 class HelloResponse(msgspec.Struct, frozen=True, tag="hello"):
@@ -177,6 +183,22 @@ class NotesResponse(msgspec.Struct, frozen=True, tag="notes"):
     state: Any = None
 
 
+class Surroundings(msgspec.Struct, frozen=True, tag="surroundings"):
+    """What the process says of itself; each word changes with what it stands for, and is empty where it has none.
+
+    `processor_seconds` is how long it has worked so far; `clock` and `random` are the language's own functions of time
+    and its shared random numbers.
+    """
+
+    id: int
+    processor_seconds: float
+    threads: int = 1
+    folder: str = ""
+    environment: str = ""
+    clock: str = ""
+    random: str = ""
+
+
 class ErrorResponse(msgspec.Struct, frozen=True, tag="error"):
     """The request failed: why, in one line. `rule`: the generator broke a rule, and raised nothing."""
 
@@ -185,7 +207,7 @@ class ErrorResponse(msgspec.Struct, frozen=True, tag="error"):
     rule: bool = False
 
 
-Response: TypeAlias = HelloResponse | DescriptorResponse | Done | NotesResponse | ErrorResponse
+Response: TypeAlias = HelloResponse | DescriptorResponse | Done | NotesResponse | Surroundings | ErrorResponse
 
 
 def build_generate(parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float) -> Generate:

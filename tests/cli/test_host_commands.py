@@ -42,10 +42,35 @@ def test_generators_are_listed_with_place_package_and_parameters_and_nobody_is_m
     assert "--set chords.voicing=close" in text
 
 
+VARIES = """
+import itertools
+counter = itertools.count()
+class Varies:
+    descriptor = {"name": "varies", "part": "varies", "channel": 1, "program": 0}
+    def generate(self, parameters, context, start, end):
+        return [{"onset_beats": start, "duration_beats": 1, "pitch": 40 + next(counter) % 50, "velocity": 80}]
+    def reset(self):
+        pass
+"""
+
+
 def test_check_makes_them_and_says_how_they_are(run: Run) -> None:
-    _, out, _ = run("generators", "--check", "--json")
-    states = {one["name"]: one["state"] for one in json.loads(out)["generators"] if one["package"] == "kelly-live"}
-    assert {states[name] for name in ("bass", "chords", "melody", "percussion")} == {"playing"}
+    code, out, _ = run("generators", "--check", "--json", "bass", "echo")
+    (bass,), (echo,) = json.loads(out)["generators"], json.loads(out)["effects"]
+    assert (code, bass["name"], bass["state"], echo["name"]) == (0, "bass", "playing", "echo")
+    assert {rule["result"] for rule in [*bass["rules"], *echo["rules"]]} == {"ok"}
+    assert "same seed, same notes" in [rule["rule"] for rule in bass["rules"]]
+
+
+def test_check_says_which_rule_is_broken(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "varies.py"
+    file.write_text(VARIES)
+    monkeypatch.setattr("kelly_live.generators.added.find_file", lambda: tmp_path / "generators.json")
+    assert run("generators", "add", str(file))[0] == 0
+    code, out, _ = run("generators", "--check", "varies")
+    assert code == 1
+    assert "    FAILED     same seed, same notes\n        the same moment gives other notes the second time" in out
+    assert "    ok         time budget\n" in out
 
 
 def test_presets_are_listed_and_shown(run: Run) -> None:

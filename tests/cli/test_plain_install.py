@@ -53,7 +53,7 @@ def run_plain(tmp_path: Path) -> Run:
         ["profile", "list"],
         ["presets"],
         ["cultures"],
-        ["generators", "--check"],
+        ["generators", "--check", "bass"],
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -18,6 +18,7 @@ from kelly_live.generators.builtin.chords import ChordGenerator
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.builtin.pad import PadGenerator
 from kelly_live.generators.builtin.percussion import PercussionGenerator
+from kelly_live.generators.effects.registry import EFFECTS
 from kelly_live.testing import assert_conforms, find_faults, make_context, make_parameters, play
 
 BUILT_IN = [ArpeggioGenerator, BassGenerator, ChordGenerator, MelodyGenerator, PadGenerator, PercussionGenerator]
@@ -167,7 +168,9 @@ class Slow(Pulse):
         return super().generate(parameters, context, start_beat, end_beat)
 
 
-@pytest.mark.parametrize("generator", [Pulse, KeepsItsState, *BUILT_IN], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "generator", [Pulse, KeepsItsState, *BUILT_IN, *EFFECTS.values()], ids=lambda one: one.__name__
+)
 def test_a_generator_that_keeps_the_contract_has_no_fault(generator: type[Any]) -> None:
     assert find_faults(generator) == []
 
@@ -183,7 +186,7 @@ def test_a_generator_that_keeps_the_contract_has_no_fault(generator: type[Any]) 
         (MovesAway, "changes the working directory"),
         (DrawsFromTheSharedGenerator, "draws from the shared `random`"),
         (Varies, "the same moment gives other notes the second time"),
-        (CountsCalls, "sixteenths of a beat give other notes"),
+        (CountsCalls, "slices of 0.0625 beats give other notes"),
         (Remembers, "after `reset` it plays other notes than a new one"),
         (LosesItsState, "restored by `load_state` it plays other notes"),
         (StateIsNoJSON, "what JSON can hold"),

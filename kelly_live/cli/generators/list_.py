@@ -7,43 +7,70 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kelly_live.cli.generators.check import FAILED, check_effect, check_generator
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_json, print_line
 
 if TYPE_CHECKING:
+    from kelly_live.generators.note_effect import NoteEffect
     from kelly_live.generators.registry import GeneratorInfo
 
 UNCHECKED = "unchecked"  # its class was read, but not created
 
 
 @click.command("list", cls=CheckedCommand)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-@click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
+@click.option("--check", is_flag=True, help="Also check each against every rule of the contract, and let it play.")
 @debug_option
-def command(as_json: bool, check: bool) -> int:
-    """List the generators, the note effects, and the parameters that --set takes.
+def command(names: tuple[str, ...], as_json: bool, check: bool) -> int:
+    """List the generators, the note effects, and the parameters that --set takes: all, or those that are named.
 
-    Each one that is not ours is described in a process of its own; none is created, unless --check is given.
+    Each one that is not ours is described in a process of its own; none is created, unless --check is given. Then the
+    exit code is 1 if any breaks a rule.
     """
     from kelly_live.generators import registry
     from kelly_live.generators.effects.registry import EFFECTS
 
-    rows = [_row(generator, check) for generator in registry.describe_generators()]
-    effects = [effect.descriptor for effect in EFFECTS.values()]
-    effect_rows = [
-        {"name": one.name, "help": one.help, "parameters": [_knob(knob) for knob in one.parameters]} for one in effects
-    ]
+    effects = [name for name in EFFECTS if not names or name in names]
+    generators = [name for name in names if name not in EFFECTS] if names else None
+    rows = [_row(generator, check) for generator in registry.describe_generators(generators)]
+    effect_rows = [_effect_row(EFFECTS[name], check) for name in effects]
     if as_json:
         print_json({"generators": rows, "entry_points": registry.GROUP, "effects": effect_rows})
-        return 0
+    else:
+        _print_all(rows, effect_rows)
+    return 1 if check and any(_has_fault(row) for row in [*rows, *effect_rows]) else 0
+
+
+def _has_fault(row: dict[str, Any]) -> bool:
+    from kelly_live.music.band import PlayerState
+
+    is_silent = row.get("state", PlayerState.PLAYING) != PlayerState.PLAYING
+    return is_silent or any(rule["result"] == FAILED for rule in row["rules"])
+
+
+def _print_all(rows: list[dict[str, Any]], effect_rows: list[dict[str, Any]]) -> None:
     for row in rows:
         _print(row)
-    print_line("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
-    print_line("")
+    if rows:
+        print_line("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
+        print_line("")
     for row in effect_rows:
         print_line(f"{row['name']:12} {row['help']}")
+        _print_rules(row)
         _print_parameters(row, f"PLAYER.{row['name']}")
-    print_line("let one stand behind a player with --effect PLAYER=NAME, or name it among the player's `effects`")
-    return 0
+    if effect_rows:
+        print_line("let one stand behind a player with --effect PLAYER=NAME, or name it among the player's `effects`")
+
+
+def _effect_row(effect: type[NoteEffect], check: bool) -> dict[str, Any]:
+    one = effect.descriptor
+    return {
+        "name": one.name,
+        "help": one.help,
+        "parameters": [_knob(knob) for knob in one.parameters],
+        "rules": check_effect(effect) if check else [],
+    }
 
 
 def _row(info: GeneratorInfo, check: bool) -> dict[str, Any]:
@@ -52,10 +79,11 @@ def _row(info: GeneratorInfo, check: bool) -> dict[str, Any]:
 
     source, descriptor = info.source, info.descriptor
     state, problem = UNCHECKED, info.problem
+    rules: list[dict[str, Any]] = []
     if descriptor is None:
         state = PlayerState.NOT_LOADED
     elif check:
-        state, problem = _check_generator(source.name)
+        state, problem, rules = check_generator(info)
     return {
         "name": source.name,
         "help": "" if descriptor is None else descriptor.help,
@@ -68,6 +96,7 @@ def _row(info: GeneratorInfo, check: bool) -> dict[str, Any]:
         "parameters": [] if descriptor is None else [_knob(one) for one in descriptor.parameters],
         "state": str(state),
         "problem": problem or source.remark,
+        "rules": rules,
     }
 
 
@@ -81,39 +110,6 @@ def _knob(parameter: Any) -> dict[str, Any]:
     return fields
 
 
-def _check_generator(name: str) -> tuple[str, str | None]:
-    """The state after four neutral bars, timed by the clock, and what went wrong."""
-    from kelly_live.core.timebase import read_clock
-    from kelly_live.core.values import MODES, RHYTHMS, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
-    from kelly_live.generators import registry
-    from kelly_live.generators.band import GeneratorBand, PlayerSlot
-    from kelly_live.generators.base import FIRST_CALL_SECONDS
-    from kelly_live.midi.offline import NoteList
-    from kelly_live.music.band import PlayerState
-    from kelly_live.music.conductor import Conductor
-
-    plain = MusicParameters(
-        tempo=TempoRange(100.0, 100.0, 100.0),
-        modes=tuple(float(mode == "ionian") for mode in MODES),
-        register=Register(58.0, 67.0, 77.0),
-        dynamics=Dynamics(0.4, 0.7, 0.2),
-        timing=TimingWeights(0.0, 1.0, 0.0),
-        density=1.5,
-        rhythms=tuple(float(rhythm == "straight") for rhythm in RHYTHMS),
-    )
-    loaded_generator = registry.create_generator(name, {}, offline_seconds=FIRST_CALL_SECONDS)
-    if loaded_generator.generator is None:
-        return PlayerState.NOT_LOADED, loaded_generator.problem
-    descriptor = loaded_generator.generator.descriptor
-    band = GeneratorBand(
-        [PlayerSlot(loaded_generator.generator, name, descriptor.channel, descriptor.program)], stopwatch=read_clock
-    )
-    Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
-    band.close()
-    ((_, state),) = band.states
-    return state, band.muted[0].reason if band.muted else None
-
-
 def _print(row: dict[str, Any]) -> None:
     state = "" if row["state"] == UNCHECKED else f"  {row['state']}"
     whose = f"{row['package']} {row['version']}".strip()
@@ -124,7 +120,15 @@ def _print(row: dict[str, Any]) -> None:
     print_line(f"{row['name']:12} channel {row['channel']:2}  {sound:11} {row['help']}  ({whose}){state}")
     if row["problem"]:
         print_line(f"    {row['problem']}")
+    _print_rules(row)
     _print_parameters(row, row["name"])
+
+
+def _print_rules(row: dict[str, Any]) -> None:
+    for rule in row["rules"]:
+        print_line(f"    {rule['result']:9}  {rule['rule']}")
+        for fault in rule["faults"]:
+            print_line(f"        {fault}")
 
 
 def _print_parameters(row: dict[str, Any], place: str) -> None:
