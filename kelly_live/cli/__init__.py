@@ -24,8 +24,11 @@ COMMANDS = {
     "live": "listen and play into a MIDI port until Ctrl-C (what a bare `kelly-live [options]` does)",
     "demo": "hear it now: no sound card, MIDI or network needed",
     "devices": "audio inputs and MIDI outputs, and which would be chosen",
+    "test-note": "a few notes into a MIDI output, to hear whether your synth is wired",
+    "doctor": "what works on this machine and what does not, as a report to paste",
     "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",
     "compose": "music for an emotion that you name; no audio",
+    "config": "options given once for all: your ports, your profile, how it plays",
     "learn": "teach a MIDI pad, knob or pedal what to do while playing",
     "latency": "how late your synth is heard, and what --latency-ms should be",
     "replay": "play a recording's log again: the same MIDI to the byte",
@@ -46,7 +49,7 @@ kelly-live --midi-out "IAC Bus"      play along, live
 kelly-live demo                      see and hear what it does
 """
 _NO_WORK = frozenset({"-h", "--help", "--version"})  # nothing is done, so nothing is logged
-_WITH_VALUE = ("--profile", "--culture", "--culture-strength", "--preset", "--with", "--set", "--device")
+_WITH_VALUE = ("--profile", "--culture", "--culture-strength", "--preset", "--with", "--set", "--device", "--config")
 COMMON_FLAGS = {"--debug": 0, **dict.fromkeys(_WITH_VALUE, 1)}  # option -> values that it takes
 
 

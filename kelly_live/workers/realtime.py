@@ -80,6 +80,18 @@ def request_realtime_priority(priority: int) -> None:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
 
 
+def is_realtime_granted() -> bool | None:
+    """Return whether the system grants this process real-time priority; None where it is not asked for."""
+    if not hasattr(os, "sched_setscheduler"):
+        return None
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PLAY_PRIORITY))
+    except OSError:
+        return False
+    disable_realtime()
+    return True
+
+
 def disable_realtime() -> None:
     """Give this thread the usual priority again: for one that computes long."""
     if hasattr(os, "sched_setscheduler"):

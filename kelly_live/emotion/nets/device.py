@@ -24,3 +24,10 @@ def choose_device(name: str = "auto") -> torch.device:
             f"device {name!r} was asked for, but torch {torch.__version__} finds none; use --device auto or cpu"
         )
     return torch.device(name)
+
+
+def describe_device(name: str = "auto") -> str:
+    """Say which torch this is, and where the nets run. Raises ConfigError if the device is not available."""
+    device = choose_device(name)
+    gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    return f"torch {torch.__version__}; the nets run on: {device.type}{gpu}"

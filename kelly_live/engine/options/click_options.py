@@ -24,6 +24,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number, parse_whole_number
 from kelly_live.core.values import MAX_SEED
 from kelly_live.core.wording import escape
+from kelly_live.engine.options.config_defaults import CONFIG_FLAGS, config_option, reads_config, set_config_defaults
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 from kelly_live.engine.options.rules import check_rules
 
@@ -36,12 +37,14 @@ INPUT_FILE = click.Path(path_type=Path)
 
 
 @contextmanager
-def usage_errors() -> Iterator[None]:
-    """Turn a ConfigError about what was typed into a usage error."""
+def usage_errors(ctx: click.Context | None = None) -> Iterator[None]:
+    """Turn a ConfigError about what was typed into a usage error; with a context, name what the config file gave."""
     try:
         yield
     except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+        flags = ctx.meta.get(CONFIG_FLAGS, ()) if ctx is not None else ()
+        source = f" (the config file gives {', '.join(flags)}; --config none leaves it out)" if flags else ""
+        raise click.UsageError(f"{error}{source}") from error
 
 
 class Number(click.FloatRange):
@@ -70,7 +73,15 @@ class WholeNumber(click.IntRange):
 
 
 class CheckedCommand(click.Command):
-    """A command that refuses what would have no effect: RULES that are broken, and an option given twice."""
+    """A command that refuses what would have no effect: RULES that are broken, and an option given twice.
+
+    One directly under the program takes settings from the config file too.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's options, --config among them where the config file counts."""
+        params = super().get_params(ctx)
+        return [*params[:-1], config_option(), *params[-1:]] if reads_config(ctx) else params
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Raises click.UsageError."""
@@ -78,13 +89,16 @@ class CheckedCommand(click.Command):
         for param in order:
             if order.count(param) > 1 and isinstance(param, click.Option) and not _may_repeat(param):
                 raise click.UsageError(f"{param.opts[0]} is given {order.count(param)} times; give it once", ctx)
-        rest = super().parse_args(ctx, args)
         # An argument is in the order also where it is left out; its value is then no text.
         typed_params = [
             one for one in order if isinstance(one, click.Option) or isinstance(values[one.name or ""], str)
         ]
-        with usage_errors():
-            check_rules(_list_flags(typed_params), _list_flags(self.params))
+        typed_flags = _list_flags(typed_params)
+        if reads_config(ctx):
+            set_config_defaults(ctx, values.get("config"), typed_flags)
+        rest = super().parse_args(ctx, args)
+        with usage_errors(ctx):
+            check_rules([*typed_flags, *ctx.meta.get(CONFIG_FLAGS, ())], _list_flags(self.params))
         return rest
 
 
@@ -162,7 +176,7 @@ def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapped(*args: Any, **arguments: Any) -> Any:
-            with usage_errors():
+            with usage_errors(click.get_current_context(silent=True)):
                 value = _gather(cls, arguments, ())
             return function(*args, options=value, **arguments)
 

@@ -1,0 +1,129 @@
+"""Give a command the settings of the config file, as click's defaults: what is typed wins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.config_file import NO_CONFIG, Setting, config_path, load_config
+from kelly_live.engine.options.rules import RULES
+
+CONFIG_FLAGS = "kelly_live.config_flags"  # in a context's meta: the flags that the config file gave
+_NO_SETTINGS = frozenset({"--help", "--debug", "--config"})  # what a file cannot give
+
+
+def config_option() -> click.Option:
+    """Return the option --config."""
+    return click.Option(
+        ["--config"],
+        metavar="FILE",
+        expose_value=False,
+        help=f"Take settings from this file instead of yours (`kelly-live config`); `{NO_CONFIG}`: from no file.",
+    )
+
+
+def reads_config(ctx: click.Context) -> bool:
+    """Return whether the config file counts for this command: those directly under the program."""
+    parent = ctx.parent
+    return parent is not None and parent.parent is None and isinstance(parent.command, click.Group)
+
+
+def set_config_defaults(ctx: click.Context, typed_file: str | None, typed_flags: Collection[str]) -> None:
+    """Make the file's settings the command's defaults. Raises ConfigError naming file and line.
+
+    A setting that a typed flag excludes is left out.
+    """
+    if typed_file == NO_CONFIG:
+        return
+    file = Path(typed_file) if typed_file is not None else config_path()
+    if typed_file is None and not file.exists():
+        return
+    settings = load_config(file)
+    params = {name: param for param in list_config_options(ctx.command) for name in _list_names(param)}
+    defaults: dict[str, Any] = {}
+    flags: dict[str, None] = {}
+    for setting in _select(ctx, settings, params):
+        param, flag = params[setting.name], f"--{setting.name}"
+        if not _excludes(flag, typed_flags):
+            defaults[param.name or ""] = convert_setting(ctx, param, setting)
+            if flag not in typed_flags:
+                flags[flag] = None
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+    ctx.meta[CONFIG_FLAGS] = tuple(flags)
+
+
+def list_config_options(command: click.Command) -> list[click.Option]:
+    """List the options of a command that a config file can give."""
+    params = (param for param in command.params if isinstance(param, click.Option))
+    return [param for param in params if _NO_SETTINGS.isdisjoint(param.opts)]
+
+
+def convert_setting(ctx: click.Context, param: click.Option, setting: Setting) -> Any:
+    """Return a setting as click takes it for a default. Raises ConfigError naming file and line."""
+    value: Any = setting.value
+    problem = None
+    if param.is_flag and not isinstance(value, bool):
+        problem = "it is a switch: give true or false"
+    elif not param.is_flag and isinstance(value, bool):
+        problem = "it takes a value, not true or false"
+    elif isinstance(value, list) and not param.multiple:
+        problem = "it takes one value, not a list"
+    if problem is not None:
+        raise ConfigError(f"{setting.place}: {problem}")
+    if not param.is_flag:
+        value = list(map(str, value if isinstance(value, list) else [value]))
+        value = value if param.multiple else value[0]
+    try:
+        param.process_value(ctx, value)
+    except click.UsageError as error:
+        message = error.message.rstrip(".")
+        raise ConfigError(f"{setting.place}: {message}") from error
+    return value
+
+
+def _select(ctx: click.Context, settings: Collection[Setting], params: Collection[str]) -> Iterator[Setting]:
+    """Take the settings of this command, the general ones first. Raises ConfigError for a name that is unknown."""
+    group, name = ctx.parent, ctx.info_name
+    assert group is not None
+    assert isinstance(group.command, click.Group)
+    commands = group.command.list_commands(group)
+    for setting in settings:
+        if setting.table is not None and setting.table not in commands:
+            raise ConfigError(
+                f"{setting.file} has a table [{setting.table}]; tables are named after commands: {', '.join(commands)}"
+            )
+        if setting.table == name and setting.name not in params:
+            raise ConfigError(
+                f"{setting.file}, line {setting.line}: {name} has no option --{setting.name}; "
+                f"`kelly-live {name} --help` lists them"
+            )
+        if setting.table is None and setting.name not in params and not _is_known(group, setting.name):
+            raise ConfigError(
+                f"{setting.file}, line {setting.line}: no command has an option --{setting.name}; mend the name"
+            )
+    yield from (one for one in settings if one.table is None and one.name in params)
+    yield from (one for one in settings if one.table == name)
+
+
+def _is_known(group: click.Context, name: str) -> bool:
+    assert isinstance(group.command, click.Group)
+    commands = (group.command.get_command(group, one) for one in group.command.list_commands(group))
+    options = (option for command in commands if command is not None for option in list_config_options(command))
+    return any(f"--{name}" in option.opts for option in options)
+
+
+def _list_names(param: click.Option) -> list[str]:
+    return [flag.removeprefix("--") for flag in param.opts if flag.startswith("--")]
+
+
+def _excludes(flag: str, typed_flags: Collection[str]) -> bool:
+    """Return whether what was typed excludes a flag, by RULES."""
+    return any(
+        (rule.flag == flag and not set(rule.excludes).isdisjoint(typed_flags))
+        or (rule.flag in typed_flags and flag in rule.excludes)
+        for rule in RULES
+    )

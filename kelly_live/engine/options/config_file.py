@@ -1,0 +1,137 @@
+"""The user's config file: options that are given once for all, in TOML.
+
+A key is an option's name without its dashes. What stands above all tables is for each command that has the option; what
+stands in a table is for the command of that name, and wins there. What is typed wins over both.
+
+midi-out = "IAC Bus"
+
+[live]
+follow = "all"
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kelly_live.core.atomic_write import create_folder, write_atomically
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import quote_value
+
+NO_CONFIG = "none"  # the file's name that means no file
+FILE_NAME = "config.toml"
+MAX_BYTES = 100_000
+_TABLE_LINE = re.compile(r"\s*\[\s*\"?([\w-]+)\"?\s*\]")
+_KEY_LINE = re.compile(r"\s*\"?([\w-]+)\"?\s*=")
+
+Value = str | int | float | bool | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One option as the file gives it. `table`: the command that it is for; None: each that has it."""
+
+    name: str
+    value: Value
+    table: str | None
+    file: Path | None = None
+    line: int = 0
+
+    @property
+    def place(self) -> str:
+        """Name it and where it stands, for messages; one that was only typed stands nowhere."""
+        return self.name if self.file is None else f"{self.file}, line {self.line}: {self.name}"
+
+
+def config_path() -> Path:
+    """Return the user's config file; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_config_path("kelly-live", appauthor=False) / FILE_NAME
+
+
+def load_config(file: Path) -> tuple[Setting, ...]:
+    """Load all settings of a file, in its order. Raises ConfigError naming file and line."""
+    text = read_text(file)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f'{file} is not TOML: {error}; a setting is written as midi-out = "IAC Bus"') from error
+    lines = _find_lines(text)
+    settings: list[Setting] = []
+    for name, value in content.items():
+        if isinstance(value, dict):
+            settings += _read_table(value, name, file, lines)
+        else:
+            settings += _read_table({name: value}, None, file, lines)
+    return tuple(settings)
+
+
+def read_text(file: Path) -> str:
+    """Return the file's text. Raises ConfigError."""
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{file} is larger than {MAX_BYTES} bytes; a config file holds options alone")
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {file} ({error.strerror}); mend it, or give --config {NO_CONFIG}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8; save it as UTF-8 text") from error
+
+
+def store_setting(name: str, value: Value | None, *, table: str | None = None, file: Path | None = None) -> Path:
+    """Set one setting and keep all else, comments included; None removes it. Returns the file.
+
+    Raises ConfigError if the file is not TOML, OutputError if it cannot be written.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    file = config_path() if file is None else file
+    try:
+        document = tomlkit.parse(read_text(file) if file.exists() else "")
+    except TOMLKitError as error:
+        raise ConfigError(f"{file} is not TOML: {error}; mend it first: kelly-live config edit") from error
+    if table is not None and table not in document:
+        document.add(table, tomlkit.table())
+    target: Any = document if table is None else document[table]
+    if value is None:
+        target.pop(name, None)
+    else:
+        target[name] = value
+    create_folder(file.parent, private=True)
+    write_atomically(file, tomlkit.dumps(document).encode(), private=True)
+    return file
+
+
+def _read_table(
+    entries: Mapping[str, Any], table: str | None, file: Path, lines: Mapping[tuple[str | None, str], int]
+) -> list[Setting]:
+    settings = []
+    for name, value in entries.items():
+        line = lines.get((table, name), 1)
+        if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+            value = [str(one) for one in value]
+        elif not isinstance(value, str | int | float | bool):
+            raise ConfigError(
+                f"{file}, line {line}: {name} is {quote_value(value)}; it must be text, a number, true or false, or a "
+                "list of those"
+            )
+        settings.append(Setting(name, value, table, file, line))
+    return settings
+
+
+def _find_lines(text: str) -> dict[tuple[str | None, str], int]:
+    """Return the line of each (table, key)."""
+    lines: dict[tuple[str | None, str], int] = {}
+    table: str | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TABLE_LINE.match(line):
+            table = header[1]
+        elif key := _KEY_LINE.match(line):
+            lines.setdefault((table, key[1]), number)
+    return lines
