@@ -84,6 +84,9 @@ def test_a_contradiction_with_the_file_names_what_the_file_gave(config: Path, ru
         ("[compose]\nexpression = 1\n", "line 2: expression: it is a switch: give true or false"),
         ("[compose]\nemotion = true\n", "line 2: emotion: it takes a value"),
         ('[compose]\nemotion = ["sad", "happy"]\n', "line 2: emotion: it takes one value"),
+        ("bars = " + "9" * 5000, "is not TOML"),
+        ("bars = " + "[" * 5000, "is not TOML"),
+        ("x" * 100_001, "is larger than 100000 bytes"),
         ('midi-ot = "x"\n', "line 1: no command has an option --midi-ot"),
         ("[compose]\n\nfollow = 1\n", "line 3: compose has no option --follow"),
         ("[lice]\nbars = 1\n", "has a table [lice]"),
@@ -105,6 +108,11 @@ def test_a_fault_is_one_line_with_its_place(config: Path, run: Run, tmp_path: Pa
 def test_a_key_of_another_command_is_no_fault(config: Path, run: Run, tmp_path: Path) -> None:
     write(config, 'midi-out = "IAC Bus"\n')
     assert run("compose", "--emotion", "sad", "--bars", 1, "--midi", tmp_path / "out.mid")[0] == 0
+
+
+def test_a_byte_order_mark_is_no_fault(config: Path, run: Run, tmp_path: Path) -> None:
+    write(config, "\ufeffbars = 3\n")
+    assert run("compose", "--emotion", "sad", "--midi", tmp_path / "out.mid")[1].startswith("3 bars")
 
 
 def test_a_file_can_be_named(config: Path, run: Run, tmp_path: Path) -> None:

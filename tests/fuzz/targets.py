@@ -56,6 +56,18 @@ def _cultures() -> Iterator[bytes]:
             yield data.replace(b"name: " + path.stem.encode(), b"name: stranger")
 
 
+def _config(data: bytes) -> object:
+    from kelly_live.engine.options.config_file import load_config
+
+    return load_config(_file(data))
+
+
+def _configs() -> Iterator[bytes]:
+    yield b'midi-out = "IAC Bus"\n[live]\nfollow = "all"\npreset = ["strings", "band"]\ncount-in = true\n'
+    yield b"# nothing yet\n"
+    yield b"\xef\xbb\xbftempo = 92.5\n[compose]\nbars = 8\n"
+
+
 def _host(data: bytes) -> object:
     from kelly_live.generators.host_preset import read_preset
 
@@ -475,6 +487,7 @@ TARGETS = {
     "osc": Target(_osc, _packets),
     "midi-in": Target(_midi_in, _takes),
     "culture": Target(_culture, _cultures),
+    "config": Target(_config, _configs),
     "host": Target(_host, _hosts),
     "profile": Target(_profile, _profiles),
     "manifest": Target(_manifest, _manifests),

@@ -21,10 +21,12 @@ from typing import Any
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
+from kelly_live.core.wording import quote_error
 
 NO_CONFIG = "none"  # the file's name that means no file
 FILE_NAME = "config.toml"
 MAX_BYTES = 100_000
+_NAME = re.compile(r"[\w-]+")
 _TABLE_LINE = re.compile(r"\s*\[\s*\"?([\w-]+)\"?\s*\]")
 _KEY_LINE = re.compile(r"\s*\"?([\w-]+)\"?\s*=")
 
@@ -59,12 +61,13 @@ def load_config(file: Path) -> tuple[Setting, ...]:
     text = read_text(file)
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f'{file} is not TOML: {error}; a setting is written as midi-out = "IAC Bus"') from error
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of thousands of digits
+        reason = quote_error(error)
+        raise ConfigError(f'{file} is not TOML: {reason}; a setting is written as midi-out = "IAC Bus"') from error
     lines = _find_lines(text)
     settings: list[Setting] = []
     for name, value in content.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and _NAME.fullmatch(name):
             settings += _read_table(value, name, file, lines)
         else:
             settings += _read_table({name: value}, None, file, lines)
@@ -76,7 +79,7 @@ def read_text(file: Path) -> str:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{file} is larger than {MAX_BYTES} bytes; a config file holds options alone")
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")  # an editor may put a byte order mark first
     except OSError as error:
         raise ConfigError(f"cannot read {file} ({error.strerror}); mend it, or give --config {NO_CONFIG}") from error
     except UnicodeDecodeError as error:
@@ -94,8 +97,8 @@ def store_setting(name: str, value: Value | None, *, table: str | None = None, f
     file = config_path() if file is None else file
     try:
         document = tomlkit.parse(read_text(file) if file.exists() else "")
-    except TOMLKitError as error:
-        raise ConfigError(f"{file} is not TOML: {error}; mend it first: kelly-live config edit") from error
+    except (TOMLKitError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not TOML: {quote_error(error)}; mend it first: kelly-live config edit") from error
     if table is not None and table not in document:
         document.add(table, tomlkit.table())
     target: Any = document if table is None else document[table]
@@ -114,6 +117,10 @@ def _read_table(
     settings = []
     for name, value in entries.items():
         line = lines.get((table, name), 1)
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"{file}: {quote_value(name)} is no option's name; write it as in --midi-out, without dashes"
+            )
         if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
             value = [str(one) for one in value]
         elif not isinstance(value, str | int | float | bool):
