@@ -24,6 +24,7 @@ COMMANDS = {
     "live": "listen and play into a MIDI port until Ctrl-C (what a bare `kelly-live [options]` does)",
     "demo": "hear it now: no sound card, MIDI or network needed",
     "devices": "audio inputs and MIDI outputs, and which would be chosen",
+    "setup": "choose your ports once: a few questions, each with a test",
     "test-note": "a few notes into a MIDI output, to hear whether your synth is wired",
     "doctor": "what works on this machine and what does not, as a report to paste",
     "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",

@@ -1,0 +1,139 @@
+"""`kelly-live setup`: choose the ports once, hear a note, see the level, measure the latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from kelly_live.core.errors import KellyError
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+
+METER_SECONDS = 4.0
+_KEEP = 0  # the number of the answer that changes nothing
+
+
+@click.command(cls=CheckedCommand)
+@debug_option
+def command() -> None:
+    """Choose MIDI output and audio input once for all: a few questions, each with a test.
+
+    The answers are kept as `kelly-live config set` keeps them. Enter takes the answer in brackets.
+    """
+    output = _choose_output()
+    audio_in = _choose_input()
+    if output is not None and audio_in is not None:
+        _offer_latency(output, audio_in)
+    _print_faults()
+    print_line("ready: `kelly-live` plays along; `kelly-live config show` lists what is kept")
+
+
+def _choose_output() -> str | None:
+    """Ask for a MIDI output until its notes were heard; returns its name, None for the virtual port."""
+    from kelly_live.midi.ports import list_outputs
+
+    while True:
+        names = [port.name for port in list_outputs()]
+        number = _ask("MIDI output: where is your synth or DAW?", names, "a virtual port that your DAW connects to")
+        if number == _KEEP:
+            _store("midi-out", None)
+            return None
+        name = names[number - 1]
+        try:
+            _play(name)
+        except KellyError as error:
+            print_line(f"  {error}")
+            continue
+        if click.confirm("  did you hear four notes and a chord?", default=True):
+            _store("midi-out", name)
+            return name
+        print_line("  the synth must listen to this port, on channel 1; choose again")
+
+
+def _play(name: str) -> None:
+    from kelly_live.core.commands import Stop
+    from kelly_live.core.timebase import MonotonicClock
+    from kelly_live.engine.output_check import play_test_notes
+    from kelly_live.midi.scheduler_client import SchedulerClient
+
+    sink = SchedulerClient(name)
+    try:
+        sink.open()
+        play_test_notes(sink, MonotonicClock())
+    finally:
+        sink.send(Stop())
+
+
+def _choose_input() -> str | None:
+    """Ask for an audio input until its level is accepted; returns its name, None for the system's."""
+    from kelly_live.audio.devices import list_inputs
+
+    while True:
+        try:
+            names = [device.name for device in list_inputs()]
+        except KellyError as error:
+            print_line(f"Audio input: {error}")
+            return None
+        number = _ask("Audio input: where do you play or sing?", names, "the system's own choice")
+        if number == _KEEP:
+            _store("audio-in", None)
+            return None
+        name = names[number - 1]
+        try:
+            _meter(name)
+        except KellyError as error:
+            print_line(f"  {error}")
+            continue
+        if click.confirm("  keep this input?", default=True):
+            _store("audio-in", name)
+            return name
+
+
+def _meter(name: str) -> None:
+    from kelly_live.audio.supervised_source import SupervisedSource
+    from kelly_live.core.timebase import MonotonicClock
+    from kelly_live.engine.level_meter import measure_level
+
+    clock = MonotonicClock()
+    source = SupervisedSource(name, clock)
+    try:
+        source.open()
+        print_line(f"  play or sing as loud as you will, {METER_SECONDS:.0f} s …")
+        print_line(f"  {measure_level(source, clock, METER_SECONDS).describe()}")
+    finally:
+        source.close()
+
+
+def _offer_latency(output: str, audio_in: str) -> None:
+    if not click.confirm("Latency: can this input hear your synth now? Then it is measured", default=False):
+        return
+    from kelly_live.cli.latency import command as latency
+
+    try:
+        latency.main(
+            ["--midi-out", output, "--audio-in", audio_in, "--store"], prog_name="latency", standalone_mode=False
+        )
+    except KellyError as error:
+        print_line(f"  {error}")
+
+
+def _print_faults() -> None:
+    from kelly_live.engine.diagnosis import diagnose
+
+    for finding in diagnose():
+        if finding.is_fault:
+            print_line(f"{finding.topic}: {finding.text}")
+
+
+def _ask(question: str, names: Sequence[str], otherwise: str) -> int:
+    print_line(question)
+    for number, name in enumerate([otherwise, *names]):
+        print_line(f"  {number}  {name}")
+    return click.prompt("  number", type=click.IntRange(0, len(names)), default=1 if names else _KEEP)
+
+
+def _store(name: str, value: str | None) -> None:
+    from kelly_live.engine.options.config_file import store_setting
+
+    file = store_setting(name, value)
+    print_line(f"  kept in {file}")
