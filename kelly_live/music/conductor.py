@@ -26,6 +26,7 @@ from kelly_live.music.ending import Ending, plan_ending
 from kelly_live.music.expression import ExpressionCurve
 from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
+from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.note_placement import place_with_feel
 from kelly_live.music.phrase_planner import PhrasePlanner
@@ -120,7 +121,7 @@ class Conductor:
         self._signatures = SignatureSender(sink)
         self._slice = 0
         self._closing_bar: int | None = None
-        self._ending: Ending | None = None
+        self._ending: Ending | None = None  # as it is planned
         self._skipped_beats = 0.0
         self._plan: tuple[tuple[float, str], ...] = ()
         self._intensity = self._trend = 0.0  # the running average, and which way the music goes from it
@@ -172,7 +173,8 @@ class Conductor:
             self._metre = metre
             self._per_bar = 4 if metre is None else metre.bar_beats
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
-        self._start_count = self._closing_bar = self._ending = None
+        self._start_count = self._closing_bar = None
+        self._ending = None if self._length_bars is None else Ending(self._length_bars - 1)
         self._skipped_beats = 0.0
         self._planner.start(parameters)
         self._planner.reset(self._per_bar, keep_key=False)
@@ -407,7 +409,7 @@ class Conductor:
         self._signatures.send(start, self._metre, self._per_bar, phrase.key, bar_starts=bar_starts)
         is_compound = self._metre is not None and self._metre.is_compound
         rhythm = "triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters)
-        is_last, upcoming, bpm = is_closing or self._rest.is_closing, self._planner.upcoming, self.tempo_map.bpm
+        is_last, upcoming, bpm = is_closing or self._rest.bars_to_last == 0, self._planner.upcoming, self.tempo_map.bpm
         context = MusicContext(self._seed, phrase, rhythm, bpm, is_last, self._trend, upcoming=upcoming)
         loudness = self._expression.take_slice(parameters, context, start)
         notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
@@ -416,7 +418,10 @@ class Conductor:
         if self._smoother is not None and not self._rest.is_silent:
             notes = self._accents.take_slice(notes, start, end, target, self._smoother.average, parameters, context)
         if notes:
-            playing = self._rest.select_notes(notes, self._band.get_role)
+            playing = self._rest.soften_notes(notes, self._band.get_role)
+            ending = self._ending if self._rest.bars_to_last is None else Ending(bar + self._rest.bars_to_last)
+            if ending is not None:
+                playing = ending.shape_notes(playing, find_groove(parameters.groove).closing, self._per_bar)
             placed = place_with_feel(
                 playing, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
                 beats_per_bar=self._per_bar, bpm=context.bpm,

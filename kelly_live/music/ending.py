@@ -1,15 +1,21 @@
-"""How the music ends when it is told to: the rest of a bar that leads home, and a bar of the tonic.
+"""How the music ends: the rest of a bar that leads home where it is told to end, and a last bar as the groove closes.
 
 Pure: beats come in, a plan goes out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from kelly_live.core.values import NoteEvent
+from kelly_live.music.feel import LOUDEST_VELOCITY
+from kelly_live.music.groove import Closing
 from kelly_live.music.harmony import Phrase, create_leading_chord, replace_chords
 from kelly_live.music.rhythm import find_middle_beat
+
+_LEAST_LEADING_BEATS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,28 @@ class Ending:
         if self.leading_beat is None or phrase.end_beat <= self.leading_beat:
             return phrase
         return _lead_home(phrase, self.leading_beat)
+
+    def shape_notes(self, notes: Sequence[NoteEvent], closing: Closing, beats_per_bar: int) -> Sequence[NoteEvent]:
+        """Return notes as the groove closes: a break before the last bar, and the length and accent of its stroke.
+
+        The chord that leads home has a beat at least before the break. What begins in the bar before ends there.
+        """
+        closing_beat = float(self.closing_bar * beats_per_bar)
+        if not notes or notes[-1].onset_beats < closing_beat - beats_per_bar:
+            return notes
+        break_beat = closing_beat - closing.break_beats
+        if self.leading_beat is not None:
+            break_beat = min(closing_beat, max(break_beat, self.leading_beat + _LEAST_LEADING_BEATS))
+        shaped = list[NoteEvent]()
+        for note in notes:
+            length = note.duration_beats
+            if note.onset_beats >= closing_beat:
+                length = length if closing.stroke_beats is None else min(length, closing.stroke_beats)
+                velocity = min(LOUDEST_VELOCITY, round(closing.accent * note.velocity))
+                shaped.append(replace(note, duration_beats=length, velocity=velocity))
+            elif note.onset_beats < break_beat:
+                shaped.append(replace(note, duration_beats=min(length, break_beat - note.onset_beats)))
+        return shaped
 
 
 def plan_ending(phrase: Phrase | None, beat: float, beats_per_bar: int, *, has_chords: bool) -> Ending:

@@ -41,6 +41,21 @@ class DrumLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """How the music ends: the last bar, on the tonic, and what comes before it.
+
+    The band breaks off `break_beats` before the last bar. Its last stroke lasts `stroke_beats` (None: it is held to the
+    bar's end), at `accent` times its loudness. `in_unison` leaves the chords' third out. `drums` strike with it.
+    """
+
+    break_beats: float = 0.0
+    stroke_beats: float | None = None
+    accent: float = 1.0
+    in_unison: bool = False
+    drums: tuple[DrumLine, ...] = (DrumLine(KICK, ("X",), 0.8), DrumLine(CRASH, ("x",), 1.2))
+
+
+@dataclass(frozen=True, slots=True)
 class Groove:
     """How a rhythm section plays: drums, bass and chords by the beats of a bar, and what goes with them.
 
@@ -51,6 +66,7 @@ class Groove:
     False leaves clashes of the chords with the melody standing. `is_broken_off` lets answers end on the sixth degree
     instead of the tonic; `is_chromatic` moves weak notes of the melody by semitones into the next one. `drummers` are
     those whose touch the drummer has, one of music/drumming.py's DRUMMERS.
+    `closing` says how the music ends.
     """
 
     name: str
@@ -69,6 +85,7 @@ class Groove:
     is_chromatic: bool = False
     rhythm: str = ""
     drummers: str = "backbeat"
+    closing: Closing = Closing()
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -138,6 +155,9 @@ PATTERNS: Mapping[str, Groove] = {
                         (1.0, ("P.P...X.P.P...X.", "P.P...X...P.P.X.")), (1.5, ("P.P.P.X.P.P.P.X.", "P.PPP.X.P.P.X.P.")))},
             resolves=False,
             gate=0.9,
+            # A riff has no last chord to hold: a breath, and all strike together.
+            closing=Closing(0.5, 0.5, accent=1.2, in_unison=True, drums=(
+                DrumLine(KICK, ("X",)), DrumLine(SNARE, ("X",)), DrumLine(CRASH, ("x",), 0.8))),
         ),
         Groove(
             "suspense",
@@ -159,6 +179,8 @@ PATTERNS: Mapping[str, Groove] = {
             is_chromatic=True,
             has_fills=False,
             drummers="all",
+            # It breaks off; after half a bar of nothing the tonic lies there, bare and low.
+            closing=Closing(2.0, in_unison=True, drums=(DrumLine(BASS_DRUM, ("x",)),)),
         ),
         Groove(
             "stop-time",
@@ -184,6 +206,8 @@ PATTERNS: Mapping[str, Groove] = {
             is_broken_off=True,
             stroke_beats=0.3,
             drummers="funk",
+            closing=Closing(1.0, 0.3, accent=1.15, drums=(
+                DrumLine(KICK, ("X",)), DrumLine(SNARE, ("x",), 0.3), DrumLine(CRASH, ("x",), 0.6))),
         ),
         Groove(
             "march",

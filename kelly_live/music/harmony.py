@@ -252,8 +252,17 @@ def plan_phrase(
 
 def plan_closing_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
     """Plan one bar of the tonic, to end on."""
+    return _plan_bar(index, key, theme, create_tonic_chord(key), start_bar=start_bar, beats_per_bar=beats_per_bar)
+
+
+def plan_leading_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
+    """Plan one bar of the chord that leads to the tonic, for a closing bar to follow."""
+    return _plan_bar(index, key, theme, create_leading_chord(key), start_bar=start_bar, beats_per_bar=beats_per_bar)
+
+
+def _plan_bar(index: int, key: Key, theme: int, chord: Chord, *, start_bar: int, beats_per_bar: int) -> Phrase:
     start = float(start_bar * beats_per_bar)
-    span = ChordSpan(start, start + beats_per_bar, create_tonic_chord(key))
+    span = ChordSpan(start, start + beats_per_bar, chord)
     return Phrase(index, _CLOSE._replace(theme=theme), key, start_bar, 1, beats_per_bar, (span,))
 
 
@@ -264,26 +273,6 @@ def create_leading_chord(key: Key) -> Chord:
     if degree == _DOMINANT and key.scale == build_mode_scale("aeolian"):
         return build_chord(Key(key.tonic, HARMONIC_MINOR), degree)
     return build_chord(key, key.find_degree(degree))
-
-
-def plan_cadence_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
-    """Plan a bar of the chord that leads to the tonic, and one of the tonic."""
-    chords = (create_leading_chord(key), create_tonic_chord(key))
-    return _plan_ending(index, key, theme, chords, start_bar=start_bar, beats_per_bar=beats_per_bar)
-
-
-def plan_tonic_phrase(index: int, key: Key, theme: int = 0, *, start_bar: int, beats_per_bar: int) -> Phrase:
-    """Plan two bars of the tonic."""
-    chords = (create_tonic_chord(key), create_tonic_chord(key))
-    return _plan_ending(index, key, theme, chords, start_bar=start_bar, beats_per_bar=beats_per_bar)
-
-
-def _plan_ending(
-    index: int, key: Key, theme: int, chords: Sequence[Chord], *, start_bar: int, beats_per_bar: int
-) -> Phrase:
-    starts = [float((start_bar + bar) * beats_per_bar) for bar in range(len(chords))]
-    spans = tuple(ChordSpan(at, at + beats_per_bar, chord) for at, chord in zip(starts, chords, strict=True))
-    return Phrase(index, _CLOSE._replace(theme=theme), key, start_bar, len(chords), beats_per_bar, spans)
 
 
 @lru_cache(maxsize=16)

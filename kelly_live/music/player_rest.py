@@ -1,8 +1,8 @@
 """What the band does while the player rests: it plays on, takes a solo, or closes and is silent until he returns.
 
 Pure and clock-free, as `synchronization.py` is. All of it happens at bar lines. A band that rests, too, first waits for
-as long as a phrase. Then it plays a cadence and its parts leave, one after the other; it comes back in the bar after
-the player's first note.
+as long as a phrase. Then it plays a cadence of two bars, the last of them as its groove ends (music/groove.py), and is
+silent; it comes back in the bar after the player's first note.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from enum import StrEnum
 from kelly_live.core.sync_state import PlayerActivity
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.music.feel import SOFTEST_VELOCITY
-from kelly_live.music.harmony import Phrase, plan_cadence_phrase, plan_tonic_phrase
+from kelly_live.music.harmony import Phrase, plan_closing_phrase, plan_leading_phrase
 from kelly_live.music.rest_options import REST, SOLO, RestOptions
 
-# Who has left in each bar of the band's ending: a cadence of two bars, then two of the tonic, the last one held.
-_LEAVES_FIRST = frozenset({"melody", "arpeggio", "percussion"})
-_LEFT: tuple[frozenset[str], ...] = (frozenset(), frozenset(), _LEAVES_FIRST, _LEAVES_FIRST)
+_CADENCE_BARS = 2  # of the chord that leads to the tonic, and of the tonic
 _SOFTER_PER_BAR = 0.92  # each bar of a rest is so much softer,
 _SOFTEST = 0.55  # until the band plays on as softly as that
 _LEVEL_NOTES = 48  # the band's own level is an average over so many notes, a bar or two
@@ -56,7 +54,7 @@ class RestResponder:
     @property
     def is_silent(self) -> bool:
         """Whether nobody plays in this bar."""
-        return self._bar is not None and self._bar >= len(_LEFT)
+        return self._bar is not None and self._bar >= _CADENCE_BARS
 
     @property
     def answer(self) -> RestAnswer:
@@ -66,9 +64,9 @@ class RestResponder:
         return RestAnswer.SOLO if self._is_soloing else RestAnswer.NONE
 
     @property
-    def is_closing(self) -> bool:
-        """Whether this bar is the last one before the silence."""
-        return self._bar == len(_LEFT) - 1
+    def bars_to_last(self) -> int | None:
+        """In how many bars the last one before the silence comes; 0: this is it, None: none is planned."""
+        return None if self._bar is None or self.is_silent else _CADENCE_BARS - 1 - self._bar
 
     @property
     def returns(self) -> bool:
@@ -88,7 +86,7 @@ class RestResponder:
         if self._options.when_silent != REST or not rests:
             self._bar = None
         elif self._bar is not None:
-            self._bar = min(self._bar + 1, len(_LEFT))
+            self._bar = min(self._bar + 1, _CADENCE_BARS)
         elif is_long:
             self._bar = 0
         self._returns = was_silent and not self.is_silent
@@ -99,7 +97,7 @@ class RestResponder:
             self._phrase = None
             return phrase
         if self._phrase is None or bar >= self._phrase.start_bar + self._phrase.bars:
-            plan = plan_cadence_phrase if self._bar == 0 and has_chords else plan_tonic_phrase
+            plan = plan_leading_phrase if self.bars_to_last and has_chords else plan_closing_phrase
             self._phrase = plan(
                 phrase.index, phrase.key, phrase.theme, start_bar=bar, beats_per_bar=phrase.beats_per_bar
             )
@@ -111,8 +109,8 @@ class RestResponder:
             return parameters
         return replace(parameters, density=min(3.0, parameters.density + _SOLO_DENSITY))
 
-    def select_notes(self, notes: Sequence[NoteEvent], get_role: Callable[[str], str]) -> Sequence[NoteEvent]:
-        """Return the notes of those who have not left, softer the longer the player rests, and under a solo.
+    def soften_notes(self, notes: Sequence[NoteEvent], get_role: Callable[[str], str]) -> Sequence[NoteEvent]:
+        """Return the notes softer, the longer the player rests, and under a solo.
 
         Where the form grows louder meanwhile, the band does not.
         """
@@ -126,8 +124,7 @@ class RestResponder:
         gain = self._gain
         if 0.0 < self._level_before < self._level:
             gain *= self._level_before / self._level
-        left = frozenset[str]() if self._bar is None else _LEFT[self._bar]
-        return [_soften(note, gain) for note in notes if get_role(note.part) not in left]
+        return [_soften(note, gain) for note in notes]
 
 
 def _soften(note: NoteEvent, gain: float) -> NoteEvent:

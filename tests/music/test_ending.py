@@ -11,16 +11,16 @@ from kelly_live.core.values import CultureStyle
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.harmony import create_leading_chord
 from kelly_live.music.theory import Key, build_mode_scale
-from tests.music.band import RecordingSink, band, make_parameters
+from tests.music.band import RecordingSink, band, make_parameters, play_piece
 
 
 def finish(
-    beat: float, *, seed: int = 1, mode: str = "ionian", style: CultureStyle | None = None
+    beat: float, *, seed: int = 1, mode: str = "ionian", style: CultureStyle | None = None, groove: str = ""
 ) -> tuple[RecordingSink, float]:
     """Play in C until a beat and finish; return the notes, and the beat where the music ends."""
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=seed, tonic=0, look_ahead_seconds=0.0, slice_beats=1 / 16)
-    parameters = replace(make_parameters(bpm=120.0, mode=mode, density=1.5), style=style)
+    parameters = replace(make_parameters(bpm=120.0, mode=mode, density=1.5, groove=groove), style=style)
     conductor.start(0.0, parameters)
     for step in range(round(beat * 8) + 1):
         conductor.advance(step / 16.0, parameters)
@@ -47,6 +47,22 @@ def test_the_dominant_leads_to_the_tonic_wherever_the_input_ends(mode: str, beat
 def test_it_ends_in_the_next_bar_while_a_beat_of_this_one_is_left() -> None:
     assert [finish(beat)[1] for beat in (20.5, 21.5, 22.5)] == [28.0, 28.0, 28.0]
     assert finish(23.5)[1] == 32.0
+
+
+@pytest.mark.parametrize("beat", [20.5, 22.5, 23.5])
+@pytest.mark.parametrize("groove", ["rock", "suspense", "stop-time"])
+def test_a_groove_that_breaks_off_still_has_its_dominant(groove: str, beat: float) -> None:
+    sink, end = finish(beat, mode="aeolian", groove=groove)
+    assert bass_classes(sink, end - 4.0, end) == [0]
+    assert 7 in bass_classes(sink, end - 8.0, end - 4.0)
+
+
+def test_a_piece_closes_as_its_groove_does() -> None:
+    sink = play_piece(make_parameters(groove="rock", mode="aeolian", density=1.5), bars=8)
+    last = [note for note in sink.notes if note.onset_beats > 27.8]
+    assert {note.part for note in last} >= {"bass", "chords", "percussion"}
+    assert all(note.duration_beats <= 0.5 for note in last)
+    assert not [note for note in sink.notes if 27.3 < note.onset_beats < 27.8]
 
 
 def test_music_without_chords_ends_without_a_dominant() -> None:

@@ -173,7 +173,8 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     changes = {span.start_beat - start for span in context.phrase.spans}
     changes = {position for position in changes if 0.0 <= position < per_bar}
     if context.closing:
-        return [Attack(position, (0, 1, 2, 3)) for position in sorted(changes)]
+        mark = "P" if find_groove(parameters.groove).closing.in_unison else "X"
+        return [Attack(position, _MARKS[mark]) for position in sorted(changes)]
     restless = math.exp(_UNREST * parameters.unrest)
     levels = find_groove(parameters.groove).chords.get(per_bar)
     if levels is not None:

@@ -90,7 +90,7 @@ class PercussionGenerator(BarPlayer):
 def _list_strokes(groove: Groove, drumming: Drumming, context: MusicContext, bar: int, *, fills: bool) -> list[Stroke]:
     """Return the bar's strokes, no key twice in one place."""
     if context.closing:
-        return [Stroke(0.0, KICK, _FIRMEST, _KIT), Stroke(0.0, CRASH, _FIRM, 1.2)]
+        return list(_read_lines(groove.closing.drums, context, 0))
     per_bar, number = context.beats_per_bar, context.bar_in_phrase(bar)
     cycle = list_cycle_strokes(groove.name, None, context, bar)
     if cycle and per_bar not in groove.drums:
