@@ -39,6 +39,7 @@ COMMANDS = {
     "gallery": "two minutes of each emotion and one of each tradition, to hear and to see",
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
+    "models": "the sets of models, what they are made of and may be used for",
     "lab": "make and measure the models: train, evaluate, judge, compare, bench and more",
     "follow": "the tempo, key and chords of recordings, as `--follow` hears them",
 }
@@ -50,7 +51,9 @@ kelly-live --midi-out "IAC Bus"      play along, live
 kelly-live demo                      see and hear what it does
 """
 _NO_WORK = frozenset({"-h", "--help", "--version"})  # nothing is done, so nothing is logged
-_WITH_VALUE = ("--profile", "--culture", "--culture-strength", "--preset", "--with", "--set", "--device", "--config")
+_WITH_VALUE = (
+    "--profile", "--culture", "--culture-strength", "--preset", "--with", "--set", "--models", "--device", "--config",
+)  # fmt: skip
 COMMON_FLAGS = {"--debug": 0, **dict.fromkeys(_WITH_VALUE, 1)}  # option -> values that it takes
 
 

@@ -18,6 +18,7 @@ from kelly_live.engine.options.click_options import (
     add_options,
     debug_option,
     device_option,
+    models_option,
     print_json,
     print_notice,
     reader_option,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @add_options(SoundFileOptions)
 @device_option()
 @reader_option()
+@models_option
 @debug_option
 def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
     """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""

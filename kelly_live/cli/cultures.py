@@ -15,6 +15,7 @@ from kelly_live.engine.options.click_options import (
     OUTPUT_FOLDER,
     CheckedCommand,
     debug_option,
+    models_option,
     print_json,
     print_line,
     print_notice,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Draw eight bars of NAME (or of every shipped preset), and its degrees as measured and as played, as a PNG.",
 )
+@models_option
 @debug_option
 def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | None) -> int:
     """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""

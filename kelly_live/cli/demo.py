@@ -25,7 +25,7 @@ from kelly_live.engine.options.commands import RenderOptions
     show_default=True,
     help="The folder for the results; it is created if it does not exist.",
 )
-@add_options(RenderOptions, only=("culture", "seed", "profile", "device"))
+@add_options(RenderOptions, only=("culture", "seed", "profile", "models", "device"))
 @debug_option
 def command(out: Path, options: RenderOptions) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""

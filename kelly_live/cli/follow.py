@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
-from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option, print_line, print_notice
+from kelly_live.engine.options.click_options import (
+    INPUT_FILE,
+    CheckedCommand,
+    debug_option,
+    models_option,
+    print_line,
+    print_notice,
+)
 
 if TYPE_CHECKING:
     from kelly_live.engine.tracking import TrackingMoment
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 @click.command("follow", cls=CheckedCommand)
 @click.argument("recordings", type=INPUT_FILE, nargs=-1, required=True)
 @click.option("--chords", is_flag=True, help="Write out the chords, too: a sheet that the option --chords plays.")
+@models_option
 @debug_option
 def command(recordings: Sequence[Path], chords: bool) -> int:
     """Print the tempo and key of RECORDINGS (sound or MIDI files), as `--follow` hears them in the first minute."""

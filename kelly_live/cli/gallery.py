@@ -11,6 +11,7 @@ from kelly_live.engine.options.click_options import (
     OUTPUT_FOLDER,
     CheckedCommand,
     debug_option,
+    models_option,
     print_line,
     seed_option,
 )
@@ -21,6 +22,7 @@ from kelly_live.engine.options.click_options import (
 @click.option("--only", multiple=True, metavar="NAME", help="Only this emotion, tradition, `emotions` or `traditions`.")
 @click.option("--sheet", type=OUTPUT_FILE, help="Also draw one picture of all pieces, as a PNG.")
 @seed_option("Same seed, same pieces.")
+@models_option
 @debug_option
 def command(folder: Path, only: tuple[str, ...], sheet: Path | None, seed: int) -> None:
     """Write two minutes of each emotion, and one of each tradition, to FOLDER; open FOLDER/index.html to hear them.

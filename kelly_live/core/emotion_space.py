@@ -17,7 +17,7 @@ ANCHOR_WIDTH = 0.35
 NAMED_SHARE = 0.8
 # A state at least this confident is played as it is. Below, it is drawn towards neutral in proportion, so that noise
 # and silence sound like a resting player. The net's confidence is .45 on average on real clips and under .07 on every
-# sound that carries no emotion (models/emotion.md): half of what is real is a fair line.
+# sound that carries no emotion (models/research/emotion.md): half of what is real is a fair line.
 TRUSTED_CONFIDENCE = 0.25
 
 

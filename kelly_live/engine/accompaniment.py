@@ -77,6 +77,18 @@ def accompany_recording(
     manager. Raises KellyError.
     """
     check_memory()
+    from kelly_live.engine.model_choice import play_with_models
+
+    with play_with_models(options.models, notify):
+        return _accompany_recording(recording, options, notify, progress)
+
+
+def _accompany_recording(
+    recording: Path,
+    options: RenderOptions,
+    notify: Notify,
+    progress: Callable[[float], AbstractContextManager[ProgressView]],
+) -> Accompaniment:
     from kelly_live.core.timebase import ManualClock, read_clock
     from kelly_live.emotion.read_ahead import read_ahead
     from kelly_live.engine.audio_input import open_recording

@@ -30,6 +30,13 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
 
     The same options and version give the same notes. Raises KellyError.
     """
+    from kelly_live.engine.model_choice import play_with_models
+
+    with play_with_models(options.models, notify):
+        return _compose_piece(options, notify)
+
+
+def _compose_piece(options: ComposeOptions, notify: Notify) -> Performance:
     from kelly_live.core.emotion_space import create_state
     from kelly_live.core.override import apply_override
     from kelly_live.core.protocols import EmotionOverride, Reading

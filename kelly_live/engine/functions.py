@@ -39,11 +39,13 @@ def compose(
     culture: str | None = None,
     culture_strength: float = 1.0,
     profile: str = NO_PROFILE,
+    models: str | None = None,
 ) -> Performance:
     """Compose for an emotion by name, or for valence and arousal (-1 to 1).
 
     The same arguments give the same notes. `morph_to` is reached after `morph_bars`. `preset`: who plays, by default
     the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
+    `models`: the set of models ("open", "research" or a folder), in the whole process until it is done.
     `key` ("Ebm", "D dorian"), `tempo` (BPM), `metre` ("3/4"), `style` (one of GROOVES, or "plain") and `form` ("song",
     "aaba", "aabb", "blues", "theme", "montuno", "arc") and `chords` (a sheet such as "| Am | F | C G |", or a file):
     fixed by hand, where they are given. Raises KellyError.
@@ -65,7 +67,7 @@ def compose(
         ),
         bars=bars,
         seed=seed,
-        **_build_common_options(preset, culture, culture_strength, profile),
+        **_build_common_options(preset, culture, culture_strength, profile, models),
     )
     return compose_piece(options)
 
@@ -84,6 +86,7 @@ def render(
     culture: str | None = None,
     culture_strength: float = 1.0,
     profile: str = NO_PROFILE,
+    models: str | None = None,
     device: str = "auto",
 ) -> Performance:
     """Accompany a recording (WAV, FLAC, OGG/Opus, MP3), faster than real time.
@@ -100,20 +103,26 @@ def render(
         follow=follow,
         seed=seed,
         device=device,
-        **_build_common_options(preset, culture, culture_strength, profile),
+        **_build_common_options(preset, culture, culture_strength, profile, models),
     )
     return accompany_recording(path, options).performance
 
 
-def analyze(recording: Path | str, *, device: str = "auto", reader: str | None = None) -> RecordingAnalysis:
+def analyze(
+    recording: Path | str, *, device: str = "auto", reader: str | None = None, models: str | None = None
+) -> RecordingAnalysis:
     """Read the emotion in a recording, over time and over the whole. Raises KellyError.
 
-    `reader`: the name of an emotion reader, by default the shipped one; it is loaded at each call.
+    `reader`: the name of an emotion reader, by default the shipped one; it is loaded at each call. `models`: the set of
+    models that it loads, as in `compose`.
     """
     from kelly_live.emotion.registry import DEFAULT_READER, require_reader
+    from kelly_live.engine.model_choice import play_with_models
     from kelly_live.engine.recording_analysis import analyze_recording
 
-    return analyze_recording(_as_path(recording), require_reader(reader or DEFAULT_READER, device=device))
+    path = _as_path(recording)
+    with play_with_models(models):
+        return analyze_recording(path, require_reader(reader or DEFAULT_READER, device=device))
 
 
 def _as_path(recording: Path | str) -> Path:
@@ -123,10 +132,11 @@ def _as_path(recording: Path | str) -> Path:
 
 
 def _build_common_options(
-    preset: str | None, culture: str | None, culture_strength: float, profile: str
+    preset: str | None, culture: str | None, culture_strength: float, profile: str, models: str | None
 ) -> dict[str, Any]:
     return {
         "host": HostOptions() if preset is None else HostOptions((preset,)),
         "culture": None if culture is None else CultureOptions(culture, culture_strength),
         "profile": profile,
+        "models": models,
     }

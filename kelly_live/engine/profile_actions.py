@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
 
 MIN_SECONDS = 5.0
-# Above all sounds without emotion (models/emotion.md: under .07), below most speech and playing at rest.
+# Above all sounds without emotion (models/research/emotion.md: under .07), below most speech and playing at rest.
 MIN_CONFIDENCE = 0.1
 # parameter -> (unit, digits, more, less): how a difference is put into words
 _WORDS = {

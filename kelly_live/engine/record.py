@@ -53,6 +53,7 @@ def start_recorder(
     from datetime import UTC, datetime
 
     from kelly_live import __version__
+    from kelly_live.core.resources import name_models
     from kelly_live.engine.options.metadata import list_settings
     from kelly_live.music.theory import NOTE_NAMES
     from kelly_live.recording.log import Header
@@ -84,6 +85,7 @@ def start_recorder(
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,
         profile=None if profile is None else profile.name,
+        models=name_models(),
         options=list_settings(options),
     )
     paths = choose_paths(options.recording.midi, options.recording.log)

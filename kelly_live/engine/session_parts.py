@@ -80,7 +80,9 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
     """Create what a session needs, with a program's own `parts` in the place of ours. Raises KellyError."""
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.audio_input import create_source
+    from kelly_live.engine.model_choice import keep_models
 
+    keep_models(options.models, notify)  # before the analysis process starts, which inherits the choice
     analysis_proxy = None
     if parts.reader is None:
         analysis_proxy = AnalysisProxy(clock)

@@ -1,8 +1,8 @@
 """How drummers strike: what people play at each place of the bar, as tables that the drummer draws from.
 
-`load_drumming()` reads `models/drumming.json` once. `kelly-live lab train drumming` makes it from the Groove MIDI
-Dataset (Gillick et al. 2019, CC BY 4.0); models/drumming.md has the measurements. The drummers are in groups of styles
-(DRUMMERS), and each groove of music/groove.py names the group that it is played like.
+`load_drumming()` reads `drumming.json` of the models once. `kelly-live lab train drumming` makes it from the Groove
+MIDI Dataset (Gillick et al. 2019, CC BY 4.0); models/open/drumming.md has the measurements. The drummers are in groups
+of styles (DRUMMERS), and each groove of music/groove.py names the group that it is played like.
 
 A stroke's touch (0-1) says how firmly it is struck among people's strokes of that instrument in that place of the bar:
 .5 is the median one, .1 a ghost note where people play some.
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from kelly_live.core.model_tables import check_number, check_share, read_model_table
 from kelly_live.core.numbers import quote_value
-from kelly_live.core.resources import find_resource_file
+from kelly_live.core.resources import find_model_file, name_models
 from kelly_live.core.values import Dynamics, MusicParameters, NoteEvent
 from kelly_live.music.feel import (
     LARGEST_JITTER_SECONDS,
@@ -171,10 +171,14 @@ def _interpolate(values: tuple[float, ...], quantile: float) -> float:
     return values[-1]
 
 
-@lru_cache(maxsize=1)
 def load_drumming() -> Mapping[str, Drumming]:
-    """Return the shipped tables by group, read at the first call; raises ConfigError if they are missing or damaged."""
-    return read_drumming(find_resource_file("models", FILE))
+    """Return the tables of the models in use by group, read once; raises ConfigError if they are missing or damaged."""
+    return _load_drumming(name_models())
+
+
+@lru_cache(maxsize=4)
+def _load_drumming(models: str) -> Mapping[str, Drumming]:
+    return read_drumming(find_model_file(FILE))
 
 
 def read_drumming(path: Path) -> Mapping[str, Drumming]:

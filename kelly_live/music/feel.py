@@ -23,8 +23,8 @@ _SECTION = {"bass": _RHYTHM_SECTION, "chords": _RHYTHM_SECTION}
 _JITTER_SHARE = {"bass": 0.8}  # of the jitter, where it is not that of the part
 _DRUMMER_SHARE = {"bass": 0.6}  # of a note's deviation (squares), what is the drummer's in that place: they lock
 _DEFAULT_SHARE = 0.5  # of a part that a plug-in plays
-# Standard deviation for the melody. EMOPIA's pianists lie 17 ms from a tracked grid (models/vocabulary.md), of which
-# transcription and tracking are about 15 (squares added).
+# Standard deviation for the melody. EMOPIA's pianists lie 17 ms from a tracked grid (models/research/vocabulary.md), of
+# which transcription and tracking are about 15 (squares added).
 JITTER_SECONDS = 0.007
 LARGEST_JITTER_SECONDS = 3.0 * JITTER_SECONDS  # for anyone: notes are made that much earlier
 _OWN_SHARE = 0.6  # of it, each note's own; the rest (root of squares) drifts

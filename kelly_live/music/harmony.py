@@ -39,7 +39,7 @@ _LEAN = 0.45  # log-odds of a major triad against none, for each mode that the w
 _LIGHT_GRAIN = 0.25
 _BORROWED = 0.55  # chance of a borrowed chord where the whole weight lay on another mode
 _MAJOR, _MINOR = (4, 7), (3, 7)
-# Share of the inner bars that have two chords: half of people's chords stay for two beats (models/vocabulary.md).
+# Share of the inner bars that have two chords: half of people's chords stay for two beats (vocabulary.md).
 _SPLIT = {False: 0.35, True: 0.75}
 _UNLISTED = 0.02  # of a row: what a move weighs that people make and the grammar lacks
 

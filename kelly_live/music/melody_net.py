@@ -2,7 +2,7 @@
 
 A melody is a row of notes on a grid of sixteenths, in steps of the key's scale. From the notes so far the net answers
 in turn how far the next onset is, which part of that is silent, and which step sounds there. It is trained by
-`kelly-live lab train melody`; models/melody.md says on what.
+`kelly-live lab train melody`; models/open/melody.md says on what.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from kelly_live.core.checkpoint import Checkpoint, load_part
+from kelly_live.core.checkpoint import Checkpoint, load_checkpoint
 from kelly_live.core.errors import ModelError
-from kelly_live.core.resources import find_resources
+from kelly_live.core.resources import find_model_file, name_models
 
 NAME = "melody"
 BAR, PHRASE = 16, 64  # places, which are sixteenths
@@ -194,11 +193,14 @@ def _rotate(rows: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
     return np.concatenate((one * cos - other * sin, one * sin + other * cos), 1)
 
 
-@lru_cache(maxsize=1)
 def load_melody_checkpoint() -> Checkpoint:
-    """Load the shipped checkpoint, once. Raises ModelError."""
-    folder = find_resources("models")
-    return load_part(folder if folder.is_dir() else Path(__file__).resolve().parents[1] / "models", NAME)
+    """Load the checkpoint of the models in use, once. Raises ModelError."""
+    return _load_melody_checkpoint(name_models())
+
+
+@lru_cache(maxsize=2)
+def _load_melody_checkpoint(models: str) -> Checkpoint:
+    return load_checkpoint(find_model_file(f"{NAME}.safetensors"), NAME)
 
 
 def load_melody_net() -> MelodyNet:

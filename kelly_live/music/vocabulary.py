@@ -1,6 +1,6 @@
 """Tables of what people play: chord moves, rhythm cells, melodic steps, touch and timing.
 
-`load_vocabulary()` reads them once; it returns None where `models/vocabulary.json` is absent, and a player keeps its
+`load_vocabulary()` reads those of the models in use once; it returns None where there are none, and a player keeps its
 own habits. `pick(rng_for(...), tables.moves("aeolian")[degree])` draws the next chord's degree 0-6 (the same shape as
 `Grammar.moves`; a quadrant "Q1" to "Q4" narrows it to an emotion). `tables.cells("melody", onsets)` lists one-bar
 rhythms in 4/4 as `(places in beats, share)`, the most frequent first. `tables.steps(previous)` has the next melodic
@@ -8,7 +8,7 @@ step in scale degrees. `tables.leaning` is how often a strong beat has a tone ou
 `tables.resolutions` where such a tone goes. `tables.touch` and `tables.timing` are plain numbers.
 
 Nothing in the tables is longer than a bar or occurs in fewer than LEAST_PIECES pieces, so that no piece can be
-recognized from them. `kelly-live lab train vocabulary` makes them; models/vocabulary.md has the measurements.
+recognized from them. `kelly-live lab train vocabulary` makes them; vocabulary.md beside them has the measurements.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly_live.core.model_tables import check_number, check_share, read_model_table
-from kelly_live.core.resources import find_resources
+from kelly_live.core.resources import find_model_file, name_models
 from kelly_live.core.values import MODES
 
 FILE = "vocabulary.json"
@@ -95,11 +95,19 @@ class Vocabulary:
         return self._steps[min(WIDEST_STEP, max(-WIDEST_STEP, previous))]
 
 
-@lru_cache(maxsize=1)
 def load_vocabulary() -> Vocabulary | None:
-    """Return the shipped vocabulary or None, read at the first call; raises ConfigError if it is damaged."""
-    folder = find_resources("models")
-    path = folder / FILE if folder.is_dir() else Path(__file__).resolve().parents[1] / "models" / FILE
+    """Return the vocabulary of the models in use or None, read at the first call; raises ConfigError if damaged."""
+    return _load_vocabulary(name_models())
+
+
+def forget_vocabulary() -> None:
+    """Read the vocabulary again at the next call, as its file has changed."""
+    _load_vocabulary.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _load_vocabulary(models: str) -> Vocabulary | None:
+    path = find_model_file(FILE)
     return read_vocabulary(path) if path.is_file() else None
 
 

@@ -70,7 +70,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     against the clock. `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the
     groove's, and the band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after
     how long; `role` and `trade_bars`: its role beside him as it began, and how long a turn was. `expression`: loudness
-    and brightness went out between the onsets too. `options`: the command line's other choices, to be read.
+    and brightness went out between the onsets too. `models`: the set that was played with; None: before there were
+    sets, which was `research`. `options`: the command line's other choices, to be read.
     """
 
     version: Text
@@ -98,6 +99,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     culture: Text | None = None
     culture_strength: Share | None = None
     profile: Text | None = None
+    models: Text | None = None
     options: Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=MAX_PARTS)] = ()
 
     def tunings_by_port(self) -> dict[str, Tuning]:

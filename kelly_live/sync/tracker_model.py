@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.arrays import Floats
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.resources import find_model_file, name_models
 
-MODEL_FILE = Path(__file__).with_name("tracker_model.json")
+FILE = "tracker.json"
+MAX_BYTES = 1 << 20  # the shipped one has 10 kB
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,39 @@ class TrackerModel:
     note_beat: tuple[float, ...]
 
 
-@lru_cache(maxsize=1)
 def load_tracker_model() -> TrackerModel:
-    """Load the shipped parameters."""
-    fields = json.loads(MODEL_FILE.read_text())
-    return TrackerModel(
-        onsets=np.array(fields["onsets"], np.float64),
-        beat=tuple(fields["beat"]),
-        key=tuple(fields["key"]),
-        note_onsets=np.array(fields["note_onsets"], np.float64),
-        note_beat=tuple(fields["note_beat"]),
-    )
+    """Load the parameters of the models in use, once. Raises ConfigError."""
+    return _load_tracker_model(name_models())
+
+
+@lru_cache(maxsize=4)
+def _load_tracker_model(models: str) -> TrackerModel:
+    return read_tracker_model(find_model_file(FILE))
+
+
+def read_tracker_model(path: Path) -> TrackerModel:
+    """Read parameters. Raises ConfigError if the file is missing or damaged."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} is over {MAX_BYTES >> 20} MB; it is not kelly-live's: reinstall")
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        model = TrackerModel(
+            onsets=np.array(fields["onsets"], np.float64),
+            beat=tuple(map(float, fields["beat"])),
+            key=tuple(map(float, fields["key"])),
+            note_onsets=np.array(fields["note_onsets"], np.float64),
+            note_beat=tuple(map(float, fields["note_beat"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = " ".join(repr(error).split())[:200]
+        raise ConfigError(f"{path} is damaged ({reason}); reinstall, or run `kelly-live lab train follow`") from error
+    if (
+        model.onsets.ndim != 3
+        or model.note_onsets.ndim != 3
+        or [len(model.beat), len(model.key), len(model.note_beat)] != [4, 6, 4]
+    ):
+        raise ConfigError(f"{path} has tables of other shapes; reinstall, or run `kelly-live lab train follow`")
+    return model
 
 
 def predict_probability(features: Collection[float], weights: Collection[float]) -> float:

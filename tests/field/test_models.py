@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from kelly_live.core.checkpoint import load_checkpoint
 from kelly_live.core.errors import ConfigError, KellyError, ModelError
-from kelly_live.core.resources import find_resources
+from kelly_live.core.resources import find_model_file, find_resources
 from kelly_live.engine.build import create_mapper
 from kelly_live.mapping.net import load_mapper_net
 from kelly_live.music.drumming import read_drumming
@@ -106,12 +106,12 @@ def test_a_net_with_odd_weights_plays_or_is_refused_and_prints_nothing(
 
 def test_what_is_shipped_is_accepted() -> None:
     create_mapper()
-    read_vocabulary(find_resources("models") / "vocabulary.json")
-    read_drumming(find_resources("models") / "drumming.json")
+    read_vocabulary(find_model_file("vocabulary.json"))
+    read_drumming(find_model_file("drumming.json"))
 
 
 def _damage(change: Callable[[dict[str, Any]], object]) -> bytes:
-    content = json.loads((find_resources("models") / "vocabulary.json").read_text())
+    content = json.loads((find_model_file("vocabulary.json")).read_text())
     change(content)
     return json.dumps(content).encode()
 
@@ -160,7 +160,7 @@ DRUMMINGS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("name", DRUMMINGS)
 def test_a_drummers_table_is_bounded_numbers(tmp_path: Path, name: str) -> None:
-    content = json.loads((find_resources("models") / "drumming.json").read_text())
+    content = json.loads((find_model_file("drumming.json")).read_text())
     DRUMMINGS[name](content["drummers"]["funk"])
     path = tmp_path / "drumming.json"
     path.write_text(json.dumps(content))

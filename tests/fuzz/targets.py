@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.errors import KellyError
-from kelly_live.core.resources import find_resources
+from kelly_live.core.resources import find_model_file, find_resources
 
 LONGEST_ERROR = 1000  # characters: an error is a line that somebody reads
 
@@ -419,7 +419,7 @@ def _vocabulary(data: bytes) -> object:
 
 
 def _vocabularies() -> Iterator[bytes]:
-    yield (find_resources("models") / "vocabulary.json").read_bytes()
+    yield (find_model_file("vocabulary.json")).read_bytes()
 
 
 def _drumming(data: bytes) -> object:
@@ -429,7 +429,7 @@ def _drumming(data: bytes) -> object:
 
 
 def _drummers() -> Iterator[bytes]:
-    yield (find_resources("models") / "drumming.json").read_bytes()
+    yield (find_model_file("drumming.json")).read_bytes()
 
 
 def _action(data: bytes) -> object:

@@ -17,6 +17,7 @@ from kelly_live.engine.options.click_options import (
     add_options,
     debug_option,
     device_option,
+    models_option,
     print_line,
     reader_option,
 )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @add_options(AudioInputOptions)
 @device_option()
 @reader_option()
+@models_option
 @debug_option
 def command(
     name: str | None,

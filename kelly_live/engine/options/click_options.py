@@ -161,6 +161,25 @@ def reader_option() -> Callable[[F], F]:
     return click.option("--reader", metavar="NAME", default=DEFAULT_READER, show_default=True, help=READER_HELP)
 
 
+def models_option(function: F) -> F:
+    """Declare --models on its own: the set is in use once the command runs, and its terms are said the first time."""
+    from kelly_live.core.resources import DEFAULT_MODELS
+    from kelly_live.engine.options.commands import MODELS_HELP
+
+    return click.option(
+        "--models", metavar="open|research|PATH", expose_value=False, callback=_use_models,
+        help=f"{MODELS_HELP} [default: {DEFAULT_MODELS}]",
+    )(function)  # fmt: skip
+
+
+def _use_models(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    from kelly_live.engine.model_choice import keep_models
+
+    if not ctx.resilient_parsing:
+        with usage_errors():
+            keep_models(value, print_notice)
+
+
 def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:
     """Declare --seed on its own, as `seed: int`."""
     return click.option("--seed", type=WholeNumber(0, MAX_SEED), default=1, show_default=True, help=help)

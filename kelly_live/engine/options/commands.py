@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch_names import format_key_range, parse_key_range
+from kelly_live.core.resources import DEFAULT_MODELS
 from kelly_live.core.values import MAX_SEED
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.engine.options.audio import AudioInputOptions, SoundFileOptions
@@ -29,6 +30,7 @@ MAX_TRANSPOSE = 48  # semitones
 DEVICE_HELP = "Where the nets run; auto takes a GPU if there is one."
 READER_HELP = "The emotion reader: the shipped one, or that of an installed package."
 SEED_HELP = "Same seed, same music."
+MODELS_HELP = "The set of models: open (any use), research (not commercial), or a folder of your own."
 
 
 def parse_follow(text: str) -> tuple[str, ...]:
@@ -55,6 +57,11 @@ def _device_option() -> str:
 def _reader_option() -> str:
     reader: str = option("--reader", metavar="NAME", default=DEFAULT_READER, default_note=None, help=READER_HELP)
     return reader
+
+
+def _models_option() -> str | None:
+    models: str | None = option("--models", metavar="open|research|PATH", default_note=DEFAULT_MODELS, help=MODELS_HELP)
+    return models
 
 
 def _seed_option() -> int:
@@ -124,7 +131,8 @@ class LiveOptions:
     `follow`: what the band follows of the player ("tempo", "key"). `count_in`: the band waits until it is counted in.
     `seed` None: a new one each time.
     `profile` None: the default that `kelly-live profile use` set; "none": no profile.
-    `device`: where the nets run. `reader`: the name of an emotion reader.
+    `device`: where the nets run. `reader`: the name of an emotion reader. `models`: the set of models, for the whole
+    process; None: those in use.
     """
 
     midi_out: str | None = option(
@@ -177,6 +185,7 @@ class LiveOptions:
         help="Same seed, same choices.",
     )
     profile: str | None = _profile_option()
+    models: str | None = _models_option()
     device: str = _device_option()
     reader: str = _reader_option()
 
@@ -199,7 +208,7 @@ class LiveOptions:
 class ComposeOptions:
     """The settings of a composition: music for an emotion that is named, without audio.
 
-    Raises ConfigError. `bars`: its length. `profile` as in LiveOptions.
+    Raises ConfigError. `bars`: its length. `profile` and `models` as in LiveOptions.
     """
 
     override: OverrideOptions = group(OverrideOptions, without=("freeze",))
@@ -220,6 +229,7 @@ class ComposeOptions:
     )
     seed: int = _seed_option()
     profile: str | None = _profile_option()
+    models: str | None = _models_option()
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -251,6 +261,7 @@ class RenderOptions:
     recording: RecordingOptions = group(RecordingOptions, without=("midi",))
     seed: int = _seed_option()
     profile: str | None = _profile_option()
+    models: str | None = _models_option()
     device: str = _device_option()
     reader: str = _reader_option()
 

@@ -45,7 +45,7 @@ def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
 @click.option(
     "--front-end", "front_end_file", type=FILE, help="From `train front-end`; default: the shipped net's own."
 )
-@out_option("models/emotion.safetensors")
+@out_option("models/research/emotion.safetensors")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--epochs", type=click.IntRange(1), default=28, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=28, show_default=True)
@@ -82,8 +82,10 @@ def emotion(
 
 @command.command("temporal", cls=CheckedCommand)
 @data_options
-@out_option("models/temporal.safetensors")
-@click.option("--models", type=FOLDER, default=Path("models"), show_default=True, help="Where emotion.safetensors is.")
+@out_option("models/research/temporal.safetensors")
+@click.option(
+    "--models", type=FOLDER, default=Path("models/research"), show_default=True, help="Where emotion.safetensors is."
+)
 @click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
 @click.option("--scenes", type=click.IntRange(1), default=80, show_default=True, help="Scenes of changing clips.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -108,7 +110,7 @@ def temporal(
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @debug_option
-@out_option("models/mapper.safetensors")
+@out_option("models/research/mapper.safetensors")
 def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) -> None:
     """Train the mapper on measurements of labelled music, and print the held-out table."""
     import torch
@@ -127,7 +129,7 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) 
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @debug_option
-@out_option("models/culture.safetensors")
+@out_option("models/research/culture.safetensors")
 def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, out: Path) -> None:
     """Train the culture adapter on the presets.
 
@@ -161,7 +163,7 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours, a quadrant, to check for quotes."
 )
 @debug_option
-@out_option("models/vocabulary.json")
+@out_option("models/research/vocabulary.json")
 def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Path) -> None:
     """Learn what people play, as tables for the players: chords, rhythms, steps, touch, timing.
 
@@ -173,10 +175,10 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
     from kelly_live.lab.training.vocabulary_card import train_vocabulary
     from kelly_live.music.grammar import GRAMMARS
     from kelly_live.music.rhythm import weigh_places
-    from kelly_live.music.vocabulary import load_vocabulary
+    from kelly_live.music.vocabulary import forget_vocabulary
 
     def compose_pieces() -> list[Any]:
-        load_vocabulary.cache_clear()
+        forget_vocabulary()
         compose = create_score_composer(create_mapper())
         return [
             compose("band", 0.5 * valence, 0.5 * arousal, seed, TWO_MINUTES)
@@ -227,7 +229,7 @@ def chords(corpora: Path, cache: Path, notes: bool, units: int, epochs: int, see
 @command.command("drumming", cls=CheckedCommand)
 @click.option("--corpora", type=FOLDER, required=True, help="Folder of groove-gmd-latin-afro.tar.xz.")
 @debug_option
-@out_option("models/drumming.json")
+@out_option("models/open/drumming.json")
 def drumming(corpora: Path, out: Path) -> None:
     """Learn how people strike a drum kit, as tables for the drummer: velocity, timing, ghost notes, fills.
 
@@ -250,7 +252,7 @@ def drumming(corpora: Path, out: Path) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @debug_option
-@out_option("models/melody.safetensors")
+@out_option("models/open/melody.safetensors")
 def melody(corpora: Path, cache: Path, minutes: float, resume: bool, seed: int, threads: int, out: Path) -> None:
     """Train the melody transformer on POP909; print how likely it finds held-out melodies."""
     import torch
@@ -271,7 +273,7 @@ def melody(corpora: Path, cache: Path, minutes: float, resume: bool, seed: int, 
 @debug_option
 @out_option("kelly.safetensors")
 def system(models: Path | None, out: Path) -> None:
-    """Write one file of all four nets with their cards; play with it by setting KELLY_LIVE_MODELS to it."""
+    """Write one file of all four nets with their cards; play with it by --models FILE."""
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.nets.system import load_part_cards, load_system, save_system
 

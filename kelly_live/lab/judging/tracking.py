@@ -367,7 +367,7 @@ def fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float,
 
 
 def format_model(model: TrackerModel, how: str) -> str:
-    """Format the model as JSON, as `sync/tracker_model.json` stores it."""
+    """Format the model as JSON, as a set's `tracker.json` stores it."""
     out = io.StringIO()
     fields = {"beat": model.beat, "key": model.key, "note_beat": model.note_beat}
     arrays = {"onsets": model.onsets.tolist(), "note_onsets": model.note_onsets.tolist()}

@@ -239,7 +239,7 @@ class TrainingResult:
     evaluation: Evaluation
 
 
-COMMAND = "kelly-live lab train mapper --data DATA/symbolic --cues DATA/cues --out models/mapper.safetensors"
+COMMAND = "kelly-live lab train mapper --data DATA/symbolic --cues DATA/cues --out models/research/mapper.safetensors"
 
 
 def _split_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScale]:

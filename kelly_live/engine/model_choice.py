@@ -1,0 +1,54 @@
+"""Choose the set of models of a session, and say its terms the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kelly_live.core.atomic_write import create_folder, write_atomically
+from kelly_live.core.errors import KellyError
+from kelly_live.core.model_licences import ModelTerms, read_terms_in_use
+from kelly_live.core.resources import models_in_use, select_models
+from kelly_live.engine.build import Notify, log_notice
+
+
+@contextmanager
+def play_with_models(choice: str | None, notify: Notify = log_notice) -> Iterator[None]:
+    """Use a set of models inside the block; its terms go to `notify` at its first use. Raises ConfigError."""
+    with models_in_use(choice):
+        _state_terms(notify)
+        yield
+
+
+def keep_models(choice: str | None, notify: Notify = log_notice) -> None:
+    """Use a set of models from now on; its terms go to `notify` at its first use. Raises ConfigError."""
+    select_models(choice)
+    _state_terms(notify)
+
+
+def _state_terms(notify: Notify) -> None:
+    terms = read_terms_in_use()
+    if terms is not None and not terms.is_commercial and not _was_stated(terms):
+        notify(f"the models {terms.name!r} are for {terms.use}; `kelly-live models` lists others (this is said once)")
+
+
+def _was_stated(terms: ModelTerms) -> bool:
+    """Return whether the terms were stated before, and remember that they are now."""
+    path = _stated_file()
+    try:
+        stated = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        line = f"{terms.name}: {terms.use}"
+        if line in stated:
+            return True
+        create_folder(path.parent, private=True)
+        write_atomically(path, "\n".join([*stated, line, ""]).encode(), private=True)
+    except (KellyError, OSError, UnicodeDecodeError):
+        pass  # then they are stated again at the next start
+    return False
+
+
+def _stated_file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_data_path("kelly-live", appauthor=False) / "stated-terms.txt"
