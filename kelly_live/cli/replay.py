@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    CheckedCommand,
+    debug_option,
+    print_line,
+    print_notice,
+)
 
 
 @click.command(cls=CheckedCommand)
@@ -35,7 +42,7 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     check_outputs([midi, wav])
     reader = LogReader(log)
     header = reader.header
-    with play_with_models(header.models or RESEARCH_MODELS):
+    with play_with_models(header.models or RESEARCH_MODELS, print_notice):
         again = replay(reader, load_recorded_players)
     torn_note = "; the log breaks off there" if again.is_torn else ""
     print_line(

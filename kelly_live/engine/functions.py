@@ -117,11 +117,12 @@ def analyze(
     models that it loads, as in `compose`.
     """
     from kelly_live.emotion.registry import DEFAULT_READER, require_reader
+    from kelly_live.engine.build import log_notice
     from kelly_live.engine.model_choice import play_with_models
     from kelly_live.engine.recording_analysis import analyze_recording
 
     path = _as_path(recording)
-    with play_with_models(models):
+    with play_with_models(models, log_notice):
         return analyze_recording(path, require_reader(reader or DEFAULT_READER, device=device))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,18 +10,19 @@ from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import KellyError
 from kelly_live.core.model_licences import ModelTerms, read_terms_in_use
 from kelly_live.core.resources import models_in_use, select_models
-from kelly_live.engine.build import Notify, log_notice
+
+Notify = Callable[[str], None]
 
 
 @contextmanager
-def play_with_models(choice: str | None, notify: Notify = log_notice) -> Iterator[None]:
+def play_with_models(choice: str | None, notify: Notify) -> Iterator[None]:
     """Use a set of models inside the block; its terms go to `notify` at its first use. Raises ConfigError."""
     with models_in_use(choice):
         _state_terms(notify)
         yield
 
 
-def keep_models(choice: str | None, notify: Notify = log_notice) -> None:
+def keep_models(choice: str | None, notify: Notify) -> None:
     """Use a set of models from now on; its terms go to `notify` at its first use. Raises ConfigError."""
     select_models(choice)
     _state_terms(notify)

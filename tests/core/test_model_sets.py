@@ -73,13 +73,16 @@ def test_every_part_of_a_set_has_known_sources_and_a_card() -> None:
         for part in terms.parts:
             if part.size_bytes is not None and "models" in part.path.parts:
                 assert part.size_bytes < 20e6
-                assert part.path.suffix == ".json" and part.name == "tracker" or part.path.with_suffix(".md").is_file()
+                assert (part.path.suffix == ".json" and part.name == "tracker") or part.path.with_suffix(
+                    ".md"
+                ).is_file()
 
 
 def test_open_holds_no_part_that_forbids_commercial_use_and_no_source_of_research() -> None:
     terms = read_model_terms(find_model_set("open"), "open")
     forbidden = {"ravdess", "nemo", "ased", "emotify", "emopia", "vgmidi", "madmom", "cultures"}
-    assert terms.is_commercial and all(part.is_commercial for part in terms.parts)
+    assert terms.is_commercial
+    assert all(part.is_commercial for part in terms.parts)
     assert not forbidden & set(terms.sources)
     assert not any("NC" in source.licence for source in terms.sources.values())
 

@@ -39,7 +39,9 @@ def test_an_spdx_document_says_what_every_part_was_made_from(name: str) -> None:
     own = {info["licenseId"] for info in document["hasExtractedLicensingInfos"]}
     used = {word for one in names.values() for word in one["licenseConcluded"].split() if word.startswith("LicenseRef")}
     assert used == own
-    assert json.loads((MODELS / name / "models.spdx.json").read_text()) == document if (MODELS / name).is_dir() else True
+    assert (
+        json.loads((MODELS / name / "models.spdx.json").read_text()) == document if (MODELS / name).is_dir() else True
+    )
 
 
 def test_every_source_has_a_credit_line() -> None:
