@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
-from kelly_live.engine.model_choice import keep_models
+from kelly_live.engine.model_choice import state_terms
 
 # A machine that is busy with other things draws slowly: that is no fault of a test.
 hypothesis.settings.register_profile(
@@ -72,5 +72,5 @@ def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> object:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        keep_models(None, lambda line: None)  # the terms of the models are said once, and not in a test of other lines
+        state_terms(lambda line: None)  # the terms of the models are said once, and not in a test of other lines
         yield

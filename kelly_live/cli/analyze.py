@@ -45,6 +45,7 @@ def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, d
     check_memory()  # before any native library is loaded
     from kelly_live.audio.decode import check_sound_file
     from kelly_live.emotion.registry import require_reader
+    from kelly_live.engine.model_choice import state_terms
     from kelly_live.engine.recording_analysis import analyze_recording
     from kelly_live.ui.terminal import progress
 
@@ -59,6 +60,7 @@ def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, d
     if not good_files:
         return 1
     emotion_reader = require_reader(reader, device=device)
+    state_terms(print_notice)
     failures = len(files) - len(good_files)
     for path in good_files:
         try:

@@ -20,6 +20,11 @@ from kelly_live.core.values import GROOVES, MODES, RHYTHMS, TEXTURES
 T = TypeVar("T")
 FORMAT = 1
 SOURCES = ("measured", "cited", "absent")
+# Corpora under licences that allow any use: MIT, Unlicense, ODbL (weights and figures need its notice), CC BY.
+OPEN_CORPORA = (
+    "cuban-son-onsets-iemp", "groove-gmd-latin-afro", "irish-ceol-rince", "japan-english-folk", "jazz-weimar",
+    "pop909-index",
+)  # fmt: skip
 _TOLERANCE = 0.01  # shares are written to four digits: fifty of them may be off by this much together
 
 PITCHED_PARTS = ("melody", "chords", "bass", "pad", "arpeggio")  # the roles of players that a program is for
@@ -74,6 +79,11 @@ class Credit:
     origin: str
     licence: str
     credit: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the corpus allows any use, by its name: the licence's text is the corpus's own words."""
+        return self.corpus in OPEN_CORPORA
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,11 @@ class CulturePreset:
     modes: tuple[Mode, ...]
     credits: tuple[Credit, ...]
     absent: tuple[tuple[str, str], ...]
+
+    @property
+    def closed_credits(self) -> tuple[Credit, ...]:
+        """The corpora whose terms do not allow any use, or are not stated."""
+        return tuple(credit for credit in self.credits if not credit.is_open)
 
     @property
     def has_triads(self) -> bool | None:

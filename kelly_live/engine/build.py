@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import BeatTracker, EmotionOverride, EmotionReader, NoteSink
-from kelly_live.core.resources import find_resources
+from kelly_live.core.resources import OPEN_MODELS, find_resources, name_models
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
 
@@ -288,6 +288,12 @@ def create_culture_stage(options: CultureOptions | None, notify: Notify = log_no
 
     choice = choose_culture(options.name, notify=notify)
     preset, mode = choice.preset, choice.mode
+    if name_models() == OPEN_MODELS and preset.closed_credits:
+        notify(
+            f"the preset {preset.name} holds figures that were measured in corpora whose terms are not open ("
+            + ", ".join(f"{credit.corpus}: {credit.licence[:60]}" for credit in preset.closed_credits)
+            + "); read them before you play it for money"
+        )
     scale = None
     if mode is not None and mode.scale_cents is not None and options.strength > 0.0:
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)

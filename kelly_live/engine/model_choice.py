@@ -9,26 +9,21 @@ from pathlib import Path
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import KellyError
 from kelly_live.core.model_licences import ModelTerms, read_terms_in_use
-from kelly_live.core.resources import models_in_use, select_models
+from kelly_live.core.resources import models_in_use
 
 Notify = Callable[[str], None]
 
 
 @contextmanager
 def play_with_models(choice: str | None, notify: Notify) -> Iterator[None]:
-    """Use a set of models inside the block; its terms go to `notify` at its first use. Raises ConfigError."""
+    """Use a set of models inside the block; after its first use its terms go to `notify`. Raises ConfigError."""
     with models_in_use(choice):
-        _state_terms(notify)
         yield
+        state_terms(notify)
 
 
-def keep_models(choice: str | None, notify: Notify) -> None:
-    """Use a set of models from now on; its terms go to `notify` at its first use. Raises ConfigError."""
-    select_models(choice)
-    _state_terms(notify)
-
-
-def _state_terms(notify: Notify) -> None:
+def state_terms(notify: Notify) -> None:
+    """Tell `notify` the terms of the models in use, unless they allow any use or were told before."""
     terms = read_terms_in_use()
     if terms is not None and not terms.is_commercial and not _was_stated(terms):
         notify(f"the models {terms.name!r} are for {terms.use}; `kelly-live models` lists others (this is said once)")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import Stop
+from kelly_live.core.resources import select_models
 from kelly_live.core.timebase import Clock
 from kelly_live.engine.build import (
     Notify,
@@ -80,9 +81,8 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
     """Create what a session needs, with a program's own `parts` in the place of ours. Raises KellyError."""
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.audio_input import create_source
-    from kelly_live.engine.model_choice import keep_models
 
-    keep_models(options.models, notify)  # before the analysis process starts, which inherits the choice
+    select_models(options.models)  # before the analysis process starts, which inherits the choice
     analysis_proxy = None
     if parts.reader is None:
         analysis_proxy = AnalysisProxy(clock)
@@ -122,6 +122,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
 def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, notify: Notify = log_notice) -> None:
     """Open every port of the parts created, load the nets and make the session. Raises KellyError."""
     from kelly_live.engine.audio_input import find_capture
+    from kelly_live.engine.model_choice import state_terms
     from kelly_live.engine.person import Person
 
     external = options.external_io
@@ -159,6 +160,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         report_sent_twice(external.controllers, conductor.slots, notify)
         if created.external_io.midi_in is not None:
             report_learned_too(notify)
+    state_terms(notify)
     recorder = created.recorder = start_recorder(
         options,
         sink,

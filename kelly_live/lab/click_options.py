@@ -32,6 +32,34 @@ def data_options(function: F) -> F:
     return function
 
 
+def set_option(function: F) -> F:
+    """Declare --set as `model_set`: which set of models is trained or measured."""
+    from kelly_live.core.resources import MODEL_SETS, OPEN_MODELS
+
+    return click.option(
+        "--set", "model_set", type=click.Choice(MODEL_SETS), default=OPEN_MODELS, show_default=True,
+        help="Which set of models.",
+    )(function)  # fmt: skip
+
+
+def set_out_option(name: str) -> Callable[[F], F]:
+    """Declare --out, whose default is a name in the folder of the set."""
+    return click.option("--out", type=FILE, help=f"The file; its card beside it. [default: models/SET/{name}]")
+
+
+def choose_out(out: Path | None, model_set: str, name: str) -> Path:
+    """Return where a part of a set is written."""
+    return out or Path("models") / model_set / name
+
+
+def require_folders(**folders: Path | None) -> list[Path]:
+    """Return the folders that a set is trained from, in order. Raises click.UsageError if one was not named."""
+    missing = [f"--{name.replace('_', '-')}" for name, folder in folders.items() if folder is None]
+    if missing:
+        raise click.UsageError(f"this set is trained from {' and '.join(missing)}; name the folders")
+    return [folder for folder in folders.values() if folder is not None]
+
+
 def out_option(name: str) -> Callable[[F], F]:
     """Declare --out with a default name."""
     return click.option(

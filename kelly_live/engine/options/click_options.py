@@ -162,7 +162,7 @@ def reader_option() -> Callable[[F], F]:
 
 
 def models_option(function: F) -> F:
-    """Declare --models on its own: the set is in use once the command runs, and its terms are said the first time."""
+    """Declare --models on its own: the set is in use once the command runs."""
     from kelly_live.core.resources import DEFAULT_MODELS
     from kelly_live.engine.options.commands import MODELS_HELP
 
@@ -173,11 +173,11 @@ def models_option(function: F) -> F:
 
 
 def _use_models(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    from kelly_live.engine.model_choice import keep_models
+    from kelly_live.core.resources import select_models
 
     if not ctx.resilient_parsing:
         with usage_errors():
-            keep_models(value, print_notice)
+            select_models(value)
 
 
 def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:

@@ -8,7 +8,18 @@ from typing import Any
 import click
 
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option
-from kelly_live.lab.click_options import ANY_PATH, DEFAULT_CACHE, FILE, FOLDER, data_options, out_option
+from kelly_live.lab.click_options import (
+    ANY_PATH,
+    DEFAULT_CACHE,
+    FILE,
+    FOLDER,
+    choose_out,
+    data_options,
+    out_option,
+    require_folders,
+    set_option,
+    set_out_option,
+)
 
 
 @click.group("train")
@@ -105,32 +116,50 @@ def temporal(
 
 
 @command.command("mapper", cls=CheckedCommand)
-@click.option("--data", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (MIDI with emotions).")
+@set_option
+@click.option("--data", type=FOLDER, help="research: folder of a symbolic manifest.jsonl (MIDI with emotions).")
+@click.option("--open-data", type=FOLDER, help="open: folder of the open data, with openscore/ in it.")
+@click.option("--corpora", type=FOLDER, help="open: folder of pop909-index.tar.xz.")
 @click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to learn from as evidence.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @debug_option
-@out_option("models/research/mapper.safetensors")
-def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) -> None:
+@set_out_option("mapper.safetensors")
+def mapper(
+    model_set: str, data: Path | None, open_data: Path | None, corpora: Path | None, cues: Path | None,
+    cache: Path, threads: int, out: Path | None,
+) -> None:  # fmt: skip
     """Train the mapper on measurements of labelled music, and print the held-out table."""
     import torch
 
-    from kelly_live.lab.training.mapper import train_mapper
+    from kelly_live.core.resources import OPEN_MODELS
+    from kelly_live.lab.training.mapper import train_mapper, train_open_mapper
+    from kelly_live.lab.training.open_reads import forbid_research_reads
 
     torch.set_num_threads(threads)
-    result = train_mapper(data, cache / "symbolic", out, cues_dir=cues)
+    path = choose_out(out, model_set, "mapper.safetensors")
+    if model_set == OPEN_MODELS:
+        open_folder, pop909_folder = require_folders(open_data=open_data, corpora=corpora)
+        with forbid_research_reads():
+            result = train_open_mapper(open_folder, pop909_folder, cache, path, cues_dir=cues)
+    else:
+        (folder,) = require_folders(data=data)
+        result = train_mapper(folder, cache / "symbolic", path, cues_dir=cues)
     click.echo(result.evaluation.format_table())
-    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+    click.echo(f"wrote {path} and {path.with_suffix('.md')}")
 
 
 @command.command("culture", cls=CheckedCommand)
+@set_option
 @click.option("--presets", type=FOLDER, help="Folder of culture presets; default: the shipped ones.")
 @click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: does knowing the language help?")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @debug_option
-@out_option("models/research/culture.safetensors")
-def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, out: Path) -> None:
+@set_out_option("culture.safetensors")
+def culture(
+    model_set: str, presets: Path | None, listeners: Path | None, seed: int, threads: int, out: Path | None
+) -> None:
     """Train the culture adapter on the presets.
 
     With --listeners, also measure whether knowing a listener's language helps.
@@ -145,34 +174,41 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     torch.set_num_threads(threads)
     folder = presets or find_resources("presets") / "cultures"
     files = [folder / f"{name}.yaml" for name in CULTURES]  # in the order that is the adapter's ids
-    card = train_culture(
-        [load_preset_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed
-    )
+    path = choose_out(out, model_set, "culture.safetensors")
+    loaded = [load_preset_file(file) for file in files if file.is_file()]
+    card = train_culture(loaded, path, listeners=listeners, seed=seed, model_set=model_set)
     for name, worst in card["furthest from the presets"].items():
         click.echo(f"{name}: at most {worst:.4f} from any preset")
     if listeners is not None:
         click.echo(format_listeners_report(card))
-    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+    click.echo(f"wrote {path} and {path.with_suffix('.md')}")
 
 
 @command.command("vocabulary", cls=CheckedCommand)
+@set_option
 @click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
-@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+@click.option("--symbolic", type=FOLDER, help="research: folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+@click.option("--open-data", type=FOLDER, help="open: folder of the open data, with openscore/ in it.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of tracked beats.")
 @click.option(
     "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours, a quadrant, to check for quotes."
 )
 @debug_option
-@out_option("models/research/vocabulary.json")
-def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Path) -> None:
+@set_out_option("vocabulary.json")
+def vocabulary(
+    model_set: str, corpora: Path, symbolic: Path | None, open_data: Path | None, cache: Path, pieces: int,
+    out: Path | None,
+) -> None:  # fmt: skip
     """Learn what people play, as tables for the players: chords, rhythms, steps, touch, timing.
 
     Prints how likely the tables make held-out pieces, and whether our music quotes a piece for more than a bar.
     """
+    from kelly_live.core.resources import OPEN_MODELS, models_in_use
     from kelly_live.engine.build import create_mapper
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.judging.composers import TWO_MINUTES, create_score_composer
-    from kelly_live.lab.training.vocabulary_card import train_vocabulary
+    from kelly_live.lab.training.open_reads import forbid_research_reads
+    from kelly_live.lab.training.vocabulary_card import train_open_vocabulary, train_vocabulary
     from kelly_live.music.grammar import GRAMMARS
     from kelly_live.music.rhythm import weigh_places
     from kelly_live.music.vocabulary import forget_vocabulary
@@ -186,13 +222,43 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
             for seed in range(1, pieces + 1)
         ]
 
-    result = train_vocabulary(
-        corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
-        places=weigh_places("straight", 4), generate_pieces=compose_pieces, log=click.echo,
-        command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
-    )  # fmt: skip
+    path = choose_out(out, model_set, "vocabulary.json")
+    settings: dict[str, Any] = {
+        "grammar": {mode: g.moves for mode, g in GRAMMARS.items()},
+        "places": weigh_places("straight", 4),
+        "generate_pieces": compose_pieces,
+        "log": click.echo,
+    }
+    if model_set == OPEN_MODELS:
+        (folder,) = require_folders(open_data=open_data)
+        with forbid_research_reads():
+            result = train_open_vocabulary(corpora, folder, cache, path, **settings)
+    else:
+        (folder,) = require_folders(symbolic=symbolic)
+        with models_in_use(model_set):
+            result = train_vocabulary(corpora, folder, cache, path, **settings)
     click.echo(result.format_table())
-    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+    click.echo(f"wrote {path} and {path.with_suffix('.md')}")
+
+
+@command.command("follow", cls=CheckedCommand)
+@click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
+@click.option("--speech", type=FOLDER, required=True, help="Folder of an audio manifest.jsonl with EmoDB (CC0) in it.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Renderings.")
+@debug_option
+@out_option("models/open/tracker.json")
+def follow(corpora: Path, speech: Path, cache: Path, out: Path) -> None:
+    """Train what `--follow` hears beats and keys with, for the set `open`: from POP909, rendered, and as notes.
+
+    Rendered with the two soundfonts under MIT; speech and noise teach it what has no beat. `kelly-live lab follow
+    --corpora …` measures it; that command's --learn trains the one of `research`.
+    """
+    from kelly_live.lab.judging.open_tracker import train_open_tracker
+    from kelly_live.lab.training.open_reads import forbid_research_reads
+
+    with forbid_research_reads():
+        train_open_tracker(corpora, speech, cache, out, lambda line: click.echo(line, err=True))
+    click.echo(f"wrote {out}")
 
 
 @command.command("chords", cls=CheckedCommand)

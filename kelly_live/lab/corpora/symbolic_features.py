@@ -398,7 +398,7 @@ def extract_corpus(data_dir: Path, cache_dir: Path | None = None) -> FeatureCorp
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
     cache = cache_dir / f"measured-v{FEATURES_VERSION}-{manifest.stat().st_size}.jsonl" if cache_dir else None
     if cache and cache.is_file():
-        return _read_cache(cache)
+        return read_cached_corpus(cache)
     skip_counts: Counter[str] = Counter()
     rows: list[LabelledFeatures] = []
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1):
@@ -409,11 +409,12 @@ def extract_corpus(data_dir: Path, cache_dir: Path | None = None) -> FeatureCorp
             raise ConfigError(f"{manifest} line {number} is damaged ({error!r}); repair or remove it") from error
     corpus = FeatureCorpus(tuple(rows), dict(skip_counts))
     if cache:
-        _write_cache(cache, corpus)
+        write_cached_corpus(cache, corpus)
     return corpus
 
 
-def _write_cache(path: Path, corpus: FeatureCorpus) -> None:
+def write_cached_corpus(path: Path, corpus: FeatureCorpus) -> None:
+    """Write features to a file of a cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"skipped": corpus.skipped_counts}), *(json.dumps(asdict(row)) for row in corpus.rows)]
     beside = path.with_suffix(".part")
@@ -421,7 +422,8 @@ def _write_cache(path: Path, corpus: FeatureCorpus) -> None:
     beside.replace(path)
 
 
-def _read_cache(path: Path) -> FeatureCorpus:
+def read_cached_corpus(path: Path) -> FeatureCorpus:
+    """Read features that `write_cached_corpus` wrote."""
     head, *lines = path.read_text(encoding="utf-8").splitlines()
     return FeatureCorpus(tuple(_parse_row(json.loads(line)) for line in lines), json.loads(head)["skipped"])
 

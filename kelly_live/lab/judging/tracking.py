@@ -25,7 +25,7 @@ from kelly_live.lab.intervals import compute_wilson_interval
 from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS
 from kelly_live.sync.beat import PHASE_BINS, STRENGTH_LEVELS, quantize_strengths
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
-from kelly_live.sync.tracker_model import TrackerModel, load_tracker_model
+from kelly_live.sync.tracker_model import TrackerModel
 
 TEMPO_TOLERANCE = 0.04
 BEAT_TOLERANCE_SECONDS = 0.07
@@ -98,10 +98,12 @@ def read_recordings(manifest: Path) -> list[AnnotatedRecording]:
     return pieces
 
 
-def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[AnnotatedRecording]:
+def read_pop909(
+    corpora: Path, cache: Path, every: int = 15, soundfonts: tuple[Path, Path] | None = None
+) -> list[AnnotatedRecording]:
     """Render a minute of each `every`-th song of POP909, with its exact beats and the recording's keys.
 
-    Soundfonts alternate; one of them is not used in training.
+    Two soundfonts alternate; by default one of them is not used in training.
 
     Raises:
         KellyError: The archive is missing, or a song cannot be rendered.
@@ -111,9 +113,10 @@ def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[AnnotatedRe
 
     folder = extract_pop909(corpora, cache)
     songs = list_songs(folder)
+    alternating = soundfonts or (HELD_OUT_SOUNDFONT, SOUNDFONTS[0])
     pieces = []
     for i, song in enumerate(songs[::every]):
-        soundfont = HELD_OUT_SOUNDFONT if i % 2 == 0 else SOUNDFONTS[0]
+        soundfont = alternating[i % 2]
         sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=EXCERPT_SECONDS)
         beats = read_beats(song)
         keys = tuple((float(a), float(b), *parse_key(name)) for a, b, name in _read_columns(song / "key_audio.txt"))
@@ -329,7 +332,7 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
     onsets = np.round(np.log(likely) - np.log(likely.mean(axis=0)), 3)
     progress("the onsets of a beat are learned")
 
-    blank = replace(load_tracker_model(), onsets=onsets, beat=(0.0,) * 4, key=(0.0,) * 6)
+    blank = TrackerModel(onsets, beat=(0.0,) * 4, key=(0.0,) * 6, note_onsets=onsets, note_beat=(0.0,) * 4)
     tempo_rows: list[tuple[tuple[float, ...], bool]] = []
     key_rows: list[tuple[tuple[float, ...], bool]] = []
     noise_sounds = [(AnnotatedRecording(Path(), "noise"), sound) for sound in generate_noises()]

@@ -8,7 +8,7 @@ adaptation of emotions stays "no change": listeners' ratings do not support anot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import torch
 
 from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.resources import OPEN_MODELS, RESEARCH_MODELS
 from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS
-from kelly_live.cultures.preset import CulturePreset
+from kelly_live.cultures.preset import OPEN_CORPORA, CulturePreset, Known
 from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.lab.corpora.listener_ratings import (
     MOODS,
@@ -116,16 +117,43 @@ def _emotions(count: int, generator: torch.Generator) -> torch.Tensor:
     return torch.softmax(2.0 * torch.randn(count, len(EMOTIONS), generator=generator), dim=1)
 
 
+def keep_open_values(preset: CulturePreset) -> CulturePreset:
+    """Keep what an open corpus or a publication says of what is taught; the rest is then not known."""
+
+    def keep(known: Known[Any] | None) -> Known[Any] | None:
+        is_open = known is not None and (known.source == "cited" or known.reference.startswith(OPEN_CORPORA))
+        return known if is_open else None
+
+    return replace(
+        preset,
+        tempo_bpm=keep(preset.tempo_bpm),
+        mode_preferences=keep(preset.mode_preferences),
+        dynamics=keep(preset.dynamics),
+        rhythms=keep(preset.rhythms),
+        credits=tuple(credit for credit in preset.credits if credit.is_open),
+    )
+
+
 def train_culture(
-    presets: Sequence[CulturePreset], out: Path, *, listeners: Path | None = None, seed: int = 0, steps: int = STEPS
+    presets: Sequence[CulturePreset],
+    out: Path,
+    *,
+    listeners: Path | None = None,
+    seed: int = 0,
+    steps: int = STEPS,
+    model_set: str = RESEARCH_MODELS,
 ) -> dict[str, Any]:
     """Fit the heads to the presets; write `out` and its card, and return the card's data. Deterministic.
+
+    The set `open` learns what `keep_open_values` keeps.
 
     Raises:
         ConfigError: There is no preset, or the listeners' archives cannot be read.
     """
     if not presets:
         raise ConfigError("there is no culture preset to learn; name the folder that `measure-cultures` wrote")
+    if model_set == OPEN_MODELS:
+        presets = [keep_open_values(preset) for preset in presets]
     regions = sorted({preset.region for preset in presets})
     languages = sorted({language for preset in presets for language in preset.languages[:1]})
     torch.manual_seed(seed)
@@ -145,6 +173,7 @@ def train_culture(
         optimiser.step()
         schedule.step()
     card = {
+        "set": model_set,
         "presets": {p.name: {k: bool(v) for k, v in zip(KNOWN, row, strict=True)}
                     for p, row in zip(presets, lesson.known.tolist(), strict=True)},
         "licences": sorted({f"{c.corpus}: {c.licence}" for p in presets for c in p.credits}),
@@ -229,12 +258,18 @@ def _format_card(card: dict[str, Any], size_bytes: int) -> str:
         for name, known_parameters in card["presets"].items()
     )
     worst = card["furthest from the presets"]
+    taught = (
+        "Only what open corpora and publications say is taught here; what other corpora say is not known to this net.\n"
+        if card["set"] == OPEN_MODELS
+        else ""
+    )
     licence_lines = "\n".join(f"- {line}" for line in card["licences"])
     return f"""# culture.safetensors: the parameters of a tradition
 
 `CulturalContextAdapter`, {card["parameters"]} parameters, {size_bytes / 1e6:.2f} MB. Learned from the presets in
 presets/cultures, which hold aggregates measured from corpora, and cited values; each says from what, and how many.
-Made by `kelly-live lab train culture --listeners FOLDER`; the same presets give the same weights.
+{taught}Made by `kelly-live lab train culture --set {card["set"]} --listeners FOLDER`; the same presets give the same
+weights.
 
 ## Known parameters
 | culture | {" | ".join(KNOWN)} |

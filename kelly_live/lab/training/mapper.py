@@ -1,7 +1,8 @@
 """Training of DynamicEmotionToMusicMapper on labelled music, with published effects as weak priors.
 
 Each corpus has a constant offset (`CorpusOffset`), so that the difference between piano pop and game music is not
-mistaken for emotion. At run time the mapper uses the offset of REFERENCE_CORPUS, which people performed.
+mistaken for emotion. At run time the mapper uses the offset of its set's reference corpus: EMOPIA, which people
+performed, or POP909.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from torch import Tensor, nn
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.checkpoint import CORPUS_PREFIX, Checkpoint
+from kelly_live.core.emotion_space import create_state
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from kelly_live.lab.corpora.film_cues import Evidence, correlate_cues, select_evidence
+from kelly_live.lab.corpora.open_scores import extract_open_corpus
 from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, extract_corpus
 from kelly_live.lab.nets.mapper import KIND, DynamicEmotionToMusicMapper, load_net
 from kelly_live.lab.training.mapper_card import build_card, format_card
 from kelly_live.lab.training.mapper_data import (
-    CORPORA,
+    QUADRANT_CENTRE,
     Examples,
     RatingScale,
     average_weights,
@@ -44,7 +47,7 @@ from kelly_live.lab.training.priors import PriorLoss
 from kelly_live.lab.training.user_basis import compute_user_basis
 from kelly_live.mapping.net import SCALARS, WEIGHTS
 
-REFERENCE_CORPUS = "emopia"
+REFERENCE = 0  # which of a set's corpora
 MAX_GAIN = 1.75  # limit of the commitment; beyond it noise would be exaggerated
 MAX_WEIGHT_GAIN = 2.0  # for weights: logits of rare values are noisier than those of common ones
 PLAYED_SHARE = 0.05  # played medians stay between this quantile of labelled pieces and its mirror
@@ -171,28 +174,36 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
 
     A state's medians vary less than single pieces. They are stretched to the pieces' spread (weights: to the entropy of
     single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most MAX_GAIN and
-    MAX_WEIGHT_GAIN.
+    MAX_WEIGHT_GAIN. The medians are those of the labelled states; of an even grid of states where most rows lack a
+    label, as the few others would say how far their words go, and not how far the emotions do.
     """
-    raw = net.compute_raw(*compute_states(data))
-    importance = data.importance / data.importance.sum()
+    states, importance = compute_states(data), data.importance / data.importance.sum()
+    has_labels = bool(data.known.all())
+    if not has_labels:
+        states = _create_state_grid()
+        importance = torch.full((len(states[0]),), 1.0 / len(states[0]))
+    raw = net.compute_raw(*states)
     centre = (raw * importance[:, None]).sum(0)
     spread = net.unpack(raw)
     medians = spread.quantile(0.5)
+    everywhere = torch.ones(len(raw), dtype=torch.bool)
     standard = (data.scalars - net.scalar_mean) / net.scalar_sd
     scalar_gain = torch.ones(len(SCALARS))
     for index, name in enumerate(SCALARS):
         if skilled[name]:
             is_measured = data.scalar_mask[:, index] > 0
             target = _measure_spread_within_corpora(standard[is_measured, index], data.corpus[is_measured])
-            full = max(target / max(_measure_spread(medians[is_measured, index]), 1e-3), 1.0)
+            shown = is_measured if has_labels else everywhere
+            full = max(target / max(_measure_spread(medians[shown, index]), 1e-3), 1.0)
             scalar_gain[index] = min(full, MAX_GAIN)
     weight_gain = torch.ones(len(WEIGHTS))
     for index, name in enumerate(WEIGHTS):
         if skilled[name]:
             mask = data.weight_mask[name] > 0
             target = float(_compute_entropy(data.weights[name][mask]).mean())
-            logits = spread.logits[name][mask]
-            middle = (logits * importance[mask][:, None]).sum(0) / importance[mask].sum()
+            shown = mask if has_labels else everywhere
+            logits = spread.logits[name][shown]
+            middle = (logits * importance[shown][:, None]).sum(0) / importance[shown].sum()
             gains = torch.linspace(1.0, MAX_WEIGHT_GAIN, 41)
             entropies = torch.stack(
                 [_compute_entropy(torch.softmax(middle + gain * (logits - middle), -1)).mean() for gain in gains]
@@ -201,14 +212,24 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
             weight_gain[index] = gains[int(enough[0])] if len(enough) else MAX_WEIGHT_GAIN
     low, high = torch.full((len(SCALARS),), -1e3), torch.full((len(SCALARS),), 1e3)
     for index in range(len(SCALARS)):
-        is_measured = (data.scalar_mask[:, index] > 0) & (data.corpus == CORPORA.index(REFERENCE_CORPUS))
+        is_measured = (data.scalar_mask[:, index] > 0) & (data.corpus == REFERENCE)
         if bool(is_measured.any()):
             low[index], high[index] = torch.quantile(
                 standard[is_measured, index], torch.tensor([PLAYED_SHARE, 1.0 - PLAYED_SHARE])
             )
-    reference_outputs = centre + offset(torch.tensor([CORPORA.index(REFERENCE_CORPUS)]))[0]
+    reference_outputs = centre + offset(torch.tensor([REFERENCE]))[0]
     net.set_commitment(centre, scalar_gain, weight_gain, reference_outputs, (low, high))
     net.set_basis(compute_user_basis(net, offset(data.corpus), data))
+
+
+def _create_state_grid() -> tuple[Tensor, Tensor]:
+    """Create states over the square of the quadrants' centres: probabilities `[N, 8]` and V/A/D `[N, 3]`."""
+    axis = np.linspace(-QUADRANT_CENTRE, QUADRANT_CENTRE, 9)
+    states = [create_state(float(v), float(a)) for a in axis for v in axis]
+    return (
+        torch.tensor([state.probabilities for state in states]),
+        torch.tensor([(state.valence, state.arousal, state.dominance) for state in states]),
+    )
 
 
 def _measure_spread(values: Tensor) -> float:
@@ -221,7 +242,7 @@ def _measure_spread(values: Tensor) -> float:
 
 def _measure_spread_within_corpora(values: Tensor, corpus: Tensor) -> float:
     """Average the spread inside each corpus by rows; the difference between corpora is not expression."""
-    parts = [values[corpus == index] for index in range(len(CORPORA))]
+    parts = [values[corpus == index] for index in set(corpus.tolist())]
     return sum(_measure_spread(part) * len(part) for part in parts) / max(len(values), 1)
 
 
@@ -239,7 +260,10 @@ class TrainingResult:
     evaluation: Evaluation
 
 
-COMMAND = "kelly-live lab train mapper --data DATA/symbolic --cues DATA/cues --out models/research/mapper.safetensors"
+# What the emotion surely moves, whatever weak labels show: the first cues of Eerola, Friberg & Bresin 2013, in order.
+FIRST_CUES = ("modes", "tempo", "centre", "level")
+OPEN_COMMAND = "kelly-live lab train mapper --set open --open-data DATA/open --corpora DATA/cultures --cues DATA/cues"
+COMMAND = "kelly-live lab train mapper --set research --data DATA/symbolic --cues DATA/cues"
 
 
 def _split_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScale]:
@@ -268,9 +292,10 @@ def cross_validate(
     """
     epochs, gains = [], []
     for held_back, inner in split_folds(data, FOLDS, recipe.seed):
-        result = fit(inner, recipe, held_back, progress, cues)
+        labelled = held_back.take_labelled()
+        result = fit(inner, recipe, labelled, progress, cues)
         epochs.append(result.epochs)
-        rows = score_mapper(result.net, result.offset, inner, held_back)
+        rows = score_mapper(result.net, result.offset, inner, labelled)
         gains.append({row.parameter: (row.corpus - row.mapper, row.gain_se) for row in rows})
     skilled = {}
     for name in gains[0]:
@@ -297,11 +322,47 @@ def train_mapper(
     Raises:
         ConfigError: The manifest is missing or damaged, or lists no music that can be read.
     """
-    recipe = recipe or Recipe()
+    parts = _split_corpus(extract_corpus(data_dir, cache_dir))
+    return _train(parts, out, recipe or Recipe(), command, progress, cues_dir)
+
+
+def train_open_mapper(
+    open_data: Path,
+    corpora: Path,
+    cache: Path,
+    out: Path,
+    recipe: Recipe | None = None,
+    command: str = OPEN_COMMAND,
+    progress: Callable[[int, float], None] | None = None,
+    cues_dir: Path | None = None,
+) -> TrainingResult:
+    """Train the mapper of the set `open`, as `train_mapper` does: from OpenScore's words, POP909 and publications.
+
+    Scores are of composers that were held out. FIRST_CUES count as skilled.
+
+    Raises:
+        ConfigError: A corpus is missing or damaged.
+    """
+    corpus = extract_open_corpus(open_data, corpora, cache)
+    train = build_examples(corpus.part("train"), None)
+    held_out = build_examples(corpus.part("val"), None).take_labelled()
+    return _train((train, held_out, None), out, recipe or Recipe(), command, progress, cues_dir, FIRST_CUES)
+
+
+def _train(
+    parts: tuple[Examples, Examples, RatingScale | None],
+    out: Path,
+    recipe: Recipe,
+    command: str,
+    progress: Callable[[int, float], None] | None,
+    cues_dir: Path | None,
+    sure: Sequence[str] = (),
+) -> TrainingResult:
     cues = correlate_cues(cues_dir) if cues_dir else None
     evidence = select_evidence(cues) if cues and recipe.use_priors else ()
-    train, held_out, scale = _split_corpus(extract_corpus(data_dir, cache_dir))
+    train, held_out, scale = parts
     trial = cross_validate(train, recipe, progress, evidence)
+    trial = replace(trial, skilled={name: skilled or name in sure for name, skilled in trial.skilled.items()})
     final_recipe = replace(recipe, epochs=trial.epochs)
     final = fit(train, final_recipe, progress=progress, cues=evidence)
     calibrate(final.net, final.offset, train, trial.skilled)
@@ -318,7 +379,7 @@ def train_mapper(
     card = build_card(
         net, recipe=asdict(final_recipe), scale=scale, parts=(train, held_out), evaluation=evaluation,
         without_priors=without, skilled=trial.skilled,
-        cues=cues, home=REFERENCE_CORPUS, limits=limits, command=command,
+        cues=cues, home=train.corpora[REFERENCE], limits=limits, command=command,
     )  # fmt: skip
     offsets = {CORPUS_PREFIX + name: weight for name, weight in final.offset.state_dict().items()}
     weights = {**net.state_dict(), **offsets}

@@ -8,22 +8,18 @@ from typing import Any
 
 from kelly_live.lab.corpora.film_cues import SOURCE, CueCorrelations, select_evidence
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
-from kelly_live.lab.training.mapper_data import CORPORA, Examples, RatingScale
+from kelly_live.lab.training.mapper_card_texts import TEXTS
+from kelly_live.lab.training.mapper_data import Examples, RatingScale
 from kelly_live.lab.training.mapper_scores import Evaluation
 from kelly_live.lab.training.priors import CHECKED, PRIORS, convert_evidence
 from kelly_live.mapping.net import SCALARS, WEIGHTS
-
-_LICENCES = {
-    "EMOPIA (Hung et al. 2021)": "CC BY-NC-SA 4.0 by its README (another record says CC BY 4.0); quadrant labels",
-    "VGMIDI (Ferreira & Whitehead 2019)": "no licence stated: research use; mean of about 30 listeners a measure",
-}
 
 
 def build_card(
     net: DynamicEmotionToMusicMapper,
     *,
     recipe: Mapping[str, Any],
-    scale: RatingScale,
+    scale: RatingScale | None,
     parts: tuple[Examples, Examples],
     evaluation: Evaluation,
     without_priors: Evaluation | None,
@@ -35,20 +31,21 @@ def build_card(
 ) -> dict[str, Any]:
     """Build the card as JSON."""
     train, held_out = parts
+    texts = TEXTS[train.corpora]
 
     def count(data: Examples) -> dict[str, int]:
         return {
             name: int((data.corpus == index).sum())
-            for index, name in enumerate(CORPORA)
+            for index, name in enumerate(data.corpora)
             if (data.corpus == index).any()
         }
 
     return {
         "command": command,
         "recipe": dict(recipe),
-        "sources": _LICENCES | ({SOURCE: "MIT; ratings and features, aggregates only"} if cues else {}),
+        "sources": dict(texts.sources) | ({SOURCE: "MIT; ratings and features, aggregates only"} if cues else {}),
         "rows": {"train": count(train), "held out (manifest val)": count(held_out)},
-        "rating_scale": asdict(scale),
+        "rating_scale": None if scale is None else asdict(scale),
         "parameters": sum(weight.numel() for weight in net.parameters()),
         "priors": {"lines": len(PRIORS), "pieces": sum(prior.pieces for prior in PRIORS)},
         "film_music": [asdict(line) for line in select_evidence(cues)] if cues else [],
@@ -63,7 +60,8 @@ def build_card(
         "scores_nats": {row.parameter: asdict(row) for row in evaluation.scores},
         "directions": [asdict(direction) | {"holds": direction.holds} for direction in evaluation.directions],
         "without_priors": _summarise_without_priors(without_priors) if without_priors else {},
-        "limits": list(_LIMITS),
+        "limits": list(texts.limits),
+        "corpora": list(train.corpora),
     }
 
 
@@ -74,27 +72,6 @@ def _summarise_without_priors(evaluation: Evaluation) -> dict[str, Any]:
         "held": evaluation.held_count,
         "fail": {line.claim: line.mapper_slope for line in evaluation.directions if not line.holds},
     }
-
-
-_LIMITS = (
-    "EMOPIA is transcribed piano without beats: its tempo is tracked. On VGMIDI, whose tempo is stated, the tracker is "
-    "right for about 7 of 10 pieces; its prior uses the rates of melody and bass, regressed on VGMIDI's train part, so "
-    "part of EMOPIA's tempo-arousal link is note rate. Density is learned as notes a second, which needs no beat.",
-    "No human rated dominance in this music: what it does to level and register comes from PRIORS (published effects), "
-    "the rest follows from the emotions that dominance goes with.",
-    "Behind or ahead of the beat: no source ties it to an emotion, and transcription blurs it; expect little from it.",
-    "The scores judge the learned distribution at its corpus's own offset. What is played is stretched from it by the "
-    "gains, on purpose less probable and more outspoken than the average labelled piece.",
-    "Pop piano and game music of a Western and East Asian make; other cultures' emotion cues are not in it.",
-    "'modes' knows the 7 diatonic modes only, and minor with a raised 7th counts as aeolian; rare modes are rare here.",
-    "Epochs and skilled parameters were chosen by cross-validation over the training songs. The held-out part chose no "
-    "weights; the measuring, the limits of commitment and the pieces a prior weighs were revised a few times after "
-    "looking at its table.",
-    "Register hardly rises with valence over the whole plane: it does where arousal is high (happy over scary, as in "
-    "Eerola, Friberg & Bresin 2013), but calm pleasant piano lies lower than sad piano here (r about 0 overall), "
-    "and Juslin & Laukka 2003 call tenderness low too. Over the plane its slope is near 0, "
-    "and its sign changes with the weight of the priors.",
-)
 
 
 def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrelations | None = None) -> str:
@@ -129,7 +106,8 @@ def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrel
         else "Not used in this run."
     )
     edge = 100 * most["played_share"]
-    scale = card["rating_scale"]
+    texts = TEXTS[tuple(card["corpora"])]
+    data = texts.data.format(**(card["rating_scale"] or {}))
     limits = "\n".join(f"- {line}" for line in card["limits"])
     return f"""# mapper.safetensors: from emotion to musical parameters
 
@@ -142,15 +120,7 @@ Made by: `{card["command"]}`
 ## Data
 {sources}
 
-Rows (EMOPIA clips, VGMIDI windows of 8 bars every 4): {rows}. Held out by song (EMOPIA's official validation part)
-and by game series (VGMIDI). These weights are aggregate statistics of music under non-commercial and research terms:
-use them accordingly, with credit. No score or melody is in them.
-
-Labels become states: an EMOPIA quadrant is its centre (±.5, ±.5) with noise of SD .2 inside the quadrant; a VGMIDI
-rating r becomes tanh((r - centre) · gain), valence {scale["valence_centre"]:.3f} and {scale["valence_gain"]:.2f},
-arousal {scale["arousal_centre"]:.3f} and {scale["arousal_gain"]:.2f}, so that both corpora live on one plane.
-Probabilities and dominance follow from the place by distance to Russell & Mehrabian's (1977) anchors: weak labels,
-not ratings.
+Rows: {rows}. {data}
 
 ## Held-out scores
 Negative log-likelihood in nats a row (lower is better), of standardised values for scalars and as cross-entropy for
@@ -168,8 +138,8 @@ Slopes are of what the net plays, per unit of valence or arousal; r is within th
 Medians of a learned distribution lie close to the mean. The played values are stretched from the centre by a gain that
 gives medians the spread of single pieces (at most {most["gain"]:g}; weights: the entropy of single pieces, at most
 {most["weight_gain"]:g}), and only where the state helped by over two standard errors on songs held back by
-cross-validation (else 1): {gains}.
-The middle is EMOPIA's, which people performed. Medians near but never leave its {edge:.0f}-{100 - edge:.0f} % range.
+cross-validation{texts.sure} (else 1): {gains}.
+{texts.middle} Medians near but never leave its {edge:.0f}-{100 - edge:.0f} % range.
 
 Beside the net, `mapping/mapper.py` follows valence more strongly, as listeners do, where the labels are blurred. Each
 unit of valence adds 4 to the log-odds of a major third against a minor one (mode is the first cue of valence: Eerola,
@@ -190,8 +160,8 @@ Learned from preferences as a maximum a posteriori (`mapping/taste.py`); zero un
 
 ## Priors
 Pseudo-observations, each worth so many labelled pieces; effects in corpus standard deviations (weights: along a stated
-direction). Directions as published; sizes ours: ±1 for what is clear or was ranked among the first three cues, ±.5 for
-what is hedged or only near what was varied. {ablation}
+direction). {texts.weight}Directions as published; sizes ours: ±1 for what is clear or was ranked among the first
+three cues, ±.5 for what is hedged or only near what was varied. {ablation}
 
 {CHECKED}
 

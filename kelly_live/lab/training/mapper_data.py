@@ -21,11 +21,14 @@ from torch import Tensor, nn
 
 from kelly_live.core.emotion_space import ANCHOR_WIDTH, NAMED_SHARE
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.resources import OPEN_MODELS, RESEARCH_MODELS
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
 from kelly_live.lab.corpora.symbolic_features import LabelledFeatures
 from kelly_live.mapping.net import SCALARS
 
-CORPORA = ("emopia", "vgmidi")
+# Of each set of models; the first is the reference, whose offset the mapper plays with.
+CORPORA = {RESEARCH_MODELS: ("emopia", "vgmidi"), OPEN_MODELS: ("pop909", "openscore")}
+TRUST = {"openscore": 0.25}  # a weak label, from words, counts as a quarter of one that listeners gave
 QUADRANT_CENTRE, QUADRANT_NOISE = 0.5, 0.2
 RATING_RMS = 0.5
 
@@ -35,7 +38,8 @@ class Examples:
     """N labelled stretches of music.
 
     Valence and arousal labels, raw scalars `[N, S]`, weights, masks (0 where nothing was measured), importance.
-    `certain` marks ratings; the others are quadrants, whose place within the quadrant is unknown.
+    `certain` marks ratings; the others are quadrants, whose place within the quadrant is unknown. `known` `[N, 2]` is 1
+    where valence and arousal have a label; without one they are 0. `folds`: what cross-validation keeps together.
     """
 
     valence: Tensor
@@ -47,7 +51,10 @@ class Examples:
     weights: dict[str, Tensor]
     weight_mask: dict[str, Tensor]
     importance: Tensor
+    known: Tensor
     groups: tuple[str, ...]  # the song or score that a row was cut from
+    folds: tuple[str, ...]
+    corpora: tuple[str, ...]  # the names that `corpus` counts through
 
     def __len__(self) -> int:
         return len(self.valence)
@@ -64,8 +71,15 @@ class Examples:
             weights={name: values[index] for name, values in self.weights.items()},
             weight_mask={name: values[index] for name, values in self.weight_mask.items()},
             importance=self.importance[index],
+            known=self.known[index],
             groups=tuple(self.groups[i] for i in index.tolist()),
+            folds=tuple(self.folds[i] for i in index.tolist()),
+            corpora=self.corpora,
         )
+
+    def take_labelled(self) -> Examples:
+        """Select the rows with a label."""
+        return self.take(self.known.any(dim=1).nonzero()[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +126,11 @@ def _list_scalars(row: LabelledFeatures) -> list[float]:
     return [values[name] for name in SCALARS]
 
 
-def build_examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
-    """Build the tensors of labelled rows.
+def build_examples(rows: Sequence[LabelledFeatures], scale: RatingScale | None) -> Examples:
+    """Build the tensors of labelled rows, of the corpora of one set.
 
-    Each clip of a song with n clips has the importance n ** -.5, as they resemble each other.
+    Each clip of a song with n clips has the importance n ** -.5, as they resemble each other, times TRUST. Without a
+    `scale`, ratings are places on the plane already; NaN is no label.
 
     Raises:
         ConfigError: There are no rows.
@@ -124,27 +139,20 @@ def build_examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Exam
         raise ConfigError("no labelled music was measured; name a folder whose manifest lists MIDI that can be read")
     valence, arousal, importance = [], [], []
     together = Counter(_name_group(row) for row in rows)
+    corpora = next(names for names in CORPORA.values() if rows[0].dataset in names)
     for row in rows:
-        certain = row.quadrant is None
-        valence.append(
-            math.tanh((row.valence - scale.valence_centre) * scale.valence_gain)
-            if certain
-            else row.valence * QUADRANT_CENTRE
-        )
-        arousal.append(
-            math.tanh((row.arousal - scale.arousal_centre) * scale.arousal_gain)
-            if certain
-            else row.arousal * QUADRANT_CENTRE
-        )
-        importance.append(together[_name_group(row)] ** -0.5)
+        place = _place(row, scale)
+        valence.append(place[0])
+        arousal.append(place[1])
+        importance.append(together[_name_group(row)] ** -0.5 * TRUST.get(row.dataset, 1.0))
     scalars = torch.tensor([_list_scalars(row) for row in rows])
     timing = [row.features.timing for row in rows]
     everywhere = torch.ones(len(rows))
     return Examples(
-        valence=torch.tensor(valence),
-        arousal=torch.tensor(arousal),
+        valence=torch.nan_to_num(torch.tensor(valence)),
+        arousal=torch.nan_to_num(torch.tensor(arousal)),
         certain=torch.tensor([row.quadrant is None for row in rows]),
-        corpus=torch.tensor([CORPORA.index(row.dataset) for row in rows]),
+        corpus=torch.tensor([corpora.index(row.dataset) for row in rows]),
         scalars=torch.nan_to_num(scalars),
         scalar_mask=(~torch.isnan(scalars)).float(),
         weights={
@@ -158,7 +166,22 @@ def build_examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Exam
             "rhythms": everywhere,
         },
         importance=torch.tensor(importance),
+        known=(~torch.isnan(torch.tensor([valence, arousal]).T)).float(),
         groups=tuple(_name_group(row) for row in rows),
+        folds=tuple(f"{row.dataset}/{row.group}" if scale is None else _name_group(row) for row in rows),
+        corpora=corpora,
+    )
+
+
+def _place(row: LabelledFeatures, scale: RatingScale | None) -> tuple[float, float]:
+    """Return a row's valence and arousal on the plane."""
+    if row.quadrant is not None:
+        return row.valence * QUADRANT_CENTRE, row.arousal * QUADRANT_CENTRE
+    if scale is None:
+        return row.valence, row.arousal
+    return (
+        math.tanh((row.valence - scale.valence_centre) * scale.valence_gain),
+        math.tanh((row.arousal - scale.arousal_centre) * scale.arousal_gain),
     )
 
 
@@ -216,11 +239,11 @@ def average_weights(data: Examples) -> dict[str, Tensor]:
 
 
 def split_folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Examples, Examples]]:
-    """Yield (fold, the rest) `number` times; no song or score lies in both."""
-    groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
+    """Yield (fold, the rest) `number` times; no song, score or composer lies in both."""
+    groups = np.random.default_rng(seed).permutation(sorted(set(data.folds)))
     for part in range(number):
         fold_groups = set(groups[part::number].tolist())
-        inside = torch.tensor([group in fold_groups for group in data.groups])
+        inside = torch.tensor([group in fold_groups for group in data.folds])
         yield data.take(inside.nonzero()[:, 0]), data.take((~inside).nonzero()[:, 0])
 
 
@@ -228,7 +251,7 @@ def correlate_within_corpora(label: Tensor, values: Tensor, data: Examples, mask
     """Compute the weighted correlation after subtracting each corpus's own means."""
     x, y = label.clone(), values.clone()
     weight = mask * data.importance
-    for corpus in range(len(CORPORA)):
+    for corpus in range(len(data.corpora)):
         inside = weight * (data.corpus == corpus)
         total = torch.clamp(inside.sum(), min=1e-6)
         is_in_corpus = data.corpus == corpus

@@ -14,7 +14,6 @@ from kelly_live.core.values import EmotionState
 from kelly_live.lab.corpora.film_cues import CueCorrelation, CueCorrelations
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, ParameterDistribution, compute_major_share
 from kelly_live.lab.training.mapper_data import (
-    CORPORA,
     Examples,
     average_weights,
     compute_states,
@@ -146,10 +145,10 @@ def compute_rule_weights(data: Examples) -> dict[str, Tensor]:
 class _UnconditionalDensity(nn.Module):
     """A sinh-arcsinh density for each corpus around given locations, as the noise of the baselines."""
 
-    def __init__(self) -> None:
+    def __init__(self, corpora: int) -> None:
         super().__init__()
-        self.location = nn.Parameter(torch.zeros(len(CORPORA), len(SCALARS)))
-        self.log_scale = nn.Parameter(torch.zeros(len(CORPORA), len(SCALARS)))
+        self.location = nn.Parameter(torch.zeros(corpora, len(SCALARS)))
+        self.log_scale = nn.Parameter(torch.zeros(corpora, len(SCALARS)))
         self.shape = nn.Parameter(torch.zeros(2, len(SCALARS)))
 
     def log_density(self, residual: Tensor, corpus: Tensor) -> Tensor:
@@ -160,7 +159,7 @@ class _UnconditionalDensity(nn.Module):
 
 
 def _fit_baseline(residual: Tensor, data: Examples, epochs: int) -> _UnconditionalDensity:
-    baseline = _UnconditionalDensity()
+    baseline = _UnconditionalDensity(len(data.corpora))
     optimiser = torch.optim.Adam(baseline.parameters(), lr=0.03)
     weight = data.scalar_mask * data.importance[:, None]
     for _ in range(epochs):
@@ -196,7 +195,9 @@ def score_mapper(
         corpus = -plain.log_density(standard(test.scalars), test.corpus)
         rules = -rule_baseline.log_density((test.scalars - compute_rule_locations(test)) / net.scalar_sd, test.corpus)
         baseline_losses = {name: (corpus[:, i], rules[:, i]) for i, name in enumerate(SCALARS)}
-        by_corpus = [average_weights(train.take((train.corpus == c).nonzero()[:, 0])) for c in range(len(CORPORA))]
+        by_corpus = [
+            average_weights(train.take((train.corpus == c).nonzero()[:, 0])) for c in range(len(train.corpora))
+        ]
         for name, target in test.weights.items():
             mean = torch.stack([by_corpus[c][name] for c in test.corpus.tolist()])
             baseline_losses[name] = (
@@ -245,7 +246,8 @@ def check_directions(
     ) -> Direction:
         name, values = parameters[parameter]
         slope = float((axes[axis] * played_values[parameter]).sum() / (axes[axis] ** 2).sum())
-        r = correlate_within_corpora(labels[axis], values, data, masks[name])
+        known = data.known[:, 0 if axis == "valence" else 1]
+        r = correlate_within_corpora(labels[axis], values, data, masks[name] * known)
         return Direction(text, source, slope, r, sign, None if cues is None or film is None else cues.find(*film))
 
     def compare_places(text: str, parameter: str, one: str, other: str, sign: int, source: str) -> Direction:

@@ -188,8 +188,10 @@ def _normalise(counts: Counter[int], low: int, high: int) -> dict[int, float]:
     return {value: count / total for value, count in inside.items()}
 
 
-def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
+def learn_tables(pieces: Sequence[Piece], timing: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Learn all tables, ready for JSON as `music/vocabulary.py` reads it.
+
+    `timing`: that of performers, where the pieces are quantised; touch is then of POP909's played loudness.
 
     Raises:
         ConfigError: Fewer than MIN_SONGS pieces were performed.
@@ -207,7 +209,11 @@ def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
         for attack in list_attacks(piece):
             voices[min(len(attack), 8)] += 1
             spans[min(int(np.ptp(attack)), 48)] += 1
-    performances = [performance for performance in map(measure_performance, pieces) if performance is not None]
+    performances = [
+        performance
+        for piece in pieces
+        if (performance := measure_performance(piece, quantised=timing is not None)) is not None
+    ]
     if len(performances) < MIN_SONGS:
         raise ConfigError(
             f"{len(performances)} performed pieces; touch and timing need {MIN_SONGS}, as EMOPIA has them"
@@ -236,7 +242,9 @@ def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
             "spread_velocities": float(np.median([performance.velocity_spread for performance in performances])),
             "lag1": float(np.median([performance.velocity_lag1 for performance in performances])),
         },
-        "timing": {
+        "timing": dict(timing)
+        if timing is not None
+        else {
             "sd_seconds": float(np.median([performance.timing_deviation for performance in performances])),
             "lag1": float(np.median([performance.timing_lag1 for performance in performances])),
             "roll_seconds": float(

@@ -87,9 +87,16 @@ class PerformanceFeatures:
     lead_seconds: list[float]
 
 
-def measure_performance(piece: Piece) -> PerformanceFeatures | None:
-    """Measure touch and timing, or None where the piece was not performed or hardly keeps its grid."""
-    if not piece.is_performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
+def measure_performance(piece: Piece, *, quantised: bool = False) -> PerformanceFeatures | None:
+    """Measure touch and timing, or None where the piece was not performed or hardly keeps its grid.
+
+    With `quantised`, of POP909's pieces, whose loudness was played and whose onsets were not kept: touch alone.
+    """
+    if (
+        not (piece.source == "pop909" if quantised else piece.is_performed)
+        or len(piece.melody) < 30
+        or len(piece.accompaniment) < 30
+    ):
         return None
     everything = np.concatenate((piece.melody, piece.accompaniment))
     is_melody = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.accompaniment), bool)))
@@ -106,6 +113,10 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
     local = np.convolve(np.pad(melody_velocities, 4, mode="edge"), np.ones(9) / 9.0, mode="valid")
     residue = melody_velocities - local
 
+    melody_excess = float(melody_velocities.mean() - loud[~is_melody].mean())
+    if quantised:
+        lag1 = _correlate_neighbours(residue)
+        return PerformanceFeatures(accents, melody_excess, velocity_spread, lag1, 0.0, 0.0, [], [])
     starts = np.flatnonzero(np.diff(everything[:, 4], prepend=-1.0) > CHORD_SECONDS)
     onsets = everything[starts]
     beat_seconds = float(np.median(np.diff(onsets[:, 4])) / max(float(np.median(np.diff(onsets[:, 0]))), 1e-3))
@@ -128,7 +139,7 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
             )
     return PerformanceFeatures(
         accents,
-        float(melody_velocities.mean() - loud[~is_melody].mean()),
+        melody_excess,
         velocity_spread,
         _correlate_neighbours(residue),
         float(np.std(deviations)),
