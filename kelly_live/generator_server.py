@@ -58,6 +58,21 @@ class PlainContext(types.SimpleNamespace):
         """Return the bar of the session that a beat lies in, from 0."""
         return int(beat // self.beats_per_bar)
 
+    def tones_between(self, low: float, high: float, beat: Any = None) -> list[tuple[int, float]]:
+        """Return pitch and cents of each tone of the scale from `low` to `high` (MIDI note numbers), rising.
+
+        With a `beat`, return those of the chord there alone.
+        """
+        wanted = None if beat is None else self.chord_at(beat).pitch_classes
+        tones = []
+        for octave in range(int((low - self.tonic) // 12) - 1, int((high - self.tonic) // 12) + 1):
+            for cents in self.scale_cents:
+                exact = 12.0 * octave + self.tonic + cents / 100.0
+                pitch = round(exact)
+                if low <= exact <= high and 0 <= pitch <= 127 and (wanted is None or pitch % 12 in wanted):
+                    tones.append((pitch, round(100.0 * (exact - pitch), 6)))
+        return tones
+
 
 class GeneratorServer:
     """Answers the host's requests for one generator.

@@ -34,7 +34,7 @@ class ExternalGenerator(Subject):
     played. Raises ConfigError for a place that has no generator, and PlayerFault where the process fails.
     """
 
-    slice_beats = 0.25  # a bar is asked for whole, or from the beat on where the harmony changes
+    slice_beats = 0.5  # a bar is asked for whole, or from the beat on where the harmony changes
     budget = _BUDGET
     may_have_no_state = True
 
@@ -131,12 +131,14 @@ class _ExternalInstance:
     ) -> Sequence[NoteEvent]:
         number = self._process.ask(build_generate(parameters, context, start_beat, end_beat))
         reply = self._process.wait(number, ANSWER_SECONDS)
+        if self._process.fault is not None:  # also of what was asked before
+            raise PlayerFault(PlayerState.FAILED, self._process.fault)
         if isinstance(reply, PlayerFault):
             if reply.state is PlayerState.INVALID:
                 raise InvalidAnswer(reply.reason)
             raise reply
         if not isinstance(reply, BarAnswer):
-            reason = self._process.fault or f"it did not answer within {ANSWER_SECONDS:g} s"
+            reason = f"it did not answer within {ANSWER_SECONDS:g} s"
             self._process.give_up(reason)
             raise PlayerFault(PlayerState.FAILED, reason)
         if reply.refusal is not None:

@@ -59,8 +59,9 @@ class WireChord(msgspec.Struct, frozen=True):
 class WireMusic(msgspec.Struct, frozen=True):
     """The moment: what `MusicContext` says, in plain numbers and words.
 
-    The phrase lasts the beats [phrase_start_beat, phrase_end_beat). `scale_pitch_classes` (0-11) begin with the tonic,
-    `scale_cents` are its degrees above it.
+    The phrase lasts the beats [phrase_start_beat, phrase_end_beat). Phrases of one `theme` have the same material, a
+    `section` is named by the form, and `energy` (-1 to 1) is where the phrase stands in the rise and fall of it.
+    `scale_pitch_classes` (0-11) begin with the tonic, `scale_cents` are its degrees above it.
     """
 
     seed: int
@@ -77,6 +78,9 @@ class WireMusic(msgspec.Struct, frozen=True):
     scale_pitch_classes: tuple[int, ...]
     scale_cents: tuple[float, ...]
     chords: tuple[WireChord, ...]
+    theme: str = ""
+    section: str = ""
+    energy: float = 0.0
 
 
 class WireContext(msgspec.Struct, frozen=True):
@@ -231,6 +235,9 @@ def build_generate(parameters: MusicParameters, context: MusicContext, start_bea
         scale_pitch_classes=phrase.key.pitch_classes,
         scale_cents=phrase.key.scale.degrees_cents,
         chords=chords,
+        theme=f"{phrase.theme}{phrase.role.letter}",
+        section=phrase.role.section,
+        energy=phrase.role.energy,
     )
     own = WireContext(context.seed, phrase, context.rhythm, context.bpm, context.closing, context.trend)
     return Generate(0, start_beat, end_beat, parameters, music, own)

@@ -1,4 +1,4 @@
-"""Generators from elsewhere: the installed example package, and the isobar adapter."""
+"""Generators from elsewhere: the installed example package. Those that need others' libraries: tests/examples."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
 from kelly_live.generators.host_preset import HostPreset, PresetPlayer, Setting, load_preset, read_preset
 from kelly_live.generators.preset_band import PresetBand
-from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.theory import Key, build_mode_scale
 from tests.music.band import RecordingSink, make_parameters
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kelly-live-ostinato"
@@ -79,34 +77,3 @@ def test_its_preset_contains_it_twice(installed: Path) -> None:
     assert {n.channel for n in sink.part("plucked")} == {7}
     assert {n.channel for n in sink.part("bells")} == {8}
     assert [n.pitch for n in sink.part("plucked")] != [n.pitch for n in sink.part("bells")]
-
-
-@pytest.fixture
-def isobar() -> None:
-    pytest.importorskip("isobar", reason="the adapter needs isobar: pip install -e '.[isobar]'")
-
-
-@pytest.mark.usefixtures("isobar")
-@pytest.mark.parametrize("figure", ["walk", "arpeggio", "fractal"])
-def test_isobar_plays_in_the_key_the_same_for_a_seed_and_otherwise_for_another(figure: str) -> None:
-    notes = piece(alone("isobar", f"figure={figure}")).notes
-    assert len(notes) > 20
-    assert {n.pitch % 12 for n in notes} <= set(Key(0, build_mode_scale("ionian")).pitch_classes)
-    assert notes == piece(alone("isobar", f"figure={figure}")).notes
-    assert notes != piece(alone("isobar", f"figure={figure}"), seed=4).notes
-
-
-@pytest.mark.usefixtures("isobar")
-def test_isobar_follows_density_and_its_own_octave() -> None:
-    sparse, dense = (piece(alone("isobar"), density=density).notes for density in (0.4, 2.5))
-    assert 0 < len(sparse) < len(dense)
-    low, high = (piece(alone("isobar", f"octave={octave}")).notes for octave in (-2, 0))
-    assert {b.pitch - a.pitch for a, b in zip(low, high, strict=True)} == {24}
-
-
-def test_without_isobar_its_player_is_a_named_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "isobar", None)
-    monkeypatch.delitem(sys.modules, "kelly_live.generators.builtin.isobar_patterns", raising=False)
-    band = alone("isobar")
-    assert band.states == (("isobar", PlayerState.NOT_LOADED),)
-    assert "pip install 'kelly-live[isobar]'" in band.muted[0].reason
