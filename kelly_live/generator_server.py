@@ -23,6 +23,7 @@ import itertools
 import json
 import numbers
 import os
+import sysconfig
 import threading
 import time
 import types
@@ -36,6 +37,7 @@ GROUP = "kelly_live.generators"
 MAX_NOTES_PER_BEAT = 128
 MAX_STATE_BYTES = 1 << 16
 _MAX_REASON = 200  # characters of an error that the host repeats
+_MAX_FILE_NAME = 60
 _MAX_SHOWN = 40  # characters of a value that is no number
 _PIPE_NUMBER = 200  # over those that a generator may close by mistake
 _NOTE_FIELDS = ("onset_beats", "duration_beats", "pitch", "velocity", "cents")
@@ -85,6 +87,7 @@ class GeneratorServer:
         self._load = load
         self._made_by: Any = None
         self._generator: Any = None
+        self._values: dict[str, Any] = {}  # of its parameters, as it was given them
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """Return the answer to a request. Whatever the generator raises becomes an answer of the type `error`."""
@@ -92,7 +95,9 @@ class GeneratorServer:
         try:
             answer: dict[str, Any] = getattr(self, "_" + request["type"])(request, line)
         except BaseException as error:  # `sys.exit` and KeyboardInterrupt, too, end no more than the call
-            answer = {"type": "error", "reason": describe_error(error), "rule": isinstance(error, RuleBroken)}
+            place = find_place(error)
+            reason = describe_error(error)[: _MAX_REASON - len(place)] + place
+            answer = {"type": "error", "reason": reason, "rule": isinstance(error, RuleBroken)}
         return {"id": request["id"], **answer}
 
     def _hello(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
@@ -115,9 +120,14 @@ class GeneratorServer:
         self._generator = self._get_maker()()
         if _knows_our_values():
             importlib.import_module("kelly_live.generators.wire")  # now, rather than when notes are due
-        if request["values"]:
-            self._generator.configure(request["values"])
+        self._values = {}
+        self._set_values(request["values"])
         return {"type": "done"}
+
+    def _set_values(self, values: dict[str, Any]) -> None:
+        if values != self._values:
+            self._generator.configure(dict(values))
+            self._values = values
 
     def _reset(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
         self._generator.reset()
@@ -127,6 +137,7 @@ class GeneratorServer:
 
     def _generate(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
         start, end = request["start_beat"], request["end_beat"]
+        self._set_values(request.get("values") or self._values)
         answer = self._generator.generate(*self._read_music(request, line), start, end)
         most = int(max(1.0, end - start) * MAX_NOTES_PER_BEAT) + 2  # one more than the host takes
         notes = [_read_note(note) for note in itertools.islice(_iterate(answer), most)]
@@ -184,6 +195,24 @@ def describe_error(error: BaseException) -> str:
     if is_plain and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def find_place(error: BaseException) -> str:
+    """Return where an error was raised, as " (my_bass.py line 17)": the innermost line that is no library's."""
+    if isinstance(error, (RuleBroken, SyntaxError)):
+        return ""  # a syntax error says it itself
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    libraries = ("<frozen", *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+    places = [place for place in places if place[0] != __file__]
+    own = [place for place in places if not place[0].startswith(libraries)]
+    if not (own or places):
+        return ""
+    file, line = (own or places)[-1]
+    return f" ({os.path.basename(file)[:_MAX_FILE_NAME]} line {line})"
 
 
 def _get(values: Any, name: str, *default: Any) -> Any:

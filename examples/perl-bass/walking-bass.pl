@@ -22,11 +22,14 @@ my %answer = (
             help => "a walking bass in Perl", parameters => [$parameter],
         };
     },
-    configure => sub { $octave = $_[0]{values}{octave}; return { type => "done" } },
+    configure => sub { take_values($_[0]); return { type => "done" } },
     reset     => sub { return { type => "done" } },              # it remembers nothing
     inspect   => sub { my ($own, $system) = times; return { type => "surroundings", processor_seconds => $own + $system } },
-    generate  => sub { return { type => "notes", notes => walk($_[0]) } },
+    generate  => sub { take_values($_[0]); return { type => "notes", notes => walk($_[0]) } },
 );
+
+# The values may change while it plays: each request has them.
+sub take_values { my ($request) = @_; $octave = $request->{values}{octave} // $octave }
 
 sub walk {
     my ($request) = @_;

@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 @click.argument("value", required=False)
 @click.option("--midi-in", metavar="NAME", help="The MIDI input, by any part of its name [default: a virtual port].")
 @click.option("--list", "listing", is_flag=True, help="Only list what every control does, and every action.")
-@click.option("--forget", metavar="ACTION", help="Forget what was learned for this action; `all`: for every action.")
+@click.option(
+    "--forget",
+    metavar="ACTION",
+    help="Forget what was learned for this action, as `panic` or `set melody.octave`; `all`: for every action.",
+)
 @debug_option
 def command(action: str | None, value: str | None, midi_in: str | None, listing: bool, forget: str | None) -> None:
     """Teach a MIDI control an ACTION (with a VALUE: `learn emotion sad`); asks for it if none is given.
 
-    A knob for valence, arousal or dominance takes no value, a button does (`learn valence 0.5`). The result is kept in
-    midi-controls.yaml in your data folder, and applies wherever --midi-in is given.
+    A knob for valence, arousal or dominance takes no value, a button does (`learn valence 0.5`). `learn set
+    melody.octave` teaches a knob a player's parameter, `learn set melody.octave=1` a button one of its values. The
+    result is kept in midi-controls.yaml in your data folder, and applies wherever --midi-in is given.
     """
     from kelly_live.control import midi_map
     from kelly_live.control.midi_learn import check_binding, needs_knob, wait_for_control
@@ -42,6 +47,8 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
         return
     with usage_errors():
         requested = check_binding(action.strip().lower(), value) if action is not None else None
+        if requested is not None:
+            _check_parameter(*requested)
     midi_map.load_bindings()  # a file that cannot be added to is reported before anything is opened
     opened_input = open_input(midi_in)
     try:
@@ -79,9 +86,23 @@ def _ask() -> tuple[str, str | None]:
         if name in ACTIONS and ACTIONS[name].takes is Takes.EMOTION and not value:
             value = click.prompt("which emotion", type=click.Choice(EMOTIONS))
         try:
-            return check_binding(name, value.strip() or None)
+            checked = check_binding(name, value.strip() or None)
+            _check_parameter(*checked)
+            return checked
         except ConfigError as error:
             print_line(str(error))
+
+
+def _check_parameter(action: str, value: str | None) -> None:
+    """Refuse to set a parameter that no player has, or to a value that it cannot have. Raises ConfigError."""
+    if action != "set" or value is None:
+        return
+    from kelly_live.generators.parameter_addresses import find_parameter
+
+    address, equals, number = value.partition("=")
+    parameter = find_parameter(address)
+    if equals:
+        parameter.parse(number)
 
 
 def _list(bindings: tuple[Binding, ...]) -> list[str]:
@@ -105,7 +126,7 @@ def _require_action(name: str) -> None:
     from kelly_live.core.actions import ACTIONS
     from kelly_live.core.errors import ConfigError
 
-    if name != "all" and name not in ACTIONS:
+    if name != "all" and name.partition(" ")[0] not in ACTIONS:
         raise ConfigError(f"no action is called {name[:40]!r}; see `kelly-live learn --list`")
 
 
@@ -113,7 +134,7 @@ def _forget(name: str) -> str:
     from kelly_live.control import midi_map
 
     bindings = midi_map.load_bindings()
-    remaining = tuple(binding for binding in bindings if name not in ("all", binding.action))
+    remaining = tuple(one for one in bindings if name not in ("all", one.action, f"{one.action} {one.value}".lower()))
     if len(remaining) == len(bindings):
         return f"nothing was learned for {name}"
     midi_map.save_bindings(remaining)

@@ -67,7 +67,9 @@ class WaitingClock(Protocol):
 def check_binding(action: str, value: str | None) -> tuple[str, str | None]:
     """Return an action and its value as they may be bound to a control. Raises ConfigError."""
     Binding(Control("cc", 0), action, value)
-    return action, None if value is None else value.strip().lower()
+    if value is None or action == "set":  # a player may have capital letters
+        return action, value
+    return action, value.strip().lower()
 
 
 def needs_knob(action: str, value: str | None) -> bool:
@@ -85,7 +87,7 @@ def wait_for_control(source: MidiIn, action: str, value: str | None, clock: Wait
         if not source.is_alive():
             raise MidiError(f"the MIDI input {source.name!r} is gone; plug it in again")
         for message in source.poll():
-            control = choose_control(message.data, movements, knob=knob, endless=knob and action not in AXES)
+            control = choose_control(message.data, movements, knob=knob, endless=knob and action not in (*AXES, "set"))
             if control is not None:
                 return Binding(control, action, value)
         clock.sleep(_POLL_SECONDS)

@@ -6,6 +6,8 @@
   the axis (pick-up), and again after something else has moved the axis.
 - A knob for a nudge is an endless one: 1 to 63 are 1 to 63 ticks up, 127 to 65 are 1 to 63 ticks down, NUDGE_PER_TICK
   each.
+- A knob for `set PLAYER.PARAMETER` goes through the parameter's range from 0 to 127, and takes effect at once: the band
+  smooths it. A button sets a value: `set PLAYER.PARAMETER=VALUE`.
 - A panic is a button's press, which jumps: a fader that passes the middle is none, nor one with a fine half. A button
   that never sends its release may press again and again.
 - All Notes Off and All Sound Off (controllers 123 and 120) are a panic, unless they are mapped otherwise, or a keyboard
@@ -16,12 +18,14 @@ At most ACTIONS_PER_SECOND buttons are read, panic always, and of a knob's value
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parse_action
+from kelly_live.core.actions import ACTIONS, AXES, MAX_SETTING, Action, Takes, format_setting, parse_action
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
@@ -45,6 +49,7 @@ _ROW_LENGTH = 3  # … on three neighbours
 _KEY_RELEASE_SECONDS = 0.01  # after its last key a keyboard sends All Notes Off at once
 _KEY_DOWN_SECONDS = 0.01  # no player's key is down for less
 KINDS = {"note": "note_on", "cc": "control_change", "program": "program_change"}
+_PLAIN = re.compile(r"[-+.=\w]+(%?)", re.ASCII)
 _NAMES = {status: kind for kind, status in KINDS.items()}
 
 
@@ -87,13 +92,17 @@ class Binding:
     value: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.is_knob:
+        if self.action == "set" and self.is_knob:
+            parse_action("set", format_setting(str(self.value), 0.0))
+        elif not self.is_knob:
             parse_action(self.action, self.value)  # checks that the action exists and takes the value
 
     @property
     def is_knob(self) -> bool:
         """Whether the position of the control is the action's value."""
         kind = ACTIONS.get(self.action)
+        if self.action == "set":
+            return self.control.kind == "cc" and self.value is not None and "=" not in self.value
         continuous = kind is not None and kind.takes in (Takes.PLACE, Takes.STEP)
         return continuous and self.value is None and self.control.kind == "cc"
 
@@ -158,6 +167,7 @@ class MidiMap:
         actions: list[Action] = []
         knobs: dict[Control, tuple[Binding, int, int]] = {}  # with its value now, and its value before
         ticks: dict[Control, tuple[Binding, int]] = {}
+        settings: dict[Control, Action] = {}
         for message in messages:
             if message.connection != self._connection:  # the controls may have moved while it was lost
                 self._connection = message.connection
@@ -185,6 +195,8 @@ class MidiMap:
                 is_down = self._jumps_down(control, value, before) if panics else self._goes_down(control, value)
                 if is_down and self._accept_press(control, message.seconds, panics=panics):
                     actions.append(parse_action(binding.action, binding.value))
+            elif binding.action == "set":
+                settings[control] = Action("set", format_setting(str(binding.value), value / _HIGHEST))
             elif binding.action in AXES:
                 first = value if before is None else before
                 knobs[control] = binding, value, knobs[control][2] if control in knobs else first
@@ -196,6 +208,7 @@ class MidiMap:
             if self._picks_up(control, number, _axis_value(first), axis_position(binding.action)):
                 self._set[control] = number
                 actions.append(Action(binding.action, number))
+        actions += settings.values()
         for binding, change in ticks.values():
             if change:
                 actions.append(Action(binding.action, max(-2.0, min(2.0, change * NUDGE_PER_TICK))))
@@ -350,11 +363,17 @@ def save_bindings(bindings: Sequence[Binding], file: Path | None = None) -> Path
         control = binding.control
         lines.append(f"  - {{kind: {control.kind}, number: {control.number}")
         lines[-1] += f", channel: {control.channel}" if control.channel is not None else ""
-        lines[-1] += f", action: {binding.action}" + (f", value: {binding.value}" if binding.value is not None else "")
+        lines[-1] += f", action: {binding.action}"
+        lines[-1] += f", value: {_quote(binding.value)}" if binding.value is not None else ""
         lines[-1] += "}"
     create_folder(file.parent, private=True)
     write_atomically(file, ("\n".join(lines) + "\n").encode(), private=True)
     return file
+
+
+def _quote(value: str) -> str:
+    """Return text as YAML has it: in quotes unless it is plain words and numbers."""
+    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
 
 
 def _read(node: Node) -> Binding:
@@ -366,7 +385,7 @@ def _read(node: Node) -> Binding:
             fields["channel"].as_int(1, 16) if "channel" in fields else None,
         )
         return Binding(
-            control, fields["action"].as_text(40), fields["value"].as_text(40) if "value" in fields else None
+            control, fields["action"].as_text(40), fields["value"].as_text(MAX_SETTING) if "value" in fields else None
         )
     except ConfigError as error:
         if str(error).startswith(node.file):

@@ -19,11 +19,12 @@ from functools import partial
 
 from kelly_live.control.osc_address import OscAddress
 from kelly_live.control.osc_packet import MAX_PACKET_BYTES, Message, Value, match_address, read_packet
-from kelly_live.core.actions import ACTIONS, Takes
+from kelly_live.core.actions import ACTIONS, Takes, format_setting
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import Clock
 
 PREFIX = "/kelly/do/"
+SET_PREFIX = f"{PREFIX}set/"
 MESSAGES_PER_SECOND = 100
 PANICS_PER_SECOND = 20
 CAPACITY = 256
@@ -31,6 +32,7 @@ MAX_AHEAD_SECONDS = 600.0
 MAX_PANIC_AHEAD_SECONDS = 10.0  # a panic for later than this comes from a clock that is wrong, and is meant now
 REFUSAL_SECONDS = 10.0  # between two lines about what was refused
 _MAX_REASON = 100
+_ROUNDING = 1e-6  # a fader whose range a tablet computes with 32 bits ends at 1.0000001
 _BUFFER_BYTES = 1 << 20  # what comes while the interpreter is busy elsewhere
 # A pattern never ends the session: that takes the action's own name.
 _ADDRESSES = [PREFIX + name for name in ACTIONS if name != "quit"]
@@ -136,6 +138,7 @@ class OscInput:
     def _take(self, message: Message, sender: str) -> None:
         description = f"{message.address} from {sender}"
         try:
+            message = read_setting(message)
             names = _find_actions(message.address)
         except ValueError as error:
             self.refuse(description, str(error))
@@ -165,6 +168,32 @@ class OscInput:
                     heapq.heappush(self._later, (now + ahead, next(self._number), name, value))
                 else:
                     self._pending.append((name, value))
+
+
+def read_setting(message: Message) -> Message:
+    """Return /kelly/do/set/PLAYER/PARAMETER with a value as /kelly/do/set with one text; others as they are.
+
+    A number is a position in the parameter's range, 0 to 1; text is what --set takes. Raises ValueError.
+    """
+    address, arguments = message.address, message.arguments
+    if address.startswith(SET_PREFIX):
+        place = address.removeprefix(SET_PREFIX).replace("/", ".")
+    elif address == SET_PREFIX[:-1] and len(arguments) > 1 and isinstance(arguments[0], str):
+        place, arguments = arguments[0], arguments[1:]
+    else:
+        return message
+    value = arguments[0] if arguments else None
+    if value is None:
+        raise ValueError("it lacks a value: a number from 0 to 1, or text as --set takes it")
+    if isinstance(value, bool):
+        value = "on" if value else "off"
+    elif not isinstance(value, str):
+        if not -_ROUNDING <= value <= 1.0 + _ROUNDING:
+            raise ValueError(
+                f"comes with {value:g}; a position must be a number from 0 to 1 (text is the value itself)"
+            )
+        return message._replace(address=SET_PREFIX[:-1], arguments=(format_setting(place, min(1.0, max(0.0, value))),))
+    return message._replace(address=SET_PREFIX[:-1], arguments=(f"{place}={value}",))
 
 
 def is_at_rest(name: str, arguments: tuple[Value, ...]) -> bool:

@@ -6,6 +6,7 @@ Keys, MIDI controls, OSC and programs all create an `Action`; `engine/actions.py
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
@@ -19,6 +20,8 @@ from kelly_live.core.values import EMOTIONS, EmotionState
 
 MORPH_BARS = 8.0
 AXES = ("valence", "arousal", "dominance")
+MAX_SETTING = 200  # characters
+_SETTING = re.compile(r"[^=]*[^=.]\.[^=.]+=.*\S.*")
 
 
 class Takes(Enum):
@@ -30,6 +33,7 @@ class Takes(Enum):
     STEP = "a step from -2 to 2"
     EMOTION = "an emotion's name"
     ROLE = "a role of the band; nothing takes the next one"
+    SETTING = "PLAYER.PARAMETER=VALUE, with the VALUE that --set takes, or a part of its range, as 50%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ ACTIONS: dict[str, Kind] = {
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),
     "role": Kind("take this role from the next bar on", Takes.ROLE),
+    "set": Kind("set a parameter of a player, or of an effect: PLAYER.EFFECT.PARAMETER", Takes.SETTING),
+    "parameters": Kind("list the players' parameters and their values"),
     **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
     "undo-reaction": Kind("take the last reaction of this session back"),
     "help": Kind("list the keys"),
@@ -96,13 +102,21 @@ class Action:
 
 def parse_action(name: str, text: str | None) -> Action:
     """Parse an action as it is written: `parse_action("valence", "0.5")`. Raises ConfigError."""
-    kind, value = ACTIONS.get(name), None if text is None else text.strip().lower()
+    kind = ACTIONS.get(name)
+    if kind is not None and text is not None and kind.takes is Takes.SETTING:
+        return Action(name, text.strip())  # a player may have capital letters
+    value = None if text is None else text.strip().lower()
     if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.ROLE, Takes.NOTHING):
         return Action(name, value)
     if kind.takes is Takes.SWITCH and value in ("on", "off"):
         return Action(name, value == "on")
     number = parse_number(value)
     return Action(name, value if math.isnan(number) else number)  # text says what the action takes
+
+
+def format_setting(place: str, position: float) -> str:
+    """Return the value of the action `set` that puts PLAYER.PARAMETER at a position of its range, 0 to 1."""
+    return f"{place}={100.0 * position:.6g}%"
 
 
 def apply_action(action: Action, override: EmotionOverride, state: EmotionState, bars: float) -> EmotionOverride:
@@ -136,6 +150,9 @@ def _fits(value: Value, takes: Takes) -> bool:
         return value in EMOTIONS
     if takes is Takes.ROLE:
         return value is None or value in ROLES
+    if takes is Takes.SETTING:
+        is_short = isinstance(value, str) and len(value) <= MAX_SETTING and value.isprintable()
+        return is_short and _SETTING.fullmatch(str(value)) is not None
     most = 1.0 if takes is Takes.PLACE else 2.0
     return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
 

@@ -20,7 +20,8 @@ class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
     `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `role` the band's
-    role (None: the next one); `log` every action, with where it came from.
+    role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `log` every action, with
+    where it came from.
     """
 
     set_override: Callable[[EmotionOverride], None]
@@ -28,6 +29,8 @@ class ActionTargets:
     preset: Callable[[int], str | None] | None = None
     profile: Callable[[int], str | None] | None = None
     role: Callable[[str | None], str | None] | None = None
+    setting: Callable[[str], str | None] | None = None
+    parameters: Callable[[], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
     undo_reaction: Callable[[], str | None] | None = None
     help: Callable[[], str | None] | None = None
@@ -64,10 +67,12 @@ class ActionDispatcher:
             do = targets.profile and partial(targets.profile, 1)
         elif name == "role":
             do = targets.role and partial(targets.role, None if action.value is None else str(action.value))
+        elif name == "set":
+            do = targets.setting and partial(targets.setting, str(action.value))
         elif name == "undo-reaction":
             self._reacted.clear()
             do = targets.undo_reaction
-        elif name in ("panic", "help", "quit"):
+        elif name in ("panic", "parameters", "help", "quit"):
             do = getattr(targets, name)
         else:
             override = apply_action(action, self.override, snapshot.reading.state, snapshot.conductor.bars)

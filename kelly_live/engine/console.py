@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import HELP, describe_own_keys
 from kelly_live.core.control_surface import ControlView
+from kelly_live.core.errors import ConfigError
 from kelly_live.core.input_mix import format_channels
 from kelly_live.core.override import describe_override, has_place
 from kelly_live.core.wording import join_words
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
+from kelly_live.generators.parameter import format_value
 from kelly_live.sync import COUNT_IN_RULE
 from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.terminal import LiveStatus
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.music.synchronization import LevelChange
     from kelly_live.recording.recorder import Recorder
+
+_SETTING_SECONDS = 3.0  # for which the status line shows what was set
+_MOST_REFUSALS = 32
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +88,8 @@ class Console:
             preset=band.request_preset,
             profile=person.turn,
             role=session.change_role,
+            setting=self._set_parameter,
+            parameters=self._list_parameters,
             reaction=person.react,
             undo_reaction=person.undo_reaction,
             help=self.help_text,
@@ -90,6 +97,9 @@ class Console:
             log=self._log_action,
         )
         self._dispatcher = ActionDispatcher(session.override, targets)
+        self._session = session
+        self._last_setting: tuple[float, str] | None = None  # when it came, and what it set
+        self._refused_settings: set[str] = set()  # said once each: a fader sends on and on
 
     def help_text(self) -> str:
         """List the keys, a profile's own included."""
@@ -168,6 +178,12 @@ class Console:
         """The players that are silent, and what else there is to say of them, in a line each."""
         return {**self._band.remarks, **{f"the player {one.name}": one.describe() for one in self._band.muted}}
 
+    def _describe_setting(self) -> list[str]:
+        """Return what was set last, for a moment."""
+        if self._last_setting is None or self._clock.now() - self._last_setting[0] > _SETTING_SECONDS:
+            return []
+        return [self._last_setting[1]]
+
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor
         waiting = f"waiting for your count-in: {COUNT_IN_RULE}"
@@ -178,9 +194,28 @@ class Console:
             *self._person.remarks,
             *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),
+            *self._describe_setting(),
             *(f"{player.name} {player.state}" for player in music.muted),
             *(trouble for trouble in troubles.values() if trouble),
         ]
+
+    def _set_parameter(self, text: str) -> str | None:
+        """Set a parameter as it is written; return why that cannot be, once."""
+        address, _, value = text.partition("=")
+        try:
+            changes = self._band.resolve_setting(address, value)
+        except ConfigError as error:
+            line = f"not set: {error}"
+            is_new = line not in self._refused_settings and len(self._refused_settings) < _MOST_REFUSALS
+            self._refused_settings.add(line)
+            return line if is_new else None
+        self._session.change_parameters(changes)
+        shown = ", ".join(f"{one.address} {format_value(one.value)}" for one in changes)
+        self._last_setting = self._clock.now(), shown
+        return None
+
+    def _list_parameters(self) -> str:
+        return "\n".join(str(one) for one in self._band.parameters) or "no player has parameters"
 
     def _log_action(self, action: Action, source: str, snapshot: Snapshot) -> None:
         self._person.observe_action(action)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kelly_live.core.control_surface import ControlSurface
+    from kelly_live.generators.automation import ParameterState
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +143,25 @@ class LiveEngine:
         if self._phase is not _Phase.RUNNING:
             raise EngineError(f"the engine is {self._phase.value}; start it before it can act")
         return self._actions.put(parsed_action)
+
+    def set_parameter(self, address: str, value: Value) -> bool:
+        """Set a parameter of a player or effect while it plays: `set_parameter("melody.octave", 1)`.
+
+        `address`: PLAYER.PARAMETER or PLAYER.EFFECT.PARAMETER. `value`: of the parameter's own type, or text as --set
+        takes it, "50%" for the middle of its range. A number moves there within two beats. Returns as `act`. Raises
+        ConfigError, with the names that there are, and EngineError when nothing runs.
+        """
+        session_parts = self._session_parts
+        if session_parts is not None:
+            session_parts.band.resolve_setting(address, "" if value is None else value)
+        text = ("on" if value else "off") if isinstance(value, bool) else value
+        return self.act("set", f"{address}={text}")
+
+    @property
+    def parameters(self) -> tuple[ParameterState, ...]:
+        """The parameters of the players and effects, with their addresses and values; () when nothing is open."""
+        session_parts = self._session_parts
+        return () if session_parts is None else session_parts.band.parameters
 
     def snapshot(self) -> Snapshot:
         """Return what the session does now, or did last. Raises EngineError before the start."""

@@ -42,6 +42,7 @@ from kelly_live.core.wording import plural
 from kelly_live.engine.feeling_hold import FeelingHold
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
+from kelly_live.music.band import ParameterChange
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.role_options import RoleOptions
@@ -51,6 +52,7 @@ STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden 
 CONDUCTOR_STEP_SECONDS = 0.005
 STATUS_STEP_SECONDS = 0.04  # the status is drawn less often; what a performer does waits this long at most
 LEAD_IN_SECONDS = 0.2  # beat 0 falls this long after the start, so that the first slice is never late
+MAX_CHANGES = 1024  # of parameters that wait for the next step of the conductor, 5 ms at most
 MORPH_STEPS = 64  # a bar, at which a morph is mapped anew; a step is 31 ms at 120 BPM
 
 _log = logging.getLogger(__name__)
@@ -111,6 +113,9 @@ class Journal(Protocol):
     def record_role(self, now: float, role: str) -> None:
         """Record that the conductor was given another role."""
 
+    def record_parameter(self, now: float, change: ParameterChange) -> None:
+        """Record that a parameter of a player was given another value."""
+
     def record_ending(self, now: float) -> None:
         """Record that the conductor played its closing bar."""
 
@@ -134,6 +139,9 @@ class NoJournal:
         """Record nothing."""
 
     def record_role(self, now: float, role: str) -> None:
+        """Record nothing."""
+
+    def record_parameter(self, now: float, change: ParameterChange) -> None:
         """Record nothing."""
 
     def record_ending(self, now: float) -> None:
@@ -182,7 +190,7 @@ class LiveSession:
     The band is synchronised to the `sync_sources`, the earlier ones before the later, and to the `beat_tracker` (the
     beat of the input) last. What is played goes out as `controls` too. The port that sends earliest does so
     `early_seconds` before a note's time. A panic ends notes; `panic_stops_transport`: it also stops what follows our
-    clock, and starts it at the next bar line.
+    clock, and starts it at the next bar line. `set_parameter` gives a parameter of a player another value.
 
     A reader that fails is reset. While it is silent, its last state holds for STATE_HOLD_SECONDS; then the stage's
     opening state replaces it. An override or a freeze stays in force.
@@ -203,6 +211,7 @@ class LiveSession:
         controls: Expression | None = None,
         early_seconds: float = 0.0,
         panic_stops_transport: bool = False,
+        set_parameter: Callable[[ParameterChange], None] | None = None,
     ) -> None:
         self._panic_stops_transport = panic_stops_transport
         self._source = source
@@ -227,6 +236,8 @@ class LiveSession:
         self._sync_sources = (*sync_sources, *trackers, self._activity_tracker, self._note_tracker)
         self._role = conductor.status().role
         self._next_role: deque[str] = deque(maxlen=1)
+        self._set_parameter = set_parameter
+        self._changes: deque[ParameterChange] = deque(maxlen=MAX_CHANGES)
         self._feeling = FeelingHold()
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
@@ -254,6 +265,10 @@ class LiveSession:
         self._role = RoleOptions(ROLES[(ROLES.index(self._role) + 1) % len(ROLES)] if role is None else role).role
         self._next_role.append(self._role)
         return f"role: {self._role}, from the next bar on"
+
+    def change_parameters(self, changes: Sequence[ParameterChange]) -> None:
+        """Give parameters of the players other values from the next slice on; from any thread."""
+        self._changes.extend(changes)
 
     @property
     def override(self) -> EmotionOverride:
@@ -395,6 +410,10 @@ class LiveSession:
                 role = self._next_role.popleft()
                 self._conductor.set_role(role)
                 self._journal.record_role(now, role)
+            while self._changes and self._set_parameter is not None:
+                change = self._changes.popleft()
+                self._set_parameter(change)
+                self._journal.record_parameter(now, change)
             read, sync = self._read, merge_sync_states(now, self._sync_sources)
             reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:

@@ -184,6 +184,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         controls=create_controller_output(external.controllers, sink),
         early_seconds=created.sink.early_seconds,
         panic_stops_transport=external.panic_stops_transport,
+        set_parameter=created.band.set_parameter,
     )
     virtual = " (a virtual port: connect your synth or DAW to it)"
     outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())

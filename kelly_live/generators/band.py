@@ -17,11 +17,12 @@ from typing import Protocol, runtime_checkable
 from kelly_live.core.plugins import describe_error
 from kelly_live.core.values import MAIN_PORT, MusicParameters, NoteEvent
 from kelly_live.generators.answer import InvalidAnswer, read_answer
-from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Generator, Value
+from kelly_live.generators.automation import Automation, ParameterState, Values
+from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Configurable, Generator, Value
 from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.plugin_process import PlayerFault
-from kelly_live.generators.style_parts import StylePart, create_style_part
-from kelly_live.music.band import MutedPlayer, PlayerState
+from kelly_live.generators.style_parts import StylePart, configure_style_part, create_style_part
+from kelly_live.music.band import MutedPlayer, ParameterChange, PlayerState
 from kelly_live.music.context import MelodySource, MusicContext
 from kelly_live.music.form import is_resting
 
@@ -107,6 +108,7 @@ class _Lineup:
     unloaded_players: tuple[MutedPlayer, ...]
     remarks: Mapping[str, str]
     external: Mapping[str, ExternalPlayer]  # by part
+    automation: Automation
 
     @classmethod
     def create(
@@ -114,6 +116,7 @@ class _Lineup:
         players: Iterable[Generator | PlayerSlot],
         unloaded_players: Sequence[MutedPlayer],
         remarks: Mapping[str, str],
+        take_values: Callable[[PlayerSlot, int | None, Values], None],
     ) -> _Lineup:
         slots = tuple(
             player if isinstance(player, PlayerSlot) else PlayerSlot.from_generator(player) for player in players
@@ -128,6 +131,7 @@ class _Lineup:
             tuple(unloaded_players),
             remarks,
             {slot.part: slot.generator for slot in slots if isinstance(slot.generator, ExternalPlayer)},
+            Automation(slots, take_values),
         )
 
 
@@ -147,7 +151,7 @@ class GeneratorBand:
         *,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        self._lineup = _Lineup.create(players, unloaded_players, remarks)
+        self._lineup = _Lineup.create(players, unloaded_players, remarks, self._take_values)
         self._next: deque[_Lineup] = deque(maxlen=1)
         self._stopwatch = stopwatch
         self._muted: dict[str, MutedPlayer] = {}
@@ -192,11 +196,28 @@ class GeneratorBand:
         remarks: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Let other players take over at the next bar line; notes that were sent before end by themselves."""
-        self._next.append(_Lineup.create(players, unloaded_players, remarks))
+        self._next.append(_Lineup.create(players, unloaded_players, remarks, self._take_values))
+
+    @property
+    def parameters(self) -> tuple[ParameterState, ...]:
+        """The players' and effects' parameters, with their values."""
+        return self._lineup.automation.values
+
+    def resolve_setting(self, address: str, value: Value) -> tuple[ParameterChange, ...]:
+        """Return the changes that PLAYER.PARAMETER and a value mean. Raises ConfigError. Thread: any."""
+        return self._lineup.automation.resolve(address, value)
+
+    def set_parameter(self, change: ParameterChange) -> None:
+        """Let a parameter move to a value from the next slice on; one that is not there is left alone.
+
+        Raises ConfigError for a value out of its range.
+        """
+        self._lineup.automation.set(change)
 
     def reset(self) -> None:
-        """Begin a new session: every player plays again and remembers nothing."""
+        """Begin a new session: every player plays again and remembers nothing but its parameters' values."""
         self._muted, self._overruns, self._remarks = {}, {}, {}
+        self._lineup.automation.reset()
         for slot in self.slots:
             for effect in slot.effects:
                 effect.reset()
@@ -213,6 +234,7 @@ class GeneratorBand:
             self._take_over(self._next.popleft())
         if self._muted and start_beat % context.beats_per_bar == 0.0:
             self._bring_back()
+        self._lineup.automation.step(start_beat)
         context, bar = self._keep_sounding(context), context.bar_at(start_beat)
         if self._lineup.melody is not None and self._lineup.melody[0] not in self._muted:
             context = replace(context, melody=self._lineup.melody[1])
@@ -280,7 +302,23 @@ class GeneratorBand:
         remaining_ids = {id(player) for player in lineup.external.values()}
         self._close(player for player in self._lineup.external.values() if id(player) not in remaining_ids)
         self._lineup = lineup
+        if remaining_ids:
+            lineup.automation.hand_over()  # a player that stays may have had others
         self.reset()
+
+    def _take_values(self, slot: PlayerSlot, effect: int | None, values: Values) -> None:
+        """Hand a slot's player, or its effect of that number, the values of its parameters."""
+        if effect is not None:
+            slot.effects[effect].configure(values)
+            return
+        if isinstance(slot.generator, Configurable):
+            try:
+                slot.generator.configure(values)
+            except Exception as error:  # as in `generate`
+                self._mute(slot.part, PlayerState.FAILED, _describe_fault("configure", error))
+        part = self._lineup.style_parts.get(slot.part)
+        if part is not None:
+            configure_style_part(part, slot.generator.descriptor, values)
 
     def _resolve_player(self, slot: PlayerSlot, parameters: MusicParameters, context: MusicContext) -> Generator:
         """Choose what plays in a slot: the part of the style in force where it has one, else the generator."""

@@ -101,8 +101,8 @@ class Configurable(Protocol):
     def configure(self, values: Mapping[str, Value]) -> None:
         """Take the value of every declared parameter, in its own type and range.
 
-        Called once, before any other method, in the thread that created the generator. A changed value comes to a new
-        instance, at a bar line.
+        Called before any other method, in the thread that created the generator; and again between two calls of
+        `generate`, in that thread, when values are changed while it plays. What it remembers of the music stays.
         """
 
 

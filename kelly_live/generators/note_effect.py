@@ -44,6 +44,10 @@ class NoteEffect(ABC):
         """Take the given values of the parameters, and the defaults of the others. Raises ConfigError."""
         self.values = ParameterValues(self.descriptor.parameters, values)
 
+    def configure(self, values: Mapping[str, Value]) -> None:
+        """Take new values of the parameters, while it plays: notes that it holds stay held. Raises ConfigError."""
+        self.values = ParameterValues(self.descriptor.parameters, values)
+
     @abstractmethod
     def process(
         self, notes: Sequence[NoteEvent], context: MusicContext, start_beat: float, end_beat: float

@@ -66,8 +66,26 @@ class Parameter:
                 number = "a whole number" if kind == "whole" else "a number"
                 return f"{number} from {self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
 
+    def at(self, position: float) -> Value:
+        """Return the value at a position of the range, 0 (the lowest, the first choice, off) to 1."""
+        match self.kind:
+            case "switch":
+                return position >= 0.5
+            case "choice":
+                return self.choices[min(len(self.choices) - 1, int(position * len(self.choices)))]
+            case kind:
+                number = self.low + position * (self.high - self.low)
+                return math.floor(number + 0.5) if kind == "whole" else min(self.high, max(self.low, number))
+
     def parse(self, value: Value) -> Value:
-        """Convert a value, or text as typed, to the knob's own type; raises ConfigError."""
+        """Convert a value, or text as typed, to the knob's own type; raises ConfigError.
+
+        Text that ends in % is a position in the range: 0% is the lowest, 100% the highest.
+        """
+        if isinstance(value, str) and value.strip().endswith("%"):
+            percent = parse_number(value.strip()[:-1])
+            if 0.0 <= percent <= 100.0:
+                return self.at(percent / 100.0)
         match self.kind:
             case "switch":
                 word = str(value).strip().casefold()
@@ -120,6 +138,10 @@ class ParameterValues:
     def __init__(self, parameters: tuple[Parameter, ...], values: Mapping[str, Value] = MappingProxyType({})) -> None:
         """Take the given values, and the defaults of the others. Raises ConfigError."""
         self._values = resolve_values(parameters, values)
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return every value by name."""
+        return dict(self._values)
 
     def number(self, name: str) -> float:
         """Return the value of a number or whole number."""

@@ -2,24 +2,28 @@
 
 Thread: the conductor's. Live, no call waits for the generator, whose process is somebody else's business
 (`plugin_process.py`). A bar is asked for when the last beat of the bar before begins, by `prepare`, and otherwise at
-its first slice. Where the harmony has changed since, the rest of the bar is asked for again. Notes that come after
+its first slice. Where the harmony has changed since, the rest of the bar is asked for again; where the values of its
+parameters have, the whole bar, from the state before it, so that its state is that of whole bars. Notes that come after
 their beat are left out. Offline a bar's answer is waited for, and all else is the same, so that it plays the same.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from kelly_live.core.plugins import LOAD_SECONDS
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.core.wording import plural
 from kelly_live.generators.base import FIRST_CALL_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Descriptor
+from kelly_live.generators.parameter import Value
 from kelly_live.generators.plugin_process import BarAnswer, GeneratorRun, PlayerFault
-from kelly_live.generators.wire import build_generate
+from kelly_live.generators.wire import Generate, build_generate
 from kelly_live.music.band import PlayerState
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import Phrase
@@ -32,6 +36,9 @@ LATE_SECONDS = 0.045
 CLOSING_SECONDS = 0.02  # the last bar of all is made at once, and its answer is waited for so long
 
 Begin = Callable[[Any], GeneratorRun]
+
+
+Values: TypeAlias = Mapping[str, Value]
 
 
 class _Basis(NamedTuple):
@@ -48,12 +55,28 @@ class _Basis(NamedTuple):
 
 @dataclass(slots=True)
 class _Bar:
-    """A bar that was asked for: the answer's number, and the answer once it came."""
+    """A bar that was asked for: the answer's number, and the answer once it came.
+
+    `former`: the answer that was made with values that have changed since; it plays until the new one comes.
+    `is_outdated`: the bar before was asked for again.
+    """
 
     basis: _Basis
+    request: Generate
     number: int
     state_before: Any
+    former: BarAnswer | None = None
     answer: BarAnswer | None = None
+    is_outdated: bool = False
+
+
+@dataclass(slots=True)
+class _Successor:
+    """A run that takes over at a bar line; None: that is not chosen yet."""
+
+    run: GeneratorRun
+    descriptor: Descriptor
+    first_bar: int | None = None
 
 
 class PluginGenerator:
@@ -88,12 +111,39 @@ class PluginGenerator:
         self._failures = 0
         self._is_down = self._is_closed = False
         self._state: Any = None  # after the latest bar that was answered
+        self._values: Values = MappingProxyType({})  # of the parameters; none: those that it was made with
+        self._offered: deque[_Successor] = deque(maxlen=1)
+        self._successor: _Successor | None = None
+        self._last_request: Generate | None = None
         self._forget()
 
     @property
     def is_given_up(self) -> bool:
         """Whether it will not play again in this session."""
         return self._failures >= MAX_FAILURES
+
+    @property
+    def state(self) -> Any:
+        """The state after the latest bar that was answered. Thread: any."""
+        return self._state
+
+    @property
+    def last_request(self) -> Generate | None:
+        """What it was asked for last. Thread: any."""
+        return self._last_request
+
+    @property
+    def values(self) -> Values:
+        """The values of its parameters that were set while it plays. Thread: any."""
+        return self._values
+
+    def configure(self, values: Values) -> None:
+        """Play with these values of the parameters: the bar is asked for again, and its rest is played."""
+        self._values = dict(values)
+
+    def replace(self, run: GeneratorRun, descriptor: Descriptor) -> None:
+        """Let another run, which is ready, take over at the next bar line, from the state there. Thread: any."""
+        self._offered.append(_Successor(run, descriptor))
 
     @property
     def _run(self) -> GeneratorRun:
@@ -111,6 +161,8 @@ class PluginGenerator:
         """Let the generator begin a new session; one that was given up has another chance."""
         self._failures, self._state, self.refusal = 0, None, None
         self._forget()
+        if self._successor is not None:
+            self._successor.first_bar = None
         if self._is_down or self._run.fault is not None:
             self._is_down = False
             self._replace_run()
@@ -120,7 +172,8 @@ class PluginGenerator:
     def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
         """Ask for a bar that will probably be played so."""
         if not self._is_down and self._run.is_ready and bar not in self._bars:
-            self._ask(parameters, context, bar, float(bar * context.beats_per_bar))
+            run = self._run if self._successor is None else self._successor.run
+            self._ask(run, parameters, context, bar, float(bar * context.beats_per_bar))
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
@@ -131,6 +184,8 @@ class PluginGenerator:
         if not self._waits and self._run.fault is not None:
             self._fail(PlayerState.FAILED, self._run.fault)  # at once, even if this bar was answered
         bar = context.bar_at(start_beat)
+        if self._offered or self._successor is not None:
+            self._let_successor_enter(bar)
         for past in [one for one in self._bars if one < bar]:
             self._finish_bar(past)
         if start_beat != self._expected_beat:
@@ -139,18 +194,31 @@ class PluginGenerator:
         asked = self._bars.get(bar)
         is_new = asked is None or asked.basis != _Basis.of(context)
         if asked is None or is_new:
-            asked = self._ask(parameters, context, bar, start_beat)
+            asked = self._ask(self._run, parameters, context, bar, start_beat)
             self._given_beat = start_beat
+        elif asked.is_outdated or asked.request.values != self._values:
+            former = self._take(asked, waits_at_end=False)
+            if former is not None:  # else one request waits already
+                asked = self._ask(self._run, parameters, context, bar, asked.request.start_beat)
+                asked.former = former
         answer = self._take(asked, waits_at_end=context.closing and is_new)
         if answer is None:
             self._count_miss(bar)
-            return ()
-        self._misses, self._missed_since = max(0.0, self._misses - OVERRUN_DECAY), None
+            answer = asked.former
+            if answer is None:
+                return ()
+        else:
+            self._misses, self._missed_since = max(0.0, self._misses - OVERRUN_DECAY), None
         self.refusal = self.refusal or answer.refusal
         return self._cut(answer, context.bpm, start_beat, end_beat)
 
     def is_back(self) -> bool:
         """Tell whether it can play again, at a bar line; raises PlayerFault if it failed again."""
+        if self._offered:
+            self._successor = self._offered.popleft()
+        if self._successor is not None:
+            self._hand_over(self._successor)
+            self._run.reset(self._state)
         if self.is_given_up or self._is_closed:
             return False
         if self._waits:
@@ -165,6 +233,8 @@ class PluginGenerator:
     def close(self) -> None:
         """End the generator's process; returns at once."""
         self._is_down = self._is_closed = True
+        for successor in (*self._offered, *filter(None, (self._successor,))):
+            successor.run.close()
         self._run.close()
 
     def join(self, seconds: float) -> None:
@@ -172,17 +242,58 @@ class PluginGenerator:
         for run in self._runs:
             run.join(seconds)
 
-    def _ask(self, parameters: MusicParameters, context: MusicContext, bar: int, start_beat: float) -> _Bar:
+    def _ask(
+        self, run: GeneratorRun, parameters: MusicParameters, context: MusicContext, bar: int, start_beat: float
+    ) -> _Bar:
         asked_before = self._bars.get(bar)
-        state = self._state if asked_before is None else asked_before.state_before
-        if asked_before is not None and state is not None:
-            self._run.reset(state)  # as it was before the bar, which it has played otherwise
+        state = self._state if asked_before is None or asked_before.is_outdated else asked_before.state_before
+        if asked_before is not None:
+            if state is not None:
+                run.reset(state)  # as it was before the bar, which it has played otherwise
+            for later in (one for number, one in self._bars.items() if number > bar):
+                later.is_outdated = True
         end_beat = float((bar + 1) * context.beats_per_bar)
-        number = self._run.ask(build_generate(parameters, context, start_beat, end_beat))
-        asked = self._bars[bar] = _Bar(_Basis.of(context), number, state)
+        request = build_generate(parameters, context, start_beat, end_beat, self._values)
+        self._last_request = request
+        asked = self._bars[bar] = _Bar(_Basis.of(context), request, run.ask(request), state)
         if self._asked_since is None:
             self._asked_since = self._clock.now()
         return asked
+
+    def _let_successor_enter(self, bar: int) -> None:
+        """Ask the successor for the bars to come, and hand over to it at the bar line."""
+        if self._offered:
+            if self._successor is not None:  # a newer one came before its bar did
+                self._dismiss(self._successor)
+            self._successor = self._offered.popleft()
+        successor = self._successor
+        if successor is None:
+            return
+        if successor.run.fault is not None:
+            self._dismiss(successor)
+        elif successor.first_bar is None:
+            successor.first_bar = bar + 1
+            successor.run.reset(self._state)
+            for number, asked in self._bars.items():
+                if number > bar:
+                    self._bars[number] = _Bar(asked.basis, asked.request, successor.run.ask(asked.request), self._state)
+        elif bar >= successor.first_bar:
+            self._hand_over(successor)
+
+    def _dismiss(self, successor: _Successor) -> None:
+        """End a successor that does not take over."""
+        successor.run.close()
+        if successor.first_bar is not None:
+            self._bars = {number: asked for number, asked in self._bars.items() if number < successor.first_bar}
+        self._successor = None
+
+    def _hand_over(self, successor: _Successor) -> None:
+        """Let the successor play from here on; failures count anew."""
+        self._run.close()
+        del self._runs[:-MAX_FAILURES]
+        self._runs.append(successor.run)
+        self.descriptor = successor.descriptor
+        self._successor, self._failures, self.refusal = None, 0, None
 
     def _take(self, asked: _Bar, *, waits_at_end: bool) -> BarAnswer | None:
         """Return a bar's answer if it is there; raises PlayerFault."""
@@ -200,7 +311,8 @@ class PluginGenerator:
             self._fail(PlayerState.TOO_SLOW, f"it did not answer within {self._offline_seconds:g} s")
         if isinstance(reply, BarAnswer):
             asked.answer = reply
-            self._state = reply.state
+            if not asked.is_outdated:
+                self._state = reply.state
             self._asked_since = float("-inf")
         return asked.answer
 

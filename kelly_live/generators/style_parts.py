@@ -259,13 +259,18 @@ STYLE_PARTS: Mapping[str, type[StylePart]] = {
 def create_style_part(player: Descriptor, values: Mapping[str, Value]) -> StylePart | None:
     """Create the style's part for a player's role, or None where the band leaves the player alone.
 
-    `values` are the player's parameters that were set. The part takes those that both declare with the same name, kind
-    and range.
+    `values` are the player's parameters, as in `configure_style_part`.
     """
     part_class = STYLE_PARTS.get(player.part)
     if part_class is None or not player.yields_to_style:
         return None
     part = part_class()
+    configure_style_part(part, player, values)
+    return part
+
+
+def configure_style_part(part: StylePart, player: Descriptor, values: Mapping[str, Value]) -> None:
+    """Hand the part those values of the player that both declare with the same name, kind and range."""
     declared_ranges = {
         (parameter.name, parameter.kind, parameter.low, parameter.high) for parameter in player.parameters
     }
@@ -275,7 +280,6 @@ def create_style_part(player: Descriptor, values: Mapping[str, Value]) -> StyleP
         if (parameter.name, parameter.kind, parameter.low, parameter.high) in declared_ranges
     ]
     part.configure({name: values[name] for name in shared_names if name in values})
-    return part
 
 
 # ---------------------------------------------------------------- the textures

@@ -6,6 +6,8 @@ language; `context` carries kelly-live's own values to one that imports kelly_li
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from kelly_live.core.checks import require_whole_number
 from kelly_live.core.values import MusicParameters
 from kelly_live.generators.descriptor import Descriptor
-from kelly_live.generators.parameter import Parameter
+from kelly_live.generators.parameter import Parameter, Value
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import Phrase
 
@@ -95,7 +97,10 @@ class WireContext(msgspec.Struct, frozen=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag="generate"):
-    """Which notes start in [start_beat, end_beat)? Mostly a whole bar, asked before it begins."""
+    """Which notes start in [start_beat, end_beat)? Mostly a whole bar, asked before it begins.
+
+    `values` has every declared parameter's value: it may have been changed since `configure`.
+    """
 
     id: int
     start_beat: float
@@ -103,6 +108,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate"):
     parameters: MusicParameters
     music: WireMusic
     context: WireContext
+    values: dict[str, bool | int | float | str] = {}
 
 
 class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
@@ -214,7 +220,13 @@ class ErrorResponse(msgspec.Struct, frozen=True, tag="error"):
 Response: TypeAlias = HelloResponse | DescriptorResponse | Done | NotesResponse | Surroundings | ErrorResponse
 
 
-def build_generate(parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float) -> Generate:
+def build_generate(
+    parameters: MusicParameters,
+    context: MusicContext,
+    start_beat: float,
+    end_beat: float,
+    values: Mapping[str, Value] = MappingProxyType({}),
+) -> Generate:
     """Build the request for a span; its `id` is given when it is sent."""
     phrase = context.phrase
     chords = tuple(
@@ -240,7 +252,7 @@ def build_generate(parameters: MusicParameters, context: MusicContext, start_bea
         energy=phrase.role.energy,
     )
     own = WireContext(context.seed, phrase, context.rhythm, context.bpm, context.closing, context.trend)
-    return Generate(0, start_beat, end_beat, parameters, music, own)
+    return Generate(0, start_beat, end_beat, parameters, music, own, dict(values))
 
 
 _generate_decoder = msgspec.json.Decoder(Generate)

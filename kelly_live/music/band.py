@@ -35,6 +35,21 @@ class MutedPlayer:
         return f"{self.name} is silent ({self.state}): {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """A value that a parameter of a player, or of an effect behind it, is to have. The player by its part."""
+
+    player: str
+    effect: str | None
+    parameter: str
+    value: bool | int | float | str
+
+    @property
+    def address(self) -> str:
+        """The parameter as it is typed: PLAYER.PARAMETER or PLAYER.EFFECT.PARAMETER."""
+        return ".".join(filter(None, (self.player, self.effect, self.parameter)))
+
+
 class Slot(HasProgram, Protocol):
     """A player's place in the band: where its notes go, and with which sound."""
 

@@ -2,9 +2,9 @@
 
 Each record has its time in monotonic seconds. Records are tagged msgspec structs; the values in them are those of the
 program, so a log is read by the same types that it was written from. What decides over the notes is exact and complete:
-`start`, `step`, `control`, `panic`, `role`, `preset`, `finish`, `stop`. The rest is there to be read. A step holds only
-the parameters that changed. A line that was torn by a crash is no part of the log; anything else that does not fit is
-refused with its line number.
+`start`, `step`, `control`, `panic`, `role`, `parameter`, `preset`, `finish`, `stop`. The rest is there to be read. A
+step holds only the parameters that changed. A line that was torn by a crash is no part of the log; anything else that
+does not fit is refused with its line number.
 """
 
 from __future__ import annotations
@@ -182,6 +182,15 @@ class RoleRecord(LogRecord, frozen=True, kw_only=True, tag="role"):
     role: Text
 
 
+class ParameterRecord(LogRecord, frozen=True, kw_only=True, tag="parameter"):
+    """A parameter of a player, or of an effect behind it, was given a value, to which it moves."""
+
+    player: Text
+    effect: Text | None = None
+    parameter: Text
+    value: bool | int | float | Text
+
+
 class PresetRecord(LogRecord, frozen=True, kw_only=True, tag="preset"):
     """In the next step, at a bar line, the band changes to another host preset."""
 
@@ -253,8 +262,8 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
 
 
 Record: TypeAlias = (
-    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | PresetRecord | MuteRecord
-    | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord
+    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | PresetRecord
+    | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

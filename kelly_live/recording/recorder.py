@@ -28,7 +28,7 @@ from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import MusicParameters
 from kelly_live.core.wording import plural
-from kelly_live.music.band import MutedPlayer, Slot
+from kelly_live.music.band import MutedPlayer, ParameterChange, Slot
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.recording.log import (
@@ -42,6 +42,7 @@ from kelly_live.recording.log import (
     Header,
     MuteRecord,
     PanicRecord,
+    ParameterRecord,
     Part,
     PresetRecord,
     Record,
@@ -194,6 +195,13 @@ class Recorder:
     def record_role(self, now: float, role: str) -> None:
         """Record that the band was given another role."""
         self._put(RoleRecord(time=now, role=role), self._tee.take())
+
+    def record_parameter(self, now: float, change: ParameterChange) -> None:
+        """Record that a parameter of a player was given another value."""
+        record = ParameterRecord(
+            time=now, player=change.player, effect=change.effect, parameter=change.parameter, value=change.value
+        )
+        self._put(record, self._tee.take())
 
     def record_reading(self, reading: Reading) -> None:
         """Record a reading. Thread: the one that listens."""

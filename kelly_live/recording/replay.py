@@ -9,6 +9,7 @@ from kelly_live.core.commands import Controls, Expression, Notes
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
+from kelly_live.music.band import ParameterChange
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.rest_options import RestOptions
@@ -21,6 +22,7 @@ from kelly_live.recording.log import (
     LogReader,
     MuteRecord,
     PanicRecord,
+    ParameterRecord,
     Part,
     PresetRecord,
     Record,
@@ -153,6 +155,9 @@ class _Replay:
                 self._conductor.panic(record.time, stops_transport=record.stops_transport)
             case RoleRecord():
                 self._conductor.set_role(record.role)
+            case ParameterRecord():
+                change = ParameterChange(record.player, record.effect, record.parameter, record.value)
+                self._band.set_parameter(change)
             case MuteRecord():
                 self._muted.add(record.player)
             case PresetRecord():

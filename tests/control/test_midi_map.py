@@ -113,6 +113,26 @@ def test_an_endless_knob_nudges() -> None:
     assert (action.name, action.value) == ("nudge-arousal", pytest.approx(0.06))
 
 
+def test_a_knob_goes_through_a_parameters_range_and_a_button_sets_one_value() -> None:
+    bindings = (
+        Binding(Control("cc", 16), "set", "melody.octave"),
+        Binding(Control("note", 40), "set", "chords.voicing=open"),
+        Binding(Control("cc", 17), "set", "melody.echo.repeats=3"),
+    )
+    knob = [control_change(1, 16, value) for value in (0, 64, 127)]
+    assert read_actions(*knob, note_on(1, 40, 9), control_change(1, 17, 127), bindings=bindings) == [
+        Action("set", "melody.octave=0%"),
+        Action("set", "melody.octave=50.3937%"),
+        Action("set", "melody.octave=100%"),
+        Action("set", "chords.voicing=open"),
+        Action("set", "melody.echo.repeats=3"),
+    ]
+    with pytest.raises(ConfigError, match=r"PLAYER\.PARAMETER=VALUE"):
+        Binding(Control("note", 40), "set", "melody.octave")
+    with pytest.raises(ConfigError, match="set lacks its value"):
+        Binding(Control("cc", 16), "set")
+
+
 def test_a_controllers_own_panic_button_is_one_panic() -> None:
     """All Notes Off on 16 channels at once."""
     midi_map = MidiMap(())
@@ -145,8 +165,10 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
     other = {"emotion", "morph", "help", "quit", "nudge-valence", "nudge-arousal", "nudge-dominance"}
     assert action_names == set(ACTIONS) - other - set(REACTIONS) - {
         "next-profile",
-        "undo-reaction",
-    }  # these change what is kept
+        "undo-reaction",  # these change what is kept
+        "set",  # a parameter's name is its value
+        "parameters",
+    }
     numbers = [binding.control.number for binding in DEFAULTS]
     assert len(set(numbers)) == len(numbers)
     assert not set(numbers) & set(ALL_CONTROLLERS.values())
@@ -174,6 +196,8 @@ bindings = st.one_of(
         st.integers(0, 127), st.floats(-1, 1),
     ),
     st.just(Binding(Control("note", 1), "morph", "sad")),
+    st.just(Binding(Control("cc", 7), "set", "melody.echo.delay")),
+    st.just(Binding(Control("note", 7), "set", "The \"lead\", 2: a # part.octave=100%")),
 )  # fmt: skip
 
 
@@ -225,6 +249,9 @@ def test_learning_takes_the_first_control_that_fits_the_action(capsys: pytest.Ca
     knob = [(1.0 + 0.1 * n, control_change(1, 74, 50 + n)) for n in range(6)]
     assert learn_control("valence", (0.5, note_on(1, 60, 90)), *knob) == Binding(Control("cc", 74, 1), "valence")
     assert learn_control("emotion", (1.0, program_change(1, 7)), value="sad").control == Control("program", 7, 1)
+    assert learn_control("set", *knob, value="melody.octave").control == Control("cc", 74, 1)
+    pad = (9.0, note_on(1, 60, 90))
+    assert learn_control("set", pad, value="melody.octave=1").control == Control("note", 60, 1)
     with pytest.raises(MidiError, match="nothing that like can have moved within 30 s"):
         learn_control("like", (1.0, control_change(1, 7, 20)), (2.0, all_notes_off(1)))
 
@@ -250,6 +277,10 @@ def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypa
         (["fly"], "no action"),
         (["emotion"], "one of happy"),
         (["--forget", "fly"], "no action"),
+        (["set", "flute.octave"], "there is no player 'flute'; there are arpeggio, bass, "),
+        (["set", "melody.volume"], "melody has no parameter 'volume'; it has octave"),
+        (["set", "melody.octave=9"], "octave is '9'; it must be a whole number from -2 to 2 octaves"),
+        (["set", "melody.echo.mix"], "melody.echo has no parameter 'mix'; it has delay, repeats, decay, fit"),
     ):
         result = CliRunner().invoke(learn.command, arguments)
         assert (result.exit_code, message in result.output) == (2, True)

@@ -27,6 +27,7 @@ SAMPLES = {
     Takes.STEP: -0.1,
     Takes.EMOTION: "sad",
     Takes.ROLE: "trade",
+    Takes.SETTING: "melody.octave=1",
 }
 
 
@@ -40,6 +41,8 @@ def test_every_action_is_dispatched_and_logged() -> None:
             preset=lambda step: calls.append(("preset", step)),
             profile=lambda step: f"playing for number {step}",
             role=lambda name: f"role: {name}",
+            setting=lambda text: f"set: {text}",
+            parameters=lambda: "the parameters",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
             undo_reaction=lambda: calls.append("undo"),
             help=lambda: "the keys",
@@ -55,7 +58,9 @@ def test_every_action_is_dispatched_and_logged() -> None:
         (word, 5) for word in REACTIONS
     ]
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
-    assert [line for line in lines if line] == ["playing for number 1", "role: trade", "the keys"]
+    assert [line for line in lines if line] == [
+        "playing for number 1", "role: trade", "set: melody.octave=1", "the parameters", "the keys",
+    ]  # fmt: skip
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
 

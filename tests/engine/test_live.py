@@ -151,6 +151,29 @@ def test_it_plays_obeys_and_stops(run: EngineRun) -> None:
     assert '"program"' in log.read_text()
 
 
+def test_a_parameter_is_set_while_it_plays_and_is_in_the_log(run: EngineRun, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with run.engine as engine:
+        assert {one.address: one.value for one in engine.parameters}["melody.octave"] == 0
+        assert engine.set_parameter("melody.octave", 2)
+        assert engine.act("set", "percussion.fills=off")
+        assert engine.act("set", "flute.octave=50%")
+        assert engine.act("set", "flute.octave=51%")
+        with pytest.raises(ConfigError, match="melody has no parameter 'volume'; it has octave"):
+            engine.set_parameter("melody.volume", 1.0)
+
+        def read_values() -> list[object]:
+            values = {one.address: one.value for one in engine.parameters}
+            return [values["melody.octave"], values["percussion.fills"]]
+
+        run.wait_for(lambda snapshot: read_values() == [2, False])
+    refusal = "not set: no player 'flute' has parameters; there are chords, melody, percussion, as PLAYER.PARAMETER"
+    assert [line for line in caplog.messages if "flute" in line] == [refusal], "said once"
+    log = run.options.recording.log
+    assert log is not None
+    assert '"event":"parameter"' in log.read_text()
+
+
 @pytest.mark.parametrize("expression", [True, False])
 def test_held_notes_show_a_change_unless_they_are_told_not_to(tmp_path: Path, *, expression: bool) -> None:
     """And at the end every channel is as it was found."""

@@ -218,6 +218,24 @@ def test_a_pattern_means_every_address_that_it_matches(tablet: Tablet) -> None:
         match_address("/" + "{a,b}" * 10, [])
 
 
+def test_a_fader_sets_a_parameter_by_its_address(tablet: Tablet) -> None:
+    assert tablet.send(message("/kelly/do/set/melody/octave", 0.25), message("/kelly/do/set/melody.echo.delay", 1)) == [
+        Action("set", "melody.octave=25%"),
+        Action("set", "melody.echo.delay=100%"),
+    ]
+    assert tablet.send(
+        message("/kelly/do/set/chords/voicing", "open"),
+        message("/kelly/do/set/pad/tied", False),
+        message("/kelly/do/set", "My Part.octave=1"),
+        message("/kelly/do/set", "melody.octave", 0.5),
+    ) == [
+        Action("set", "chords.voicing=open"),
+        Action("set", "pad.tied=off"),
+        Action("set", "My Part.octave=1"),
+        Action("set", "melody.octave=50%"),
+    ]
+
+
 def test_panic_is_reached_through_a_flood(tablet: Tablet) -> None:
     flood = [message("/kelly/do/freeze", 1)] * (MESSAGES_PER_SECOND + 50)
     assert tablet.send(*flood, message("/kelly/do/panic", 1.0))[-1] == Action("panic")
@@ -229,6 +247,9 @@ def test_panic_is_reached_through_a_flood(tablet: Tablet) -> None:
         (message("/kelly/do/fly"), "/kelly/do/fly.*no action has this address"),
         (message("/kelly/do/valence", 5.0), "/kelly/do/valence.*from -1 to 1"),
         (message("/kelly/do/panic", float("nan")), "/kelly/do/panic.*finite"),
+        (message("/kelly/do/set/melody/octave", 2), "/kelly/do/set/melody/octave.*a number from 0 to 1"),
+        (message("/kelly/do/set/melody/octave"), "/kelly/do/set/melody/octave.*lacks a value"),
+        (message("/kelly/do/set/octave", 0.5), "/kelly/do/set'.*PLAYER.PARAMETER=VALUE"),
         (b"noise", "a packet from 127.0.0.1.*text"),
         (bundle(message("/kelly/do/let-go"), b"noise"), "a bundle from 127.0.0.1.*text"),
     ],

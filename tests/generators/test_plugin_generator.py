@@ -34,6 +34,14 @@ def beats_of(request: Generate) -> BarAnswer:
     return BarAnswer(notes, None, int(request.end_beat // 4))
 
 
+def key_of(request: Generate) -> BarAnswer:
+    """A note on every quarter of a beat, at the key of the values; the state is the number of the bar after."""
+    key = int(request.values.get("key", 60))
+    places = range(round(4 * request.start_beat), round(4 * request.end_beat))
+    notes = [NoteEvent(place / 4, 0.2, key, 80, 1, "elsewhere") for place in places]
+    return BarAnswer(notes, None, int(request.end_beat // 4))
+
+
 class ScriptedRun:
     """A generator that answers what the test says: at once, or when `answer_all` is called."""
 
@@ -45,12 +53,12 @@ class ScriptedRun:
         self.fault: str | None = None
         self.is_ready = True
         self.is_closed = False
-        self._answer, self._delays = answer, delays
+        self._answer, self.delays = answer, delays
         self._replies: dict[int, Reply] = {}
 
     def ask(self, request: Generate) -> int:
         self.requests.append(request)
-        if not self._delays:
+        if not self.delays:
             self.answer_all()
         return len(self.requests) - 1
 
@@ -102,15 +110,22 @@ class Stage:
 
     def play(self, beats: float) -> list[float]:
         """Play so long; the onsets of the notes."""
-        onsets: list[float] = []
+        return [note.onset_beats for note in self.play_notes(beats)]
+
+    def pitches(self, beats: float) -> list[int]:
+        """Play so long; the pitches of the notes."""
+        return [note.pitch for note in self.play_notes(beats)]
+
+    def play_notes(self, beats: float) -> list[NoteEvent]:
+        """Play so long; the notes."""
+        played: list[NoteEvent] = []
         for _ in range(round(beats / SLICE)):
-            notes = self.player.generate(PARAMETERS, self.context, self.beat, self.beat + SLICE)
-            onsets += [note.onset_beats for note in notes]
+            played += self.player.generate(PARAMETERS, self.context, self.beat, self.beat + SLICE)
             self.beat += SLICE
             self.clock.advance(SLICE * 60.0 / BPM)
             if self.beat % 4.0 == 3.0:
                 self.player.prepare(PARAMETERS, self.context, int(self.beat // 4) + 1)
-        return onsets
+        return played
 
 
 def make_context(tonic: int = 0, seed: int = 3) -> MusicContext:
@@ -280,6 +295,57 @@ def test_parameters_that_move_a_little_do_not_ask_again() -> None:
     stage.play(2.0)
     stage.player.generate(replace(PARAMETERS, density=2.0), stage.context, 2.0, 2.0 + SLICE)
     assert run.spans == [(0.0, 4.0)]
+
+
+def test_a_value_that_changes_asks_for_the_bar_again_and_the_old_answer_plays_until_the_new_one_comes() -> None:
+    run = ScriptedRun(answer=key_of)
+    stage = Stage(run)
+    assert stage.pitches(1.0) == [60] * 4
+    run.delays = True
+    stage.player.configure({"key": 72})
+    assert stage.pitches(0.25) == [60]
+    assert run.spans == [(0.0, 4.0), (0.0, 4.0)]
+    run.answer_all()
+    assert stage.pitches(1.0) == [72] * 4
+    assert run.requests[-1].values == {"key": 72}
+    assert stage.player.refusal is None
+
+
+def test_a_bar_that_was_prepared_is_asked_for_again_with_the_values_of_its_time() -> None:
+    run = ScriptedRun(answer=key_of)
+    stage = Stage(run)
+    stage.play(3.5)
+    stage.player.configure({"key": 72})
+    assert stage.pitches(1.5) == [72] * 6
+    assert run.spans == [(0.0, 4.0), (4.0, 8.0), (0.0, 4.0), (4.0, 8.0)]
+    assert run.states == [None, 1], "the second bar goes on from the first, as that was played at last"
+
+
+def test_a_fader_does_not_ask_a_slow_player_more_often_than_it_answers() -> None:
+    run = ScriptedRun(answer=key_of, delays=True)
+    stage = Stage(run)
+    stage.play(SLICE)
+    run.answer_all()
+    for key in range(61, 71):
+        stage.player.configure({"key": key})
+        stage.play(SLICE)
+    assert run.spans == [(0.0, 4.0), (0.0, 4.0)]
+    run.answer_all()
+    stage.play(SLICE)
+    assert run.requests[-1].values == {"key": 70}
+
+
+def test_after_a_restart_it_is_asked_with_the_values_that_were_set() -> None:
+    crashes, next_run = ScriptedRun(), ScriptedRun(answer=key_of)
+    stage = Stage(crashes, next_run)
+    stage.player.configure({"key": 72})
+    stage.play(2.0)
+    crashes.fault = "it crashed"
+    with pytest.raises(PlayerFault):
+        stage.play(SLICE)
+    stage.beat = 4.0
+    assert stage.player.is_back()
+    assert stage.pitches(1.0) == [72] * 4
 
 
 def test_a_player_that_nobody_closed_leaves_nothing() -> None:

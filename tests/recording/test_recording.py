@@ -104,6 +104,11 @@ class Take:
         self.conductor.set_role(role)
         self.recorder.record_role(self.clock.now(), role)
 
+    def set(self, address: str, value: str) -> None:
+        for change in self.band.resolve_setting(address, value):
+            self.band.set_parameter(change)
+            self.recorder.record_parameter(self.clock.now(), change)
+
     def panic(self, *, stops_transport: bool = False) -> None:
         self.conductor.panic(self.clock.now(), stops_transport=stops_transport)
         self.recorder.record_panic(self.clock.now(), stops_transport=stops_transport)
@@ -133,6 +138,30 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_parameters_that_were_set_while_it_played_are_set_again(tmp_path: Path) -> None:
+    take = Take(tmp_path)
+    take.start(parameters(140.0))
+    take.play(3.3, parameters(140.0))
+    take.set("melody.octave", "100%")
+    take.set("chords.voicing", "open")
+    take.play(3.0, parameters(140.0))
+    take.change_preset()
+    take.play(3.0, parameters(140.0))
+    take.set("melody.octave", "0%")
+    take.play(3.0, parameters(140.0))
+    take.finish()
+    recorded = take.end()
+    again = replay_log(take.paths.log)
+    assert again.differs_at is None
+    assert again.midi == recorded
+    log = [(one["player"], one["parameter"], one["value"]) for one in events(take.paths.log, "parameter")]
+    assert log == [("melody", "octave", 2), ("chords", "voicing", "open"), ("melody", "octave", -2)]
+    without = tmp_path / "without.jsonl"
+    lines = take.paths.log.read_text().splitlines(keepends=True)
+    without.write_text("".join(line for line in lines if '"event":"parameter"' not in line))
+    assert replay_log(without).differs_at is not None, "they are heard"
 
 
 def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Path) -> None:

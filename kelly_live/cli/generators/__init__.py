@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.cli.generators import add, list_, new, remove
+from kelly_live.cli.generators import add, list_, new, remove, show
 
 
 class ListByDefault(click.Group):
@@ -23,5 +23,5 @@ def command() -> None:
     """List the players that are there, ours and others' (also without a subcommand), and add your own."""
 
 
-for _module in (list_, new, add, remove):
+for _module in (list_, show, new, add, remove):
     command.add_command(_module.command)

@@ -54,6 +54,7 @@ def _print_all(rows: list[dict[str, Any]], effect_rows: list[dict[str, Any]]) ->
         _print(row)
     if rows:
         print_line("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
+        print_line("`kelly-live generators show NAME`: how its parameters are set while it plays (MIDI, OSC, Python)")
         print_line("")
     for row in effect_rows:
         print_line(f"{row['name']:12} {row['help']}")
