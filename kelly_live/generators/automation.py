@@ -10,17 +10,15 @@ Thread: the conductor's for `set`, `step` and `reset`; any may call `resolve` an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.parameter import Parameter, Value, format_value, resolve_values
 from kelly_live.music.band import ParameterChange
-
-if TYPE_CHECKING:
-    from kelly_live.generators.band import PlayerSlot
 
 GRAIN_BEATS = 0.25  # a player plans its bar anew with each change
 GLIDE_BEATS = 2.0  # a fader that is thrown from end to end is heard as a movement, not as a jump
@@ -32,6 +30,9 @@ Values: TypeAlias = Mapping[str, Value]
 
 class _DeclaresParameters(Protocol):
     @property
+    def name(self) -> str: ...
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]: ...
 
 
@@ -41,6 +42,26 @@ class HasParameters(Protocol):
     @property
     def descriptor(self) -> _DeclaresParameters:
         """What it says about itself."""
+
+
+class AutomatedSlot(Protocol):
+    """A player's place in the band, with the values that its parameters begin with."""
+
+    @property
+    def part(self) -> str:
+        """The player's name in the band."""
+
+    @property
+    def generator(self) -> HasParameters:
+        """The player."""
+
+    @property
+    def values(self) -> Values:
+        """The values of its parameters; those that are missing have their defaults."""
+
+    @property
+    def effects(self) -> Sequence[NoteEffect]:
+        """The effects behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +159,20 @@ def _keep(parameter: Parameter, values: Values) -> Value:
 class Automation:
     """The parameters of the players in these slots, and of the effects behind them.
 
-    `take` hands new values to a slot's player (None), or to its effect of that number.
+    `take` hands new values to the player of a part (None), or to its effect of that number.
     """
 
-    def __init__(self, slots: Iterable[PlayerSlot], take: Callable[[PlayerSlot, int | None, Values], None]) -> None:
+    def __init__(self, slots: Iterable[AutomatedSlot], take: Callable[[str, int | None, Values], None]) -> None:
         self._owners: dict[_Place, _Owner] = {}
         for slot in slots:
             names = (slot.part, slot.generator.descriptor.name)
             if callable(getattr(slot.generator, "configure", None)):
-                owner = _Owner(slot.generator, names, slot.values, partial(take, slot, None))
+                owner = _Owner(slot.generator, names, slot.values, partial(take, slot.part, None))
                 self._owners[_Place(slot.part, None)] = owner
             for number, effect in enumerate(slot.effects):
                 name = effect.descriptor.name
                 effect_names = [f"{one}.{name}" for one in names]
-                owner = _Owner(effect, effect_names, effect.values.as_dict(), partial(take, slot, number))
+                owner = _Owner(effect, effect_names, effect.values.as_dict(), partial(take, slot.part, number))
                 self._owners[_Place(slot.part, name)] = owner
 
     @property

@@ -116,7 +116,7 @@ class _Lineup:
         players: Iterable[Generator | PlayerSlot],
         unloaded_players: Sequence[MutedPlayer],
         remarks: Mapping[str, str],
-        take_values: Callable[[PlayerSlot, int | None, Values], None],
+        take_values: Callable[[str, int | None, Values], None],
     ) -> _Lineup:
         slots = tuple(
             player if isinstance(player, PlayerSlot) else PlayerSlot.from_generator(player) for player in players
@@ -306,8 +306,9 @@ class GeneratorBand:
             lineup.automation.hand_over()  # a player that stays may have had others
         self.reset()
 
-    def _take_values(self, slot: PlayerSlot, effect: int | None, values: Values) -> None:
-        """Hand a slot's player, or its effect of that number, the values of its parameters."""
+    def _take_values(self, part: str, effect: int | None, values: Values) -> None:
+        """Hand the player of a part, or its effect of that number, the values of its parameters."""
+        slot = next(one for one in self.slots if one.part == part)
         if effect is not None:
             slot.effects[effect].configure(values)
             return
@@ -316,9 +317,9 @@ class GeneratorBand:
                 slot.generator.configure(values)
             except Exception as error:  # as in `generate`
                 self._mute(slot.part, PlayerState.FAILED, _describe_fault("configure", error))
-        part = self._lineup.style_parts.get(slot.part)
-        if part is not None:
-            configure_style_part(part, slot.generator.descriptor, values)
+        style_part = self._lineup.style_parts.get(part)
+        if style_part is not None:
+            configure_style_part(style_part, slot.generator.descriptor, values)
 
     def _resolve_player(self, slot: PlayerSlot, parameters: MusicParameters, context: MusicContext) -> Generator:
         """Choose what plays in a slot: the part of the style in force where it has one, else the generator."""
