@@ -1,4 +1,4 @@
-"""Audio inputs: the list, which one a name means, and PortAudio's error codes in plain words.
+"""Audio inputs and the output: the list, which one a name means, and PortAudio's error codes in plain words.
 
 PortAudio is loaded on first use, so that everything that needs no device runs where the library is not installed.
 Its list of devices is the one of that moment: a device plugged in later is found by a new process.
@@ -18,15 +18,16 @@ from kelly_live.core.stderr_guard import guard_stderr
 
 LISTING = "kelly-live devices"
 WITHOUT_A_DEVICE = "or use `kelly-live demo` or `kelly-live render IN.wav`, which need none"
+WITHOUT_AN_OUTPUT = "or play into a MIDI port (--midi-out NAME)"
 
 # PortAudio's PaErrorCode: (cause, remedy).
 _MEANINGS: dict[int, tuple[str, str]] = {
     -10000: ("PortAudio is not initialised", "start kelly-live again"),
     -9999: ("the system's audio driver failed", "plug the device in again, or restart the sound server"),
-    -9998: ("it does not have that many channels", f"pick another input from `{LISTING}`"),
+    -9998: ("it does not have that many channels", f"pick another one from `{LISTING}`"),
     -9997: ("it does not offer a usable sample rate", "set it to 44100 or 48000 Hz in the system's settings"),
     -9996: ("there is no such device any more", f"plug it in again, or pick one from `{LISTING}`"),
-    -9994: ("it does not offer a usable sample format", f"pick another input from `{LISTING}`"),
+    -9994: ("it does not offer a usable sample format", f"pick another one from `{LISTING}`"),
     -9992: ("the system is out of memory", "close other programs"),
     -9987: ("it did not answer in time", "plug it in again, or restart the sound server"),
     -9986: ("PortAudio failed inside", "start kelly-live again"),
@@ -38,8 +39,8 @@ _MEANINGS: dict[int, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class InputDevice:
-    """An audio input as PortAudio lists it; `default_rate` in Hz."""
+class AudioDevice:
+    """An audio input or output as PortAudio lists it, with its channels of that kind; `default_rate` in Hz."""
 
     index: int
     name: str
@@ -78,11 +79,15 @@ def portaudio() -> ModuleType:
     return module
 
 
-def device_error(name: str, error: Exception) -> AudioError:
-    """Turn a PortAudioError (message, code, …) into a line for the user; the one place that does."""
+def device_error(name: str, error: Exception, *, kind: str = "input") -> AudioError:
+    """Turn a PortAudioError (message, code, …) into a line for the user; the one place that does.
+
+    `kind`: "input" or "output".
+    """
     code = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else None
-    cause, remedy = _MEANINGS.get(code or 0, (_first_line(error), f"pick another input from `{LISTING}`"))
-    return AudioError(f"the audio input {name!r} cannot be used: {cause}; {remedy}, {WITHOUT_A_DEVICE}")
+    cause, remedy = _MEANINGS.get(code or 0, (_first_line(error), f"pick another one from `{LISTING}`"))
+    otherwise = WITHOUT_A_DEVICE if kind == "input" else WITHOUT_AN_OUTPUT
+    return AudioError(f"the audio {kind} {name!r} cannot be used: {cause}; {remedy}, {otherwise}")
 
 
 def forget_portaudio() -> None:
@@ -95,37 +100,54 @@ def forget_portaudio() -> None:
         atexit.unregister(handler)
 
 
-def list_inputs() -> list[InputDevice]:
+def list_inputs() -> list[AudioDevice]:
     """Return all audio inputs; none is no error.
 
     Raises:
         AudioError: PortAudio is not installed or fails.
     """
+    return _list_devices("input")
+
+
+def choose_output() -> AudioDevice:
+    """Return the system's audio output.
+
+    Raises:
+        AudioError: There is none, or PortAudio is not installed or fails.
+    """
+    outputs = _list_devices("output")
+    if not outputs:
+        raise AudioError(f"there is no audio output on this machine; plug one in, {WITHOUT_AN_OUTPUT}")
+    return next((device for device in outputs if device.is_default), outputs[0])
+
+
+def _list_devices(kind: str) -> list[AudioDevice]:
+    """List the devices that have channels of this kind, "input" or "output"; the default one is marked."""
     module = portaudio()
     try:
         with guard_stderr():
             devices, apis = module.query_devices(), module.query_hostapis()
     except module.PortAudioError as error:
-        raise device_error("(all)", error) from error
-    inputs = [device for device in devices if device["max_input_channels"] > 0]
-    indices = [device["index"] for device in inputs]
-    # The system's default may be missing though there are inputs: then the first host API that has one decides.
-    preferred_indices = [_default_index(module), *(api["default_input_device"] for api in apis), *indices]
+        raise device_error("(all)", error, kind=kind) from error
+    usable = [device for device in devices if device[f"max_{kind}_channels"] > 0]
+    indices = [device["index"] for device in usable]
+    # The system's default may be missing though there are devices: then the first host API that has one decides.
+    preferred_indices = [_default_index(module, kind), *(api[f"default_{kind}_device"] for api in apis), *indices]
     default = next((index for index in preferred_indices if index in indices), None)
     return [
-        InputDevice(
+        AudioDevice(
             index=device["index"],
             name=device["name"],
             host_api=apis[device["hostapi"]]["name"],
-            channels=device["max_input_channels"],
+            channels=device[f"max_{kind}_channels"],
             default_rate=round(device["default_samplerate"]),
             is_default=device["index"] == default,
         )
-        for device in inputs
+        for device in usable
     ]
 
 
-def resolve_input(query: str | None) -> InputDevice:
+def resolve_input(query: str | None) -> AudioDevice:
     """Find the input that `query` means (see core.name_matching); None: the default one.
 
     Raises:
@@ -134,7 +156,7 @@ def resolve_input(query: str | None) -> InputDevice:
     return choose_input(query, list_inputs())
 
 
-def choose_input(query: str | None, inputs: Sequence[InputDevice]) -> InputDevice:
+def choose_input(query: str | None, inputs: Sequence[AudioDevice]) -> AudioDevice:
     """Choose as `resolve_input` does, from a list that is already there.
 
     Raises:
@@ -154,9 +176,9 @@ def choose_input(query: str | None, inputs: Sequence[InputDevice]) -> InputDevic
     return inputs[matching.choose(query, labels, kind="audio input", error=AudioError, listing=LISTING)]
 
 
-def _default_index(module: ModuleType) -> int:
+def _default_index(module: ModuleType, kind: str) -> int:
     try:
-        return int(module.query_devices(kind="input")["index"])
+        return int(module.query_devices(kind=kind)["index"])
     except module.PortAudioError:
         return -1  # PortAudio's own "no device"
 

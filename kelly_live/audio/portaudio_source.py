@@ -233,7 +233,7 @@ def _abort_and_close(stream: Any) -> None:
         stream.close()
 
 
-def _find_format(module: Any, device: devices.InputDevice, channels: int, *, is_named: bool) -> tuple[int, int]:
+def _find_format(module: Any, device: devices.AudioDevice, channels: int, *, is_named: bool) -> tuple[int, int]:
     """Find the (channels, rate) that the device takes, its own or a usual one. Raises AudioError.
 
     Never fewer than `channels` where they were named. Some devices open with all of theirs only.

@@ -133,6 +133,7 @@ def choose_voice(program: int) -> tuple[Voice, float]:
 # Where each part sits: channel -> (gain, pan from -1 left to 1 right). Other channels stay in the middle.
 _MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), PERCUSSION_CHANNEL: (0.66, 0.0)}
 _DRY_CHANNELS = (2,)  # in the reverb a bass loses its definition
+WET_GAIN = 0.28  # of the reverb
 
 
 def compute_gain(velocity: int) -> float:
@@ -230,7 +231,7 @@ def render_drum(key: int, velocity: int) -> Audio:
 
 
 @lru_cache(maxsize=1)
-def _impulse_response() -> Audio:
+def make_impulse_response() -> Audio:
     """Return a reverb's impulse response, stereo `[2, n]`: noise whose highs decay before its lows."""
     count = int(_REVERB_SECONDS * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
@@ -274,20 +275,32 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
     return _normalize(mix)
 
 
+def get_placement(channel: int) -> Audio:
+    """Return the gains of a channel on the left and right `[2]`: its level and its place in the stereo field."""
+    gain, pan = _MIX.get(channel, (0.4, 0.0))
+    angle = (pan + 1.0) * 0.25 * np.pi
+    return np.array([gain * np.cos(angle), gain * np.sin(angle)], np.float32)
+
+
+def get_reverb_share(channel: int) -> float:
+    """Return how much of a channel goes into the reverb, from 0 to 1."""
+    if channel in _DRY_CHANNELS:
+        return 0.0
+    return 0.4 if channel == PERCUSSION_CHANNEL else 1.0
+
+
 def _mix_buses(buses: Mapping[int, Audio], count: int) -> Audio:
     """Place the channels in the stereo field, and add the reverb."""
     dry = np.zeros((2, count), dtype=np.float32)
     send = np.zeros((2, count), dtype=np.float32)
     for channel, bus in sorted(buses.items()):
-        gain, pan = _MIX.get(channel, (0.4, 0.0))
-        angle = (pan + 1.0) * 0.25 * np.pi
-        panned_bus = np.stack([bus * np.float32(gain * np.cos(angle)), bus * np.float32(gain * np.sin(angle))])
-        dry += panned_bus
-        if channel not in _DRY_CHANNELS:
-            send += panned_bus * np.float32(0.4 if channel == PERCUSSION_CHANNEL else 1.0)
-    response = _impulse_response()
+        placed_bus = get_placement(channel)[:, None] * bus
+        dry += placed_bus
+        if share := get_reverb_share(channel):
+            send += placed_bus * np.float32(share)
+    response = make_impulse_response()
     wet = np.stack([convolve(send[side], response[side]) for side in (0, 1)])
-    return (dry + np.float32(0.28) * wet).astype(np.float32)
+    return (dry + np.float32(WET_GAIN) * wet).astype(np.float32)
 
 
 def convolve(signal: Audio, response: Audio) -> Audio:

@@ -54,7 +54,7 @@ def _audio(query: str | None) -> int:
 def _midi(query: str | None) -> int:
     from kelly_live.midi.backend import LISTING_COMMAND
     from kelly_live.midi.backend_registry import find_backends
-    from kelly_live.midi.ports import VIRTUAL_PORT_NAME, list_outputs, resolve_output
+    from kelly_live.midi.ports import BUILT_IN_SYNTH, VIRTUAL_PORT_NAME, list_outputs, resolve_output
 
     def otherwise(outputs: Sequence[PortInfo]) -> None:
         if query:
@@ -64,6 +64,7 @@ def _midi(query: str | None) -> int:
             print_line(f"-> a virtual port {VIRTUAL_PORT_NAME!r} that others can connect to  ({makes})")
         elif not outputs:
             print_line(f"   none; connect one and run `{LISTING_COMMAND}` again, or use `kelly-live demo`")
+        print_line(f"   {BUILT_IN_SYNTH}  (without a synth or a DAW: --sound)")
 
     return _ports("MIDI outputs", query, list_outputs, resolve_output, otherwise)
 

@@ -30,10 +30,10 @@ def command() -> None:
 
 def _choose_output() -> str | None:
     """Ask for a MIDI output until its notes were heard; returns its name, None for the virtual port."""
-    from kelly_live.midi.ports import list_outputs
+    from kelly_live.midi.ports import BUILT_IN_SYNTH, list_outputs
 
     while True:
-        names = [port.name for port in list_outputs()]
+        names = [*(port.name for port in list_outputs()), BUILT_IN_SYNTH]
         number = _ask("MIDI output: where is your synth or DAW?", names, "a virtual port that your DAW connects to")
         if number == _KEEP:
             _store("midi-out", None)

@@ -81,6 +81,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
     """Create what a session needs, with a program's own `parts` in the place of ours. Raises KellyError."""
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.audio_input import create_source
+    from kelly_live.midi.ports import BUILT_IN_SYNTH
 
     select_models(options.models)  # before the analysis process starts, which inherits the choice
     analysis_proxy = None
@@ -104,7 +105,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
             or build_sink(
                 host,
                 band,
-                options.midi_out,
+                BUILT_IN_SYNTH if options.sound else options.midi_out,
                 send_clock=external.sends_clock,
                 latencies=external.latencies,
                 frame_accurate=external.frame_accurate,

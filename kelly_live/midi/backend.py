@@ -60,6 +60,13 @@ class WatchedOut(Protocol):
 
 
 @runtime_checkable
+class DelayedOut(Protocol):
+    """A MidiOut that knows how many seconds go by from a message to its sound."""
+
+    delay_seconds: float
+
+
+@runtime_checkable
 class PlacingOut(Protocol):
     """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself.
 

@@ -18,6 +18,7 @@ from kelly_live.midi.backend import LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backend_registry import find_backends
 
 VIRTUAL_PORT_NAME = "Kelly Live"
+BUILT_IN_SYNTH = "built-in synth"  # the output that is heard without a synth or a DAW
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,15 @@ def open_output(
 ) -> OpenedPort:
     """Open the output that `query` means; None: a virtual port of this name, where the system has them.
 
+    BUILT_IN_SYNTH is no port of the system: it sounds on this machine's audio output.
+
     Raises:
         MidiError: There is no such output, or it cannot be opened.
     """
+    if query == BUILT_IN_SYNTH:
+        from kelly_live.midi.backends.built_in import BuiltInSynthOut
+
+        return OpenedPort(BuiltInSynthOut(), BUILT_IN_SYNTH, is_virtual=False)
     present = list(find_backends() if backends is None else backends)
     if query is not None:
         info = resolve_output(query, present)

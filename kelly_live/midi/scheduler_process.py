@@ -25,7 +25,7 @@ from queue import Empty, SimpleQueue
 from kelly_live.core.commands import SinkCommand, Stop
 from kelly_live.core.errors import KellyError, MidiError, WorkerError
 from kelly_live.core.timebase import MonotonicClock, read_clock
-from kelly_live.midi.backend import PlacingOut, WatchedOut
+from kelly_live.midi.backend import DelayedOut, PlacingOut, WatchedOut
 from kelly_live.midi.backend_registry import find_frame_accurate_backends
 from kelly_live.midi.backends.native import discard_native_stderr
 from kelly_live.midi.latencies import find_latency, load_latencies
@@ -209,6 +209,8 @@ def main(arguments: Sequence[str]) -> int:
         parent.send(Failure(str(error)))
         return error.exit_code
     measured_latency = find_latency(opened_port.name, measured_latency_by_output)
+    if measured_latency is None and options.measured_latency and isinstance(opened_port.out, DelayedOut):
+        measured_latency = opened_port.out.delay_seconds
     core = SchedulerCore(
         opened_port.out,
         late_limit_seconds=options.late_limit,

@@ -49,9 +49,9 @@ def test_a_check_that_fails_is_a_finding_and_the_others_are_made(monkeypatch: py
 
 def test_ports_are_counted_and_named_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sounddevice")
-    from kelly_live.audio.devices import InputDevice
+    from kelly_live.audio.devices import AudioDevice
 
-    device = InputDevice(0, "Maria's AirPods", "Core Audio", 1, 48000, is_default=True)
+    device = AudioDevice(0, "Maria's AirPods", "Core Audio", 1, 48000, is_default=True)
     monkeypatch.setattr("kelly_live.audio.devices.list_inputs", lambda: [device])
 
     def texts(**options: bool) -> list[str]:

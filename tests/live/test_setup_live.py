@@ -68,3 +68,17 @@ def test_setup_keeps_the_ports_that_were_heard(
     assert "kelly-rig" in run_program("test-note", "--channel", "3")
     wait_for(lambda: len(get_struck_keys(monitor)) == 8, "the test notes")
     assert {message[0] & 0x0F for _, message in monitor.events if get_kind(message) == "note_on"} == {2}
+
+
+@pytest.mark.timeout(120)
+def test_the_built_in_synth_is_heard_without_a_synth(prompt_server: JackServer) -> None:
+    pytest.importorskip("jack", exc_type=(ImportError, OSError))
+    with closing(JackMonitor("kelly-loudspeaker")) as monitor:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "kelly_live", "test-note", "--sound"], stdout=subprocess.PIPE, text=True
+        )
+        monitor.listen_to("PortAudio", "audio")
+        wait_for(lambda: monitor.peak_since_last() > 0.05, "the sound of the test notes", 20.0)
+        printed, _ = program.communicate(timeout=30.0)
+    assert program.returncode == 0
+    assert "into 'built-in synth' on channel 1" in printed

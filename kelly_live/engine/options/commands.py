@@ -128,6 +128,7 @@ class LiveOptions:
     """The settings of a live session. Raises ConfigError.
 
     `midi_out` and `audio_in`: any part of a port's or an input's name; None is a virtual port, and the system's input.
+    `sound`: the built-in synthesiser instead of `midi_out`.
     `follow`: what the band follows of the player ("tempo", "key"). `count_in`: the band waits until it is counted in.
     `seed` None: a new one each time.
     `profile` None: the default that `kelly-live profile use` set; "none": no profile.
@@ -137,6 +138,9 @@ class LiveOptions:
 
     midi_out: str | None = option(
         "--midi-out", metavar="NAME", default_note="a virtual port", help="The MIDI output, by any part of its name."
+    )
+    sound: bool = option(
+        "--sound", kind=bool, default=False, help="Be heard without a synth or a DAW: through the built-in synthesiser."
     )
     audio_in: str | None = option(
         "--audio-in", metavar="NAME", default_note="the system's", help="The audio input, by any part of its name."

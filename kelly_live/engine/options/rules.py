@@ -28,6 +28,7 @@ RULES = (
     Rule("--cc-channel", needs=("--cc",)),
     Rule("--chords", excludes=("--culture",)),
     Rule("--play-in-range", needs=("--play-in",)),
+    Rule("--sound", excludes=("--midi-out", "--frame-accurate")),
     Rule("--from", excludes=("--audio-in",)),
     Rule("--sheet", excludes=("--listen", "--json")),
     Rule("--listen", excludes=("--json",)),
