@@ -8,7 +8,13 @@ import click
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.wording import join_words
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_json, print_line
+from kelly_live.engine.options.click_options import (
+    CheckedCommand,
+    debug_option,
+    models_option,
+    print_json,
+    print_line,
+)
 
 if TYPE_CHECKING:
     from kelly_live.core.model_licences import ModelPart, ModelTerms
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 @click.command("models", cls=CheckedCommand)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@models_option
 @debug_option
 def command(name: str | None, as_json: bool) -> None:
     """List the sets of models that --models takes, or show one with every source, its licence and its credit line.

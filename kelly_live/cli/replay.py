@@ -32,9 +32,8 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     from kelly_live import __version__
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.core.errors import ConfigError
-    from kelly_live.core.resources import RESEARCH_MODELS
     from kelly_live.engine.build import check_outputs
-    from kelly_live.engine.model_choice import play_with_models
+    from kelly_live.engine.model_choice import choose_recorded_models, play_with_models
     from kelly_live.engine.replay import load_recorded_players
     from kelly_live.recording.log import LogReader
     from kelly_live.recording.replay import replay
@@ -42,7 +41,7 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     check_outputs([midi, wav])
     reader = LogReader(log)
     header = reader.header
-    with play_with_models(header.models or RESEARCH_MODELS, print_notice):
+    with play_with_models(choose_recorded_models(header.models), print_notice):
         again = replay(reader, load_recorded_players)
     torn_note = "; the log breaks off there" if again.is_torn else ""
     print_line(

@@ -9,7 +9,7 @@ from pathlib import Path
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import KellyError
 from kelly_live.core.model_licences import ModelTerms, read_terms_in_use
-from kelly_live.core.resources import models_in_use
+from kelly_live.core.resources import OPEN_MODELS, RESEARCH_MODELS, find_model_set, models_in_use, name_models
 
 Notify = Callable[[str], None]
 
@@ -20,6 +20,14 @@ def play_with_models(choice: str | None, notify: Notify) -> Iterator[None]:
     with models_in_use(choice):
         yield
         state_terms(notify)
+
+
+def choose_recorded_models(recorded: str | None) -> str:
+    """Return the models to replay a recording with: those of its log; before there were sets, that was `research`."""
+    if recorded is not None:
+        return recorded
+    is_installed = (find_model_set(OPEN_MODELS).parent / RESEARCH_MODELS).is_dir()
+    return RESEARCH_MODELS if is_installed else name_models()
 
 
 def state_terms(notify: Notify) -> None:

@@ -42,6 +42,15 @@ def set_option(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def measured_set_option(function: F) -> F:
+    """Declare --set as `model_set`: which set of models is measured; None measures those in use."""
+    from kelly_live.core.resources import DEFAULT_MODELS, MODEL_SETS
+
+    return click.option(
+        "--set", "model_set", type=click.Choice(MODEL_SETS), help=f"Which set of models. [default: {DEFAULT_MODELS}]"
+    )(function)
+
+
 def set_out_option(name: str) -> Callable[[F], F]:
     """Declare --out, whose default is a name in the folder of the set."""
     return click.option("--out", type=FILE, help=f"The file; its card beside it. [default: models/SET/{name}]")
@@ -56,7 +65,7 @@ def require_folders(**folders: Path | None) -> list[Path]:
     """Return the folders that a set is trained from, in order. Raises click.UsageError if one was not named."""
     missing = [f"--{name.replace('_', '-')}" for name, folder in folders.items() if folder is None]
     if missing:
-        raise click.UsageError(f"this set is trained from {' and '.join(missing)}; name the folders")
+        raise click.UsageError(f"this set needs {' and '.join(missing)}; name the folders")
     return [folder for folder in folders.values() if folder is not None]
 
 

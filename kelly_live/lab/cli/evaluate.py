@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.engine.options.click_options import CheckedCommand
-from kelly_live.lab.click_options import data_options
+from kelly_live.lab.click_options import data_options, measured_set_option
 
 if TYPE_CHECKING:
     from kelly_live.lab.judging.report import EvaluationResult
@@ -19,17 +19,18 @@ _READER_CLIPS = "Clips of each data set for the whole live reader."
 
 @click.command("evaluate", cls=CheckedCommand)
 @data_options
+@measured_set_option
 @click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of checkpoints; default: the shipped ones.",
+    help="Folder of checkpoints, instead of --set.",
 )
 @click.option("--reader-clips", type=click.IntRange(0), default=40, show_default=True, help=_READER_CLIPS)
 @click.option("--pictures", type=click.Path(path_type=Path, file_okay=False), help="Also draw, into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
-    models: Path | None, reader_clips: int, pictures: Path | None, as_json: bool,
+    model_set: str | None, models: Path | None, reader_clips: int, pictures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Print the goals beside what is measured, and every score.
 
@@ -39,16 +40,17 @@ def command(
     """
     import torch
 
-    from kelly_live.core.resources import find_resources
+    from kelly_live.core.resources import find_resources, models_in_use
     from kelly_live.lab.judging.goals import format_goals
     from kelly_live.lab.judging.report import evaluate_shipped
     from kelly_live.lab.training.scores import format_scores
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
-    models = models or find_resources("models")
     sources = Sources(data, symbolic, cache, most)
-    result = evaluate_shipped(sources, models, lambda line: click.echo(line, err=True), reader_clips)
+    with models_in_use(models or model_set):
+        folder = find_resources("models")
+        result = evaluate_shipped(sources, folder, lambda line: click.echo(line, err=True), reader_clips)
     if pictures is not None:
         _draw(result, pictures)
     if as_json:

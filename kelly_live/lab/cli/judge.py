@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option
-from kelly_live.lab.click_options import DEFAULT_CACHE, FILE, FOLDER
+from kelly_live.lab.click_options import DEFAULT_CACHE, FILE, FOLDER, measured_set_option
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Mapper
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("judge", cls=CheckedCommand)
+@measured_set_option
 @click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl with EMOPIA in it.")
 @click.option(
     "--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of renderings and features."
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(
-    symbolic: Path, cache: Path, pieces: int, grid_pieces: int, cultures: str | None, culture_pieces: int,
-    emotion: Path | None, first_seed: int, mapper: Path | None, workers: int, as_json: bool,
+    model_set: str | None, symbolic: Path, cache: Path, pieces: int, grid_pieces: int, cultures: str | None,
+    culture_pieces: int, emotion: Path | None, first_seed: int, mapper: Path | None, workers: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Compose in each quadrant and over a grid, and ask judges which emotion they hear.
 
@@ -75,7 +76,7 @@ def command(
     lie (--grid-pieces of each), in standard deviations from people's mean; the AUC is without neutral.
     """
     from kelly_live.core.errors import ConfigError
-    from kelly_live.core.resources import find_resources
+    from kelly_live.core.resources import OPEN_MODELS, RESEARCH_MODELS, find_model_set, select_models
     from kelly_live.engine.build import create_mapper
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
@@ -96,8 +97,10 @@ def command(
                 f"the soundfont {soundfont} is missing, and the judges hear music rendered with it; apt install "
                 "fluid-soundfont-gm musescore-general-soundfont-small timgm6mb-soundfont"
             )
-    models = find_resources("models")
-    net = models / "emotion.safetensors"
+    # Every set is heard by the same judges: one of them learns on the ears of the research net, if that is there.
+    listening_set = RESEARCH_MODELS if (find_model_set(OPEN_MODELS).parent / RESEARCH_MODELS).is_dir() else OPEN_MODELS
+    net = find_model_set(listening_set) / "emotion.safetensors"
+    select_models(model_set)
 
     def log(line: str) -> None:
         click.echo(line, err=True)

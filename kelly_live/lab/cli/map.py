@@ -8,21 +8,25 @@ from pathlib import Path
 import click
 
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option
-from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
+from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER, measured_set_option, require_folders
 
 
 @click.command("map", cls=CheckedCommand)
-@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (labelled MIDI).")
+@measured_set_option
+@click.option("--symbolic", type=FOLDER, help="Folder of a symbolic manifest.jsonl (labelled MIDI): EMOPIA, VGMIDI.")
+@click.option("--open-data", type=FOLDER, help="Or folder of the open data, with openscore/ in it.")
+@click.option("--corpora", type=FOLDER, help="With --open-data: folder of pop909-index.tar.xz.")
 @click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to check directions by.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
-@click.option("--models", type=FOLDER, help="Folder of checkpoints; default: the shipped ones.")
+@click.option("--models", type=FOLDER, help="Folder of checkpoints, instead of the set's.")
 @click.option("--pictures", type=FOLDER, help="Also draw mapper.png, into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(
-    symbolic: Path, cues: Path | None, cache: Path, models: Path | None, pictures: Path | None, as_json: bool,
+    model_set: str | None, symbolic: Path | None, open_data: Path | None, corpora: Path | None, cues: Path | None,
+    cache: Path, models: Path | None, pictures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Measure and draw the shipped mapper.
+    """Measure and draw the mapper of a set, on what was held out of labelled music (`open` learned from --open-data).
 
     Prints the likelihood of held-out music against the corpus-wide distribution and a rule table, how many published
     directions hold, and what is played at the eight emotions and the quadrants' middles.
@@ -31,13 +35,18 @@ def command(
 
     import torch
 
-    from kelly_live.core.resources import find_resources
-    from kelly_live.lab.training.mapper import evaluate_mapper, load_trained
+    from kelly_live.core.resources import find_resources, models_in_use
+    from kelly_live.lab.training.mapper import evaluate_mapper, evaluate_open_mapper, load_trained
     from kelly_live.lab.training.mapper_plane import compute_parameters, format_states_table, list_states
 
     torch.set_num_threads(1)
-    checkpoint = (models or find_resources("models")) / "mapper.safetensors"
-    evaluation = evaluate_mapper(symbolic, cache / "symbolic", checkpoint, cues)
+    with models_in_use(model_set):
+        checkpoint = (models or find_resources("models")) / "mapper.safetensors"
+    if symbolic is None:
+        open_folder, pop909_folder = require_folders(open_data=open_data, corpora=corpora)
+        evaluation = evaluate_open_mapper(open_folder, pop909_folder, cache, checkpoint, cues)
+    else:
+        evaluation = evaluate_mapper(symbolic, cache / "symbolic", checkpoint, cues)
     net, _ = load_trained(checkpoint)
     if pictures is not None:
         click.echo(f"wrote {_draw(checkpoint, pictures)}", err=True)

@@ -272,6 +272,11 @@ def _split_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScal
     return build_examples(train, scale), build_examples(held_out, scale), scale
 
 
+def _split_open_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples]:
+    held_out = build_examples(corpus.part("val"), None).take_labelled()
+    return build_examples(corpus.part("train"), None), held_out
+
+
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
     """The result of cross-validation: the number of epochs, and the parameters that the emotion predicts."""
@@ -343,9 +348,7 @@ def train_open_mapper(
     Raises:
         ConfigError: A corpus is missing or damaged.
     """
-    corpus = extract_open_corpus(open_data, corpora, cache)
-    train = build_examples(corpus.part("train"), None)
-    held_out = build_examples(corpus.part("val"), None).take_labelled()
+    train, held_out = _split_open_corpus(extract_open_corpus(open_data, corpora, cache))
     return _train((train, held_out, None), out, recipe or Recipe(), command, progress, cues_dir, FIRST_CUES)
 
 
@@ -398,6 +401,18 @@ def evaluate_mapper(
         KellyError: The manifest or the checkpoint cannot be read.
     """
     train, held_out, _ = _split_corpus(extract_corpus(data_dir, cache_dir))
+    return _evaluate(train, held_out, checkpoint, cues_dir)
+
+
+def evaluate_open_mapper(
+    open_data: Path, corpora: Path, cache: Path, checkpoint: Path, cues_dir: Path | None = None
+) -> Evaluation:
+    """Score a checkpoint of `open` on the composers of OpenScore that were held out. Raises KellyError."""
+    train, held_out = _split_open_corpus(extract_open_corpus(open_data, corpora, cache))
+    return _evaluate(train, held_out, checkpoint, cues_dir)
+
+
+def _evaluate(train: Examples, held_out: Examples, checkpoint: Path, cues_dir: Path | None) -> Evaluation:
     net, offset = load_trained(checkpoint)
     cues = correlate_cues(cues_dir) if cues_dir else None
     return Evaluation(score_mapper(net, offset, train, held_out), check_directions(net, train, cues))
