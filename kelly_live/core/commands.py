@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -189,6 +190,24 @@ class ChannelRelease(Command, frozen=True, tag="release"):
                 raise ConfigError(f"channel is {channel}; it must be in 1..16")
 
 
+class PartRelease(Command, frozen=True, tag="part-release"):
+    """End what a part was sent until now at a beat: its notes sound no longer, and none of them begins later."""
+
+    part: str
+    beat: float
+
+    def __post_init__(self) -> None:
+        _require_finite("the release's beat", self.beat)
+
+    def shorten(self, note: NoteEvent) -> NoteEvent | None:
+        """Return a note that was sent before as it is played now; None: not at all."""
+        if note.part != self.part or note.onset_beats + note.duration_beats <= self.beat:
+            return note
+        if note.onset_beats >= self.beat:
+            return None
+        return replace(note, duration_beats=self.beat - note.onset_beats)
+
+
 class Silence(Command, frozen=True, tag="silence"):
     """Forget the notes that are not sent and end what sounds, at once. Tempo, clock and transport go on."""
 
@@ -202,7 +221,18 @@ class Stop(Command, frozen=True, tag="stop"):
 
 
 SinkCommand: TypeAlias = (
-    Start | TempoChange | Notes | Expression | Controls | Tuning | Signature | ChannelRelease | Silence | Pause | Stop
+    Start
+    | TempoChange
+    | Notes
+    | Expression
+    | Controls
+    | Tuning
+    | Signature
+    | ChannelRelease
+    | PartRelease
+    | Silence
+    | Pause
+    | Stop
 )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from kelly_live.core.commands import (
     DEFAULT_TUNING,
     Controls,
     Expression,
     Notes,
+    PartRelease,
     Signature,
     SinkCommand,
     Start,
@@ -61,6 +63,8 @@ class OfflineScheduler:
         match command:
             case Notes(notes):
                 self.notes.extend(notes)
+            case PartRelease():
+                self.notes = _shorten(self.notes, command)
             case TempoChange(point):
                 self._tempo_map.add(point)
             case Start(origin_seconds, bpm):
@@ -98,6 +102,8 @@ class NoteList:
         match command:
             case Notes(notes):
                 self.notes.extend(notes)
+            case PartRelease():
+                self.notes = _shorten(self.notes, command)
             case TempoChange(point):
                 self.tempos.append(point)
             case Start():
@@ -112,3 +118,8 @@ class NoteList:
     def health(self) -> SchedulerHealth:
         """Return the number of notes as what was sent."""
         return SchedulerHealth(sent_messages=len(self.notes))
+
+
+def _shorten(notes: Iterable[NoteEvent], release: PartRelease) -> list[NoteEvent]:
+    """Return the notes as they are played after a release."""
+    return [shortened for note in notes if (shortened := release.shorten(note)) is not None]

@@ -12,8 +12,6 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import NamedTuple
 
 from kelly_live.core.commands import (
     DEFAULT_TUNING,
@@ -21,6 +19,7 @@ from kelly_live.core.commands import (
     Controls,
     Expression,
     Notes,
+    PartRelease,
     Pause,
     Signature,
     Silence,
@@ -54,6 +53,7 @@ from kelly_live.midi.backend import PlacingOut
 from kelly_live.midi.control_queue import ControlQueue
 from kelly_live.midi.expression import ExpressionControls, build_resting_messages
 from kelly_live.midi.lateness import LatenessRecord
+from kelly_live.midi.schedule_entries import BEAT_DECIMALS, Entry, Kind, release_part
 from kelly_live.midi.tuning import create_tuner
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
@@ -63,29 +63,7 @@ RESYNC_SECONDS = 1.0  # a clock that fell this far behind (a suspended machine) 
 
 # A receiver starts at the first clock that comes at least 1 ms after Start (MIDI 1.0, "MIDI clock"): 1 ms at 300 BPM.
 _START_LEAD_BEATS = 0.005
-# Beats are compared to a millionth (under 3 µs), so that 0.1 + 0.9 ends before what begins at 1.0.
-_BEAT_DECIMALS = 6
 _FIRST_BEATS = 0.1  # what lies so near to where the music begins is its first beat
-
-
-class _Kind(IntEnum):
-    """What is sent at one instant, in this order."""
-
-    START = 0
-    CLOCK = 1
-    OFF = 2
-    ON = 3
-
-
-class _Entry(NamedTuple):
-    """A place in the heap. Serials are unique, so the fields after `serial` are never compared."""
-
-    beat: float
-    kind: _Kind
-    serial: int
-    note: NoteEvent
-    voice: tuple[int, int]  # an off's (channel, key)
-    loudness: float | None = None  # an on's, that its velocity shows
 
 
 class SchedulerCore:
@@ -127,7 +105,7 @@ class SchedulerCore:
         self._send_clock = send_clock
         self._latency = latency_seconds
         self._capacity = capacity_notes
-        self._heap: list[_Entry] = []
+        self._heap: list[Entry] = []
         self._serial = 0
         self._sounding_serials: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
         self._channels: set[int] = set()
@@ -174,6 +152,8 @@ class SchedulerCore:
                 self._tune(command)
             case ChannelRelease():
                 self._release_channels(command)
+            case PartRelease():
+                self._heap = release_part(self._heap, command)
             case Silence():
                 self._send_all(self._end_notes())
             case Pause():
@@ -211,7 +191,7 @@ class SchedulerCore:
                 self._dropped_notes += 1
                 continue
             voice = (note.channel, note.pitch)
-            self._push(_Entry(note.onset_beats, _Kind.ON, self._new_serial(), note, voice, loudness))
+            self._push(Entry(note.onset_beats, Kind.ON, self._new_serial(), note, voice, loudness))
 
     def _release_channels(self, command: ChannelRelease) -> None:
         """Send CC 123 and CC 120; what was played here is not forgotten."""
@@ -246,7 +226,7 @@ class SchedulerCore:
                 self._send_clock_message(due_time, now)
             else:
                 entry = heapq.heappop(self._heap)
-                if entry.kind is _Kind.ON:
+                if entry.kind is Kind.ON:
                     self._note_on(entry, due_time, now)
                 elif self._sounding_serials.get(entry.voice) == entry.serial:
                     self._note_off(entry, due_time, now)
@@ -350,17 +330,17 @@ class SchedulerCore:
         self._serial += 1
         return self._serial
 
-    def _push(self, entry: _Entry) -> None:
-        heapq.heappush(self._heap, entry._replace(beat=round(entry.beat, _BEAT_DECIMALS)))
+    def _push(self, entry: Entry) -> None:
+        heapq.heappush(self._heap, entry._replace(beat=round(entry.beat, BEAT_DECIMALS)))
 
     def _tick_beat(self) -> float:
         """Return the next tick's beat from its number, so that no rounding adds up over a long session."""
         lead = _START_LEAD_BEATS if self._clock_opening else 0.0
-        return round(self._next_tick / CLOCKS_PER_BEAT - lead, _BEAT_DECIMALS)
+        return round(self._next_tick / CLOCKS_PER_BEAT - lead, BEAT_DECIMALS)
 
     def _set_clock(self, first_beat: float) -> None:
         """Set the next tick to the first sixteenth note from `first_beat` on, and what says so to a receiver."""
-        sixteenths = max(0, math.ceil(round(first_beat * CLOCKS_PER_BEAT / CLOCKS_PER_SIXTEENTH, _BEAT_DECIMALS)))
+        sixteenths = max(0, math.ceil(round(first_beat * CLOCKS_PER_BEAT / CLOCKS_PER_SIXTEENTH, BEAT_DECIMALS)))
         self._next_tick = sixteenths * CLOCKS_PER_SIXTEENTH
         # Past 1024 bars of four a position cannot be sent; this one lies as far into a bar.
         start = (song_position(sixteenths % (MAX_SIXTEENTHS + 1)), CONTINUE) if sixteenths else (START,)
@@ -415,7 +395,7 @@ class SchedulerCore:
         self._sent_messages += 1
         return True
 
-    def _note_on(self, entry: _Entry, due_time: float, now: float) -> None:
+    def _note_on(self, entry: Entry, due_time: float, now: float) -> None:
         note = entry.note
         limit = self._late_limit
         if abs(entry.beat - self._first_beat) < _FIRST_BEATS:
@@ -430,7 +410,7 @@ class SchedulerCore:
         # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
         self._sounding_serials[voice] = entry.serial
         self._channels.add(channel)
-        self._push(_Entry(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice))
+        self._push(Entry(note.onset_beats + note.duration_beats, Kind.OFF, entry.serial, note, voice))
         before = [*before, *self._expression.begin_note(channel, key, note, entry.loudness, max(now, due_time))]
         for message in before:
             if get_kind(message) == "program_change":
@@ -441,7 +421,7 @@ class SchedulerCore:
             self._send(program_change(channel, note.program), due_time, now)
         self._send(note_on(channel, key, note.velocity), due_time, now)
 
-    def _note_off(self, entry: _Entry, due_time: float, now: float) -> None:
+    def _note_off(self, entry: Entry, due_time: float, now: float) -> None:
         self._send(note_off(*entry.voice), due_time, now)
         del self._sounding_serials[entry.voice]
         self._tuner.release(*entry.voice, max(now, due_time))

@@ -192,8 +192,8 @@ class Conductor:
         if self._obey_transport(sync, now, parameters):
             return
         self._skip_if_late(now)
-        if doubles := self._role.hear(sync.notes, self.tempo_map, now, self._phrase, parameters, self._band):
-            self._sink.send(Notes(doubles))
+        for command in self._role.hear(sync.notes, self.tempo_map, now, self._phrase, parameters, self._band):
+            self._sink.send(command)
         while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
             self._play_slice(parameters)
         self._expression.advance(now, self.tempo_map, self._dynamics.adapt(parameters))

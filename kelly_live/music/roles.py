@@ -2,7 +2,8 @@
 
 Pure and clock-free, as `player_rest.py` is: the player's notes and the band's come in slice by slice, and what is
 played goes out. A role changes at a bar line. What the band does is decided for each slice, so that an answer breaks
-off as soon as he plays again: nothing of it has been sent but what lies within the look-ahead.
+off as soon as he plays again: nothing of it has been sent but what lies within the look-ahead, and what sounds then is
+ended on the next beat.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kelly_live.core.band_roles import ACCOMPANY, ANSWER, LEAD, SHADOW, TRADE
+from kelly_live.core.commands import Notes, PartRelease
 from kelly_live.core.sync_state import PlayerActivity, PlayerNote, SyncState
 from kelly_live.core.timebase import TempoMap
 from kelly_live.core.values import MusicParameters, NoteEvent
@@ -42,6 +44,7 @@ _LONGEST_ANSWER_BARS = 4
 _SHORTEST_ANSWER_BEATS = 1.0
 _HAND_OVER_BEATS = 1.0  # before the player's turn, that are free
 _FEWEST_NOTES = 3  # that are material for an answer
+_FEWEST_OF_RETURN = 2  # that take the band's turn from it: one alone is a slip
 _AT_ONCE_SECONDS = 0.08  # a note that is known sooner is doubled; of a later one a double would be a stumble,
 _ECHO_BEATS = 0.25  # so it is echoed on the next sixteenth
 _SHADOW_VELOCITY = 0.6
@@ -86,6 +89,7 @@ class RoleResponder:
         self._density = 1.0
         self._shadowed_beat = -math.inf
         self._lacks_player = False
+        self._played_until = 0.0  # the beat before which all was sent
 
     def set_role(self, role: str) -> None:
         """Take another role from the next bar line on. Raises ConfigError."""
@@ -120,12 +124,32 @@ class RoleResponder:
         phrase: Phrase | None,
         parameters: MusicParameters,
         band: Band,
-    ) -> tuple[NoteEvent, ...]:
-        """Take what the player began; return the notes that double or echo it at once, where the band shadows him."""
+    ) -> list[Notes | PartRelease]:
+        """Take what the player began; return what is done about it at once.
+
+        A band that shadows him doubles or echoes it. In the other roles its melody player ends on the next beat what it
+        plays when he comes in again.
+        """
         line = self._memory.hear(notes, tempo)
-        slot = find_melody_slot(band) if line and self.role == SHADOW else None
+        slot = find_melody_slot(band) if line else None
         if phrase is None or slot is None:
-            return ()
+            return []
+        if self.role == SHADOW:
+            doubles = self._double(line, tempo, now, phrase, parameters, slot)
+            return [Notes(doubles)] if doubles else []
+        if not self._yield():
+            return []
+        return [PartRelease(slot.part, float(math.ceil(max(self._played_until, tempo.beat_at(now)))))]
+
+    def _double(
+        self,
+        line: Sequence[PhraseNote],
+        tempo: TempoMap,
+        now: float,
+        phrase: Phrase,
+        parameters: MusicParameters,
+        slot: Slot,
+    ) -> tuple[NoteEvent, ...]:
         doubles, now_beat = [], tempo.beat_at(now)
         for note in line:
             is_late = now - tempo.seconds_at(note.beat) > _AT_ONCE_SECONDS
@@ -191,7 +215,7 @@ class RoleResponder:
         if not self._memory.has_notes or self.role == LEAD:
             self._plan = ()
             return notes
-        slot = find_melody_slot(band)
+        slot, self._played_until = find_melody_slot(band), end_beat
         self._lacks_player = slot is None
         self._follow_phrases(start_beat, parameters, context)
         answer = [] if slot is None else self._play_plan(slot, parameters, context, start_beat, end_beat)
@@ -216,6 +240,20 @@ class RoleResponder:
             has_played = turn is not None and bool(self._memory.list_line(turn.start_beat - _PICKUP_BEATS, beat))
             self._turn = _Turn(has_played and turn is not None and not turn.is_band, beat, end_beat)
             self._plan = ()
+
+    def _yield(self) -> bool:
+        """Tell whether the player has just come in again, as a note of his is taken; the band's turn is his then."""
+        if self.role == LEAD:
+            return False
+        if self._turn is None:
+            return not self._was_playing
+        phrase = self._memory.latest
+        if not self._turn.is_band or phrase is None or phrase.start_beat <= self._turn.start_beat:
+            return False  # or he only finishes what he began in his turn
+        if len(phrase.notes) < _FEWEST_OF_RETURN or phrase.start_beat >= self._turn.end_beat - _PICKUP_BEATS:
+            return False
+        self._turn, self._plan = replace(self._turn, is_band=False), ()
+        return True
 
     def _follow_phrases(self, beat: float, parameters: MusicParameters, context: MusicContext) -> None:
         """Plan an answer where a gap begins, and drop it where he plays again."""

@@ -18,6 +18,7 @@ from kelly_live.core.commands import (
     Controls,
     Expression,
     Notes,
+    PartRelease,
     Pause,
     Signature,
     Silence,
@@ -35,7 +36,7 @@ from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
-TapeCommand: TypeAlias = Start | TempoChange | Notes | Expression | Controls | Silence | Pause | Signature
+TapeCommand: TypeAlias = Start | TempoChange | Notes | Expression | Controls | PartRelease | Silence | Pause | Signature
 
 
 class _PackedPort:
@@ -109,7 +110,7 @@ class Tape:
                         core.apply(command)
                 case Controls():
                     self._core(MAIN_PORT).apply(command)
-                case Silence():
+                case PartRelease() | Silence():
                     for core in self._cores.values():
                         core.apply(command)
                 case Signature():

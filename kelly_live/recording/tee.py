@@ -12,6 +12,7 @@ from kelly_live.core.commands import (
     Controls,
     Expression,
     Notes,
+    PartRelease,
     Pause,
     Signature,
     Silence,
@@ -42,7 +43,7 @@ class Tee:
         match command:
             case Controls(changes):
                 self._controls.extend(changes)
-            case Start() | TempoChange() | Notes() | Expression() | Silence() | Pause() | Signature():
+            case Start() | TempoChange() | Notes() | Expression() | PartRelease() | Silence() | Pause() | Signature():
                 self._commands.append(command)
 
     def health(self) -> SchedulerHealth:
@@ -74,6 +75,8 @@ class Checksum:
                     for n in notes:
                         data = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
                         self._add(data + n.port.encode())
+                case PartRelease(part, beat):
+                    self._add(part.encode() + struct.pack("<d", beat))
                 case Controls() | Silence() | Pause():
                     self._add(type(command).__name__.encode())
                 case TempoChange(point):

@@ -1,12 +1,13 @@
 """The scheduler's core, read as scores: what is sent, and when. Time is a number that the test moves."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.core.commands import Notes, Start, TempoChange
+from kelly_live.core.commands import Notes, PartRelease, Start, TempoChange
 from kelly_live.core.errors import ConfigError, MidiError
 from kelly_live.core.midi_messages import CLOCK, START, STOP, get_channel, get_kind
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
@@ -64,6 +65,31 @@ def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
         (0.0, "on", 60), (1.0, "on", 64), (1.5, "off", 60), (1.5, "off", 64),
         (2.0, "on", 67), (3.0, "off", 67), (3.0, "on", 60), (4.0, "off", 60),
     ]  # fmt: skip
+
+
+def test_a_part_is_released_on_a_beat_and_the_others_go_on() -> None:
+    """What sounds ends there, what begins before it is shorter, and what would begin later is gone."""
+    clocked = ClockedCore(bpm=60.0)
+    other = replace(note(0.0, 4.0, 48), part="bass")
+    clocked.core.apply(Notes((note(0.0, 4.0, 60), note(1.6, 1.0, 64), note(2.1, 1.0, 67), other, note(0.5, 0.5, 72))))
+    clocked.to(1.5)
+    clocked.core.apply(PartRelease("test", 2.0))
+    clocked.core.apply(Notes((note(2.0, 1.0, 76),)))  # of the same part, but sent later
+    clocked.to(9.0)
+    assert clocked.score() == [
+        (0.0, "on", 60), (0.0, "on", 48), (0.5, "on", 72), (1.0, "off", 72), (1.6, "on", 64),
+        (2.0, "off", 60), (2.0, "off", 64), (2.0, "on", 76), (3.0, "off", 76), (4.0, "off", 48),
+    ]  # fmt: skip
+
+
+def test_a_release_that_comes_late_ends_the_note_at_once() -> None:
+    clocked = ClockedCore(bpm=60.0)
+    clocked.core.apply(Notes((note(0.0, 4.0, 60),)))
+    clocked.to(2.5)
+    clocked.core.apply(PartRelease("test", 2.0))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (2.5, "off", 60)]
+    assert not clocked.core.sounding_keys
 
 
 def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:

@@ -5,6 +5,7 @@ The player's notes are written as beat and pitch; what the band's melody player 
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 from collections.abc import Sequence
@@ -185,6 +186,21 @@ def test_an_answer_breaks_off_when_he_plays_again(seed: int) -> None:
     assert len(uninterrupted.melody(returns + 0.35, returns + 4.0)) >= 2
 
 
+@pytest.mark.parametrize("role", [ANSWER, ACCOMPANY])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_sounds_when_he_plays_again_ends_on_the_next_beat(role: str, seed: int) -> None:
+    """He returns as the longest note of the band's answer has begun, or of its tune."""
+    alone = Session(role, calls(2, 6), 10, seed=seed)
+    longest = max(alone.melody(4 * 6 + 7, 38), key=lambda note: note.duration_beats)
+    returns = longest.onset_beats + 0.25
+    beat = math.ceil(returns + 0.2)  # heard after .04 s, when .05 s have been sent
+    assert longest.onset_beats + longest.duration_beats > beat
+    session = Session(role, [*calls(2, 6), (returns, 67), (returns + 0.5, 69)], 10, seed=seed)
+    before = session.melody(0.0, returns)
+    assert longest.onset_beats in [note.onset_beats for note in before]
+    assert all(note.onset_beats + note.duration_beats <= beat for note in before)
+
+
 def test_a_rhythm_without_pitches_is_answered_in_the_band_s_own_tones() -> None:
     session = Session(ANSWER, [(beat, None) for beat, _ in calls(2, 6)], 12)
     answer = session.melody(4 * 6 + 5.5, 48)
@@ -230,6 +246,25 @@ def test_the_others_are_softer_under_his_turn() -> None:
     assert len(both) > 20
     assert statistics.mean(softer[note] / loud[note] for note in both) < 0.9
     assert len(softer) < len(loud)
+
+
+def test_who_comes_in_during_the_band_s_turn_takes_it() -> None:
+    """From bar 5 on he plays in the band's turn, bars 4-7: it ends what it plays, and has the turn after."""
+    session = Session(TRADE, [*calls(0, 2), *calls(5, 7)], 12)
+    assert session.melody(16, 20)
+    assert not session.melody(21.8, 32)  # his second note is on beat 21.5
+    assert all(note.onset_beats + note.duration_beats <= 22.0 for note in session.melody(16, 22))
+    assert len(session.melody(32, 48)) >= 8
+    assert list(dict.fromkeys(session.remarks[1 : round(24 * BEAT / STEP)])) == ["your turn", "the band's turn"]
+    assert session.remarks[round(23 * BEAT / STEP)] == "your turn"
+
+
+def test_neither_a_slip_nor_the_end_of_his_phrase_takes_the_band_s_turn() -> None:
+    alone = Session(TRADE, calls(0, 2), 8)
+    slip = Session(TRADE, [*calls(0, 2), (24.0, 60)], 8)
+    late = Session(TRADE, [*calls(0, 2), (15.0, 69), (16.0, 71), (16.5, 67)], 8)
+    assert places(slip.melody(16, 32)) == places(alone.melody(16, 32))
+    assert len(late.melody(17, 32)) >= 8
 
 
 def test_twos_are_traded_on_request() -> None:
