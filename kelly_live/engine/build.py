@@ -234,12 +234,13 @@ def create_conductor(
 
 
 def report_faults(band: PresetBand, notify: Notify, known_faults: Sequence[MutedPlayer] = ()) -> None:
-    """Name the players that are silent, except the known ones, and say what else there is to say of them."""
-    for player in band.muted:
-        if player not in known_faults:
-            notify(player.describe())
-    for line in band.remarks.values():
+    """Say what happened to the players, in order, and which are silent now: each once, but for those that are known."""
+    remarks = list(band.remarks.values())
+    for line in remarks:
         notify(line)
+    for player in band.muted:
+        if player not in known_faults and not any(line.endswith(player.reason) for line in remarks):
+            notify(player.describe())
 
 
 def create_beat_tracker(
