@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 PROTOCOL = 1
-GROUP = "kelly_live.generators"
+GROUPS = ("kelly_live.generators", "kelly_live.note_effects")
 MAX_NOTES_PER_BEAT = 128
 MAX_STATE_BYTES = 1 << 16
 _MAX_REASON = 200  # characters of an error that the host repeats
@@ -106,6 +106,8 @@ class GeneratorServer:
     def _describe(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
         made_by = self._get_maker()
         descriptor = getattr(made_by, "descriptor", None)
+        if descriptor is not None and self._is_effect():
+            return _describe_effect(made_by, descriptor)
         if descriptor is None or not all(callable(getattr(made_by, name, None)) for name in ("generate", "reset")):
             raise RuleBroken("it is not a generator: it lacks `descriptor`, `generate` or `reset`")
         parameters = [_read_parameter(one) for one in _get(descriptor, "parameters", ())]
@@ -117,17 +119,38 @@ class GeneratorServer:
         return {"type": "descriptor", **fields, "parameters": parameters}
 
     def _configure(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
-        self._generator = self._get_maker()()
+        is_effect = self._is_effect()
+        self._generator = self._get_maker()(*[request["values"]] * is_effect)  # an effect is made with its values
         if _knows_our_values():
             importlib.import_module("kelly_live.generators.wire")  # now, rather than when notes are due
-        self._values = {}
+        self._values = dict(request["values"]) if is_effect else {}
         self._set_values(request["values"])
         return {"type": "done"}
 
     def _set_values(self, values: dict[str, Any]) -> None:
-        if values != self._values:
+        if values == self._values:
+            return
+        if callable(getattr(self._generator, "configure", None)):
             self._generator.configure(dict(values))
-            self._values = values
+        else:  # an effect that takes them once
+            self._generator = self._get_maker()(dict(values))
+        self._values = values
+
+    def _process(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
+        start, end = request["start_beat"], request["end_beat"]
+        self._set_values(request.get("values") or self._values)
+        if _knows_our_values():
+            notes, context = importlib.import_module("kelly_live.generators.wire").decode_process(line)
+        else:
+            channel = request["channel"]
+            notes = [types.SimpleNamespace(channel=channel, **note) for note in request["notes"]]
+            context = PlainContext(**vars(_as_plain(request["music"])))
+        answer = self._generator.process(notes, context, start, end)
+        return {"type": "notes", "notes": _read_notes(answer, start, end), "state": self._save_state()}
+
+    def _is_effect(self) -> bool:
+        made_by = self._get_maker()
+        return callable(getattr(made_by, "process", None)) and not callable(getattr(made_by, "generate", None))
 
     def _reset(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
         self._generator.reset()
@@ -139,9 +162,7 @@ class GeneratorServer:
         start, end = request["start_beat"], request["end_beat"]
         self._set_values(request.get("values") or self._values)
         answer = self._generator.generate(*self._read_music(request, line), start, end)
-        most = int(max(1.0, end - start) * MAX_NOTES_PER_BEAT) + 2  # one more than the host takes
-        notes = [_read_note(note) for note in itertools.islice(_iterate(answer), most)]
-        return {"type": "notes", "notes": notes, "state": self._save_state()}
+        return {"type": "notes", "notes": _read_notes(answer, start, end), "state": self._save_state()}
 
     def _inspect(self, request: dict[str, Any], line: bytes) -> dict[str, Any]:
         shared = sys.modules.get("random")
@@ -237,6 +258,24 @@ def _iterate(answer: Any) -> Iterator[Any]:
         raise RuleBroken(text) from error
 
 
+def _read_notes(answer: Any, start: float, end: float) -> list[dict[str, Any]]:
+    most = int(max(1.0, end - start) * MAX_NOTES_PER_BEAT) + 2  # one more than the host takes
+    return [_read_note(note) for note in itertools.islice(_iterate(answer), most)]
+
+
+def _describe_effect(made_by: Any, descriptor: Any) -> dict[str, Any]:
+    if not callable(getattr(made_by, "reset", None)):
+        raise RuleBroken("it is not a note effect: it lacks `reset`")
+    return {
+        "type": "descriptor",
+        "kind": "note effect",
+        "name": _get(descriptor, "name"),
+        "help": _get(descriptor, "help", ""),
+        "needs_pitch": bool(_get(descriptor, "needs_pitch", False)),
+        "parameters": [_read_parameter(one) for one in _get(descriptor, "parameters", ())],
+    }
+
+
 def _read_note(note: Any) -> dict[str, Any]:
     if not isinstance(note, dict) and not hasattr(type(note), "onset_beats") and not hasattr(note, "onset_beats"):
         raise RuleBroken(f"returned a {type(note).__name__}; it must return NoteEvents")
@@ -283,7 +322,9 @@ def load_target(target: str) -> Any:
     if name:
         return getattr(module, name)
     own = [one for one in vars(module).values() if getattr(one, "__module__", None) == module.__name__]
-    classes = [one for one in own if isinstance(one, type) and hasattr(one, "descriptor") and hasattr(one, "generate")]
+    calls = ("generate", "process")
+    classes = [one for one in own if isinstance(one, type) and hasattr(one, "descriptor")]
+    classes = [one for one in classes if any(callable(getattr(one, call, None)) for call in calls)]
     if len(classes) != 1:
         names = ", ".join(one.__name__ for one in classes) or "none"
         text = "{} holds {} generators ({}); name one as {}:CLASS"
@@ -292,11 +333,11 @@ def load_target(target: str) -> Any:
 
 
 def list_targets(package: str) -> list[dict[str, str]]:
-    """List what an installed package declares in the generators' entry-point group."""
+    """List what an installed package declares in the entry-point groups of generators and note effects."""
     from importlib.metadata import distribution
 
     found = distribution(package)
-    points = [point for point in found.entry_points if point.group == GROUP]
+    points = [point for point in found.entry_points if point.group in GROUPS]
     return [{"name": point.name, "target": point.value, "version": found.version} for point in points]
 
 

@@ -23,7 +23,7 @@ from kelly_live.core.wording import plural
 from kelly_live.generators.base import FIRST_CALL_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Descriptor
 from kelly_live.generators.parameter import Value
 from kelly_live.generators.plugin_process import BarAnswer, GeneratorRun, PlayerFault
-from kelly_live.generators.wire import Generate, build_generate
+from kelly_live.generators.wire import Generate, Process, build_generate
 from kelly_live.music.band import PlayerState
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import Phrase
@@ -41,7 +41,7 @@ Begin = Callable[[Any], GeneratorRun]
 Values: TypeAlias = Mapping[str, Value]
 
 
-class _Basis(NamedTuple):
+class Basis(NamedTuple):
     """What a bar's answer must have been made for; the parameters may have moved a little since."""
 
     phrase: Phrase
@@ -49,7 +49,7 @@ class _Basis(NamedTuple):
     closing: bool
 
     @classmethod
-    def of(cls, context: MusicContext) -> _Basis:
+    def of(cls, context: MusicContext) -> Basis:
         return cls(context.phrase, context.rhythm, context.closing)
 
 
@@ -61,8 +61,8 @@ class _Bar:
     `is_outdated`: the bar before was asked for again.
     """
 
-    basis: _Basis
-    request: Generate
+    basis: Basis
+    request: Generate | Process
     number: int
     state_before: Any
     former: BarAnswer | None = None
@@ -114,7 +114,7 @@ class PluginGenerator:
         self._values: Values = MappingProxyType({})  # of the parameters; none: those that it was made with
         self._offered: deque[_Successor] = deque(maxlen=1)
         self._successor: _Successor | None = None
-        self._last_request: Generate | None = None
+        self._last_request: Generate | Process | None = None
         self._forget()
 
     @property
@@ -192,7 +192,7 @@ class PluginGenerator:
             self._given_beat = start_beat
         self._expected_beat = end_beat
         asked = self._bars.get(bar)
-        is_new = asked is None or asked.basis != _Basis.of(context)
+        is_new = asked is None or asked.basis != Basis.of(context)
         if asked is None or is_new:
             asked = self._ask(self._run, parameters, context, bar, start_beat)
             self._given_beat = start_beat
@@ -211,6 +211,12 @@ class PluginGenerator:
             self._misses, self._missed_since = max(0.0, self._misses - OVERRUN_DECAY), None
         self.refusal = self.refusal or answer.refusal
         return self._cut(answer, context.bpm, start_beat, end_beat)
+
+    def peek(self, bar: int) -> Sequence[NoteEvent] | None:
+        """Return a bar's notes, if it was asked for and they have come; raises PlayerFault."""
+        asked = self._bars.get(bar)
+        answer = None if asked is None or self._is_down else self._take(asked, waits_at_end=False)
+        return None if answer is None else answer.notes
 
     def is_back(self) -> bool:
         """Tell whether it can play again, at a bar line; raises PlayerFault if it failed again."""
@@ -253,9 +259,9 @@ class PluginGenerator:
             for later in (one for number, one in self._bars.items() if number > bar):
                 later.is_outdated = True
         end_beat = float((bar + 1) * context.beats_per_bar)
-        request = build_generate(parameters, context, start_beat, end_beat, self._values)
+        request = self._build_request(parameters, context, start_beat, end_beat)
         self._last_request = request
-        asked = self._bars[bar] = _Bar(_Basis.of(context), request, run.ask(request), state)
+        asked = self._bars[bar] = _Bar(Basis.of(context), request, run.ask(request), state)
         if self._asked_since is None:
             self._asked_since = self._clock.now()
         return asked
@@ -294,6 +300,11 @@ class PluginGenerator:
         self._runs.append(successor.run)
         self.descriptor = successor.descriptor
         self._successor, self._failures, self.refusal = None, 0, None
+
+    def _build_request(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Generate | Process:
+        return build_generate(parameters, context, start_beat, end_beat, self._values)
 
     def _take(self, asked: _Bar, *, waits_at_end: bool) -> BarAnswer | None:
         """Return a bar's answer if it is there; raises PlayerFault."""

@@ -24,6 +24,7 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.core.wording import escape, quote_error
 from kelly_live.generators.answer import InvalidAnswer, read_values
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.parameter import Value
 from kelly_live.generators.wire import (
     PROTOCOL,
@@ -36,6 +37,7 @@ from kelly_live.generators.wire import (
     HelloResponse,
     Inspect,
     NotesResponse,
+    Process,
     Request,
     Reset,
     Response,
@@ -92,7 +94,7 @@ class GeneratorRun(Protocol):
     def fault(self) -> str | None:
         """Why it cannot play any more, in one line."""
 
-    def ask(self, request: Generate) -> int:
+    def ask(self, request: Generate | Process) -> int:
         """Ask for the notes of a span; return the number of the answer."""
 
     def take(self, number: int) -> Reply | None:
@@ -208,7 +210,7 @@ class PluginProcess:
         self.configure(values, state)
         self._run_beside(self._start_beside, "plug-in start")
 
-    def describe(self, seconds: float) -> Descriptor:
+    def describe(self, seconds: float) -> Descriptor | EffectDescriptor:
         """Ask for the descriptor and wait for it; raises PlayerFault."""
         number = self._send(Describe(0))
         with self._condition:
@@ -242,7 +244,7 @@ class PluginProcess:
             if self._ready_number is None:
                 self._ready_number = number
 
-    def ask(self, request: Generate) -> int:
+    def ask(self, request: Generate | Process) -> int:
         """Ask for the notes of a span; return the number of the answer."""
         return self._send(request)
 
@@ -318,9 +320,9 @@ class PluginProcess:
                 self._fault = self._fault or f"it answered request {response.id}, which was not made"
             else:
                 reply = _read_reply(request, response, self._command)
-                if isinstance(reply, PlayerFault) and not isinstance(request, Generate | Inspect):
+                if isinstance(reply, PlayerFault) and not isinstance(request, Generate | Process | Inspect):
                     self._fault = self._fault or reply.reason
-                elif isinstance(request, Generate | Describe | Inspect):
+                elif isinstance(request, Generate | Process | Describe | Inspect):
                     self._replies[response.id] = reply
                     if len(self._replies) > _MOST_REPLIES:  # to what was asked again since: nobody takes it
                         del self._replies[min(self._replies)]
@@ -374,7 +376,8 @@ def _read_reply(request: Request, response: Response, command: PluginCommand) ->
     """Return what a response says; a fault for an error, and for an answer of another type or outside the rules."""
     if isinstance(response, ErrorResponse):
         return PlayerFault(*_explain_failure(request, response, command))
-    if isinstance(request, Generate) and isinstance(response, NotesResponse):
+    is_played = isinstance(request, Generate | Process)
+    if isinstance(request, Generate | Process) and isinstance(response, NotesResponse):
         try:
             notes, refusal = read_values(response.notes, command.name, request.start_beat, request.end_beat)
         except InvalidAnswer as fault:
@@ -383,7 +386,7 @@ def _read_reply(request: Request, response: Response, command: PluginCommand) ->
     if isinstance(response, HelloResponse) and response.protocol != PROTOCOL:
         reason = f"it speaks version {response.protocol} of the protocol; this is version {PROTOCOL}"
         return PlayerFault(PlayerState.NOT_LOADED, reason)
-    if isinstance(request, Generate) or (isinstance(request, Describe) != isinstance(response, DescriptorResponse)):
+    if is_played or (isinstance(request, Describe) != isinstance(response, DescriptorResponse)):
         kind = type(request).__struct_config__.tag
         return PlayerFault(PlayerState.FAILED, f"its answer to {kind} is {response.__struct_config__.tag}")
     return response
@@ -393,8 +396,9 @@ def _explain_failure(request: Request, response: ErrorResponse, command: PluginC
     reason = escape(response.reason)[:_LONGEST_LINE]
     if reason.startswith("MemoryError"):
         reason = f"it needs more than the {command.memory_mb} MB of memory that it may have"
-    if isinstance(request, Generate):
-        return (PlayerState.INVALID, reason) if response.rule else (PlayerState.FAILED, f"generate failed: {reason}")
+    if isinstance(request, Generate | Process):
+        call = type(request).__struct_config__.tag
+        return (PlayerState.INVALID, reason) if response.rule else (PlayerState.FAILED, f"{call} failed: {reason}")
     if isinstance(request, Reset):
         return PlayerState.FAILED, f"reset failed: {reason}"
     return PlayerState.NOT_LOADED, f"it did not load: {reason}"

@@ -6,20 +6,23 @@ language; `context` carries kelly-live's own values to one that imports kelly_li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import msgspec
 
 from kelly_live.core.checks import require_whole_number
-from kelly_live.core.values import MusicParameters
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.parameter import Parameter, Value
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import Phrase
 
 PROTOCOL = 1
+GENERATOR, NOTE_EFFECT = "generator", "note effect"  # the kinds
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -111,13 +114,40 @@ class Generate(msgspec.Struct, frozen=True, tag="generate"):
     values: dict[str, bool | int | float | str] = {}
 
 
+class WireNote(msgspec.Struct, frozen=True):
+    """A note: what `NoteEvent` says, without its place in the band. Text stands for what is no number."""
+
+    onset_beats: float | str
+    duration_beats: float | str
+    pitch: float | str
+    velocity: float | str
+    cents: float | str = 0.0
+
+
+class Process(msgspec.Struct, frozen=True, tag="process"):
+    """Which notes start in [start_beat, end_beat), where a player plays `notes`? Asked of a note effect.
+
+    `channel` (1-16) is the player's; 10 is drums. `parameters`, `music`, `context` and `values` are as in Generate.
+    """
+
+    id: int
+    start_beat: float
+    end_beat: float
+    notes: tuple[WireNote, ...]
+    channel: int
+    parameters: MusicParameters
+    music: WireMusic
+    context: WireContext
+    values: dict[str, bool | int | float | str] = {}
+
+
 class Inspect(msgspec.Struct, frozen=True, tag="inspect"):
     """What has the generator done to its process? The conformance kit asks; a program may answer `error`."""
 
     id: int
 
 
-Request: TypeAlias = Hello | Describe | Configure | Reset | Generate | Inspect
+Request: TypeAlias = Hello | Describe | Configure | Reset | Generate | Process | Inspect
 
 
 class HelloResponse(msgspec.Struct, frozen=True, tag="hello"):
@@ -141,23 +171,32 @@ class WireParameter(msgspec.Struct, frozen=True):
 
 
 class DescriptorResponse(msgspec.Struct, frozen=True, tag="descriptor"):
-    """What a generator says about itself: see `Descriptor`."""
+    """What a generator says about itself: see `Descriptor`.
+
+    `kind` is "generator" or "note effect" (see `EffectDescriptor`); part, channel and program are a generator's.
+    """
 
     id: int
     name: str
-    part: str
-    channel: int | float
-    program: int | float
+    part: str = ""
+    channel: int | float = 1
+    program: int | float = 0
     help: str = ""
     yields_to_style: bool = False
     parameters: tuple[WireParameter, ...] = ()
+    kind: str = GENERATOR
+    needs_pitch: bool = False
 
-    def to_descriptor(self) -> Descriptor:
-        """Return the descriptor; raises ConfigError where a rule is broken."""
+    def to_descriptor(self) -> Descriptor | EffectDescriptor:
+        """Return the descriptor of its kind; raises ConfigError where a rule is broken."""
         parameters = tuple(
             Parameter(one.name, one.default, one.help, one.low, one.high, one.choices, one.unit)
             for one in self.parameters
         )
+        if self.kind == NOTE_EFFECT:
+            return EffectDescriptor(self.name, self.help, parameters, self.needs_pitch)
+        if self.kind != GENERATOR:
+            raise ConfigError(f"{self.name} is of the kind {self.kind!r}; it must be {GENERATOR!r} or {NOTE_EFFECT!r}")
         return Descriptor(
             self.name,
             self.part,
@@ -173,16 +212,6 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     """A request that has no other answer was obeyed."""
 
     id: int
-
-
-class WireNote(msgspec.Struct, frozen=True):
-    """A note: what `NoteEvent` says, without its place in the band. Text stands for what is no number."""
-
-    onset_beats: float | str
-    duration_beats: float | str
-    pitch: float | str
-    velocity: float | str
-    cents: float | str = 0.0
 
 
 class NotesResponse(msgspec.Struct, frozen=True, tag="notes"):
@@ -255,7 +284,26 @@ def build_generate(
     return Generate(0, start_beat, end_beat, parameters, music, own, dict(values))
 
 
+def build_process(request: Generate, notes: Sequence[NoteEvent], channel: int) -> Process:
+    """Build the request to a note effect for the span and the moment of another one."""
+    wired = tuple(
+        WireNote(note.onset_beats, note.duration_beats, note.pitch, note.velocity, note.cents) for note in notes
+    )
+    return Process(
+        0,
+        request.start_beat,
+        request.end_beat,
+        wired,
+        channel,
+        request.parameters,
+        request.music,
+        request.context,
+        request.values,
+    )
+
+
 _generate_decoder = msgspec.json.Decoder(Generate)
+_process_decoder = msgspec.json.Decoder(Process)
 
 
 def decode_music(line: bytes) -> tuple[MusicParameters, MusicContext]:
@@ -263,5 +311,21 @@ def decode_music(line: bytes) -> tuple[MusicParameters, MusicContext]:
     request = _generate_decoder.decode(line)
     context = request.context
     return request.parameters, MusicContext(
+        context.seed, context.phrase, context.rhythm, context.bpm, context.closing, context.trend
+    )
+
+
+def decode_process(line: bytes) -> tuple[list[NoteEvent], MusicContext]:
+    """Return the notes and the context of a `process` request, in the note effect's process."""
+    request = _process_decoder.decode(line)
+    notes = [
+        NoteEvent(
+            float(note.onset_beats), float(note.duration_beats), int(note.pitch), int(note.velocity), request.channel, "",
+            float(note.cents),
+        )
+        for note in request.notes
+    ]  # fmt: skip
+    context = request.context
+    return notes, MusicContext(
         context.seed, context.phrase, context.rhythm, context.bpm, context.closing, context.trend
     )
