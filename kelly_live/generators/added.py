@@ -18,9 +18,12 @@ from kelly_live.core.errors import ConfigError, OptionError
 from kelly_live.core.plugins import LOAD_SECONDS, find_plugins
 from kelly_live.core.wording import quote_error
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.effects.registry import EFFECTS
+from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.plugin_process import MEMORY_MB, SERVER, PlayerFault, PluginCommand, PluginProcess
+from kelly_live.generators.wire import GENERATOR, NOTE_EFFECT
 
-GROUP = "kelly_live.generators"
+GROUP, EFFECT_GROUP = "kelly_live.generators", "kelly_live.note_effects"
 FORMAT = 1
 _END_SECONDS = 2.0
 MAX_FILE_BYTES = 1 << 18
@@ -30,7 +33,7 @@ class AddedGenerator(msgspec.Struct, frozen=True):
     """A generator as it is kept.
 
     `target` is what the environment's `python` loads (None: this program's own); without `is_python` it is a program
-    that speaks the protocol itself.
+    that speaks the protocol itself. `kind` is a generator or a note effect.
     """
 
     name: str
@@ -38,6 +41,7 @@ class AddedGenerator(msgspec.Struct, frozen=True):
     is_python: bool = True
     python: str | None = None
     memory_mb: int = MEMORY_MB
+    kind: str = GENERATOR
 
     def build_command(self) -> PluginCommand:
         """Return how to start it."""
@@ -89,7 +93,7 @@ def save_added(generators: Sequence[AddedGenerator], path: Path | None = None) -
 
 def add_generators(
     place: str, python: str | None = None, memory_mb: int | None = None
-) -> list[tuple[AddedGenerator, Descriptor]]:
+) -> list[tuple[AddedGenerator, Descriptor | EffectDescriptor]]:
     """Add what a path or a package offers, and return it; each is started once, to hear what it is called.
 
     One of the same name is replaced. Raises ConfigError and OutputError; nothing is added then.
@@ -106,11 +110,13 @@ def add_generators(
             process.close()
             process.join(_END_SECONDS)
         name = found.name or descriptor.name
-        if name in find_plugins(GROUP) and find_plugins(GROUP)[name].is_ours:
-            raise ConfigError(f"{name} is the name of a built-in generator; give yours another one")
-        described.append((msgspec.structs.replace(found, name=name), descriptor))
-    names = {added.name for added, _ in described}
-    kept = [one for one in load_added() if one.name not in names]
+        kind = GENERATOR if isinstance(descriptor, Descriptor) else NOTE_EFFECT
+        ours = [one.name for one in find_plugins(GROUP).values() if one.is_ours] if kind == GENERATOR else EFFECTS
+        if name in ours:
+            raise ConfigError(f"{name} is the name of a built-in {kind}; give yours another one")
+        described.append((msgspec.structs.replace(found, name=name, kind=kind), descriptor))
+    replaced = {(added.kind, added.name) for added, _ in described}
+    kept = [one for one in load_added() if (one.kind, one.name) not in replaced]
     save_added([*kept, *(added for added, _ in described)])
     return described
 
@@ -146,7 +152,7 @@ def find_targets(place: str, python: str | None, memory_mb: int = MEMORY_MB) -> 
         raise ConfigError(f"there is no file {place!r}; name a file, or a package that is installed")
     listed = _list_package(place, python)
     if not listed:
-        raise ConfigError(f"{place} declares no generator; it needs the entry-point group kelly_live.generators")
+        raise ConfigError(f"{place} declares no generator; it needs the entry-point group {GROUP} or {EFFECT_GROUP}")
     return tuple(AddedGenerator(one["name"], one["target"], True, python, memory_mb) for one in listed)
 
 

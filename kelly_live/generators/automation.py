@@ -16,8 +16,8 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.generators.note_effect import NoteEffect
-from kelly_live.generators.parameter import Parameter, Value, format_value, resolve_values
+from kelly_live.generators.note_effect import EffectDescriptor
+from kelly_live.generators.parameter import Parameter, ParameterValues, Value, format_value, resolve_values
 from kelly_live.music.band import ParameterChange
 
 GRAIN_BEATS = 0.25  # a player plans its bar anew with each change
@@ -44,6 +44,18 @@ class HasParameters(Protocol):
         """What it says about itself."""
 
 
+class AutomatedEffect(Protocol):
+    """A note effect behind a player."""
+
+    @property
+    def descriptor(self) -> EffectDescriptor:
+        """What it says about itself."""
+
+    @property
+    def values(self) -> ParameterValues:
+        """The values of its parameters that it begins with."""
+
+
 class AutomatedSlot(Protocol):
     """A player's place in the band, with the values that its parameters begin with."""
 
@@ -60,7 +72,7 @@ class AutomatedSlot(Protocol):
         """The values of its parameters; those that are missing have their defaults."""
 
     @property
-    def effects(self) -> Sequence[NoteEffect]:
+    def effects(self) -> Sequence[AutomatedEffect]:
         """The effects behind it."""
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +21,7 @@ from kelly_live.generators.answer import InvalidAnswer, read_answer
 from kelly_live.generators.automation import Automation, ParameterState, Values
 from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Configurable, Generator, Value
 from kelly_live.generators.note_effect import NoteEffect
+from kelly_live.generators.plugin_effect import EffectChain, PluginEffect
 from kelly_live.generators.plugin_process import PlayerFault
 from kelly_live.generators.style_parts import StylePart, configure_style_part, create_style_part
 from kelly_live.music.band import MutedPlayer, ParameterChange, PlayerState
@@ -41,6 +43,9 @@ class ExternalPlayer(Generator, Protocol):
 
     def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
         """Ask for a bar that will probably be played so."""
+
+    def peek(self, bar: int) -> Sequence[NoteEvent] | None:
+        """Return a bar's notes, if it was asked for and they have come; raises PlayerFault."""
 
     def is_back(self) -> bool:
         """Tell whether it can play again, at a bar line; raises PlayerFault if it failed again."""
@@ -69,7 +74,7 @@ class PlayerSlot:
     volume: float = 1.0
     sends_program: bool = False
     values: Mapping[str, Value] = field(default_factory=dict)
-    effects: tuple[NoteEffect, ...] = ()
+    effects: tuple[NoteEffect | PluginEffect, ...] = ()
 
     @classmethod
     def from_generator(cls, generator: Generator) -> PlayerSlot:
@@ -79,8 +84,8 @@ class PlayerSlot:
 
     @property
     def is_external(self) -> bool:
-        """Whether the player answers from a process of its own, so that its timing cannot be repeated."""
-        return isinstance(self.generator, ExternalPlayer)
+        """Whether the player or an effect answers from a process of its own, so that its timing cannot be repeated."""
+        return isinstance(self.generator, ExternalPlayer) or EffectChain.is_needed(self.effects)
 
     def place(self, note: NoteEvent) -> NoteEvent:
         """Move a note to this slot."""
@@ -108,6 +113,7 @@ class _Lineup:
     unloaded_players: tuple[MutedPlayer, ...]
     remarks: Mapping[str, str]
     external: Mapping[str, ExternalPlayer]  # by part
+    chains: Mapping[str, EffectChain]  # by part, where an effect runs in a process of its own
     automation: Automation
 
     @classmethod
@@ -131,8 +137,13 @@ class _Lineup:
             tuple(unloaded_players),
             remarks,
             {slot.part: slot.generator for slot in slots if isinstance(slot.generator, ExternalPlayer)},
+            {slot.part: EffectChain(slot.effects) for slot in slots if EffectChain.is_needed(slot.effects)},
             Automation(slots, take_values),
         )
+
+    def list_processes(self) -> list[ExternalPlayer | PluginEffect]:
+        """List what runs in a process of its own."""
+        return [*self.external.values(), *(chain.effect for chain in self.chains.values())]
 
 
 class GeneratorBand:
@@ -157,7 +168,7 @@ class GeneratorBand:
         self._muted: dict[str, MutedPlayer] = {}
         self._overruns: dict[str, float] = {}
         self._remarks: dict[str, str] = {}
-        self._closed_players: list[ExternalPlayer] = []
+        self._closed_players: list[ExternalPlayer | PluginEffect] = []
 
     @property
     def slots(self) -> tuple[PlayerSlot, ...]:
@@ -235,25 +246,70 @@ class GeneratorBand:
         if self._muted and start_beat % context.beats_per_bar == 0.0:
             self._bring_back()
         self._lineup.automation.step(start_beat)
-        context, bar = self._keep_sounding(context), context.bar_at(start_beat)
+        context = self._keep_sounding(context)
         if self._lineup.melody is not None and self._lineup.melody[0] not in self._muted:
             context = replace(context, melody=self._lineup.melody[1])
         notes: list[NoteEvent] = []
         for slot in self.slots:
             if slot.part in self._muted:
                 continue
-            placed: Sequence[NoteEvent] = ()
-            if not is_resting(slot.generator.descriptor.part, parameters, context, bar):
-                player = self._resolve_player(slot, parameters, context)
-                answer = self._ask(slot, player, parameters, context, start_beat, end_beat)
-                placed = [slot.place(note) for note in answer]
+            if slot.part in self._lineup.chains:
+                notes += self._play_chain(slot, parameters, context, start_beat, end_beat)
+                continue
+            placed: Sequence[NoteEvent] = self._play_alone(slot, parameters, context, start_beat, end_beat)
             if slot.effects and placed and placed[0].onset_beats < start_beat:  # late, and the effects are past that
                 notes += [note for note in placed if note.onset_beats < start_beat]
                 placed = [note for note in placed if note.onset_beats >= start_beat]
             for effect in slot.effects:
-                placed = effect.process(placed, context, start_beat, end_beat)
+                placed = effect.process(placed, context, start_beat, end_beat)  # type: ignore[union-attr]  # no chain
             notes += placed
         return notes
+
+    def _play_alone(
+        self, slot: PlayerSlot, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> list[NoteEvent]:
+        """Return a player's notes of a span, in its place, before its effects."""
+        if is_resting(slot.generator.descriptor.part, parameters, context, context.bar_at(start_beat)):
+            return []
+        player = self._resolve_player(slot, parameters, context)
+        return [slot.place(note) for note in self._ask(slot, player, parameters, context, start_beat, end_beat)]
+
+    def _play_chain(
+        self, slot: PlayerSlot, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> list[NoteEvent]:
+        """Return the notes of a slot with an effect in a process of its own, and say what there is to say of that."""
+        chain = self._lineup.chains[slot.part]
+        if slot.part in self._lineup.external:  # it keeps its own time, slice by slice; its bars are looked at
+            self._play_alone(slot, parameters, context, start_beat, end_beat)
+        list_bar = partial(self._list_bar, slot)
+        notes = chain.play(list_bar, slot.place, parameters, context, start_beat, end_beat, slot.channel)
+        effect = chain.effect
+        subject, name = f"the effect {effect.descriptor.name} of {slot.part}", f"{slot.part} plays without its"
+        if effect.problem is not None:
+            line = f"{name} effect {effect.descriptor.name}: {effect.problem}"
+            self._remark(subject + effect.is_given_up * ", given up", line)
+        if effect.refusal is not None:
+            self._remark(f"the notes of {subject}", f"{subject}: notes were left out; {effect.refusal}")
+        return notes
+
+    def _list_bar(
+        self, slot: PlayerSlot, parameters: MusicParameters, context: MusicContext, bar: int, start_beat: float
+    ) -> Sequence[NoteEvent] | None:
+        """Return a player's notes from a beat of a bar on; None while they are not there."""
+        external = self._lineup.external.get(slot.part)
+        if slot.part in self._muted:
+            return ()
+        if external is None or self._resolve_player(slot, parameters, context) is not external:
+            end_beat = float((bar + 1) * context.beats_per_bar)
+            return self._play_alone(slot, parameters, context, start_beat, end_beat)
+        if is_resting(external.descriptor.part, parameters, context, bar):
+            return ()
+        try:
+            notes = external.peek(bar)
+        except PlayerFault as fault:
+            self._mute(slot.part, fault.state, fault.reason)
+            return ()
+        return None if notes is None else [slot.place(note) for note in notes if note.onset_beats >= start_beat]
 
     def _keep_sounding(self, context: MusicContext) -> MusicContext:
         """Return the context without the parts that its section leaves out, where those are all that there are."""
@@ -273,14 +329,17 @@ class GeneratorBand:
         for part, player in self._lineup.external.items():
             if part not in self._muted and not is_resting(player.descriptor.part, parameters, context, bar):
                 player.prepare(parameters, context, bar)
+        for slot in self.slots:
+            if slot.part in self._lineup.chains and slot.part not in self._muted:
+                self._lineup.chains[slot.part].prepare(partial(self._list_bar, slot), parameters, context, bar)
 
     def close(self) -> None:
         """End the session: no player is asked again, and no process of a player's is left."""
-        self._close(self._lineup.external.values())
+        self._close(self._lineup.list_processes())
         for player in self._closed_players:
             player.join(_JOIN_SECONDS)
 
-    def _close(self, players: Iterable[ExternalPlayer]) -> None:
+    def _close(self, players: Iterable[ExternalPlayer | PluginEffect]) -> None:
         for player in players:
             player.close()
             self._closed_players.append(player)
@@ -299,8 +358,8 @@ class GeneratorBand:
                 self._mute(part, fault.state, fault.reason)
 
     def _take_over(self, lineup: _Lineup) -> None:
-        remaining_ids = {id(player) for player in lineup.external.values()}
-        self._close(player for player in self._lineup.external.values() if id(player) not in remaining_ids)
+        remaining_ids = {id(player) for player in lineup.list_processes()}
+        self._close(player for player in self._lineup.list_processes() if id(player) not in remaining_ids)
         self._lineup = lineup
         if remaining_ids:
             lineup.automation.hand_over()  # a player that stays may have had others

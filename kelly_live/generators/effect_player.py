@@ -14,10 +14,11 @@ from kelly_live.music.context import MusicContext
 CHANNEL, PROGRAM = 1, 0
 _VELOCITIES = (96, 64, 80)
 _GATE = 0.75
+_CHORD = (0, 2, 4)  # steps above the lowest tone, on the beats
 
 
 class EffectPlayer:
-    """Plays chord tones, two to a beat where it is dense, and gives them to an effect.
+    """Plays a chord on each beat, where it is dense a tone between, and gives them to an effect.
 
     The figure depends on beat and chord alone, so what differs is the effect's doing.
     """
@@ -68,16 +69,18 @@ def list_figure(
     for place in range(math.ceil(start_beat * per_beat), math.ceil(end_beat * per_beat)):
         beat = place / per_beat
         chord = context.chord_at(beat)
-        tone = chord.key.note(chord.step_near(chord.key.step_near(parameters.register.centre) + place % 5 - 2))
-        notes.append(
+        step = chord.key.step_near(parameters.register.centre) + place % 5 - 2
+        tones = [chord.key.note(chord.step_near(step + above)) for above in _CHORD[: 1 if beat % 1.0 else None]]
+        notes += [
             NoteEvent(
                 onset_beats=beat,
                 duration_beats=_GATE / per_beat,
-                pitch=min(127, max(0, tone.pitch)),
+                pitch=pitch,
                 velocity=_VELOCITIES[place % len(_VELOCITIES)],
                 channel=CHANNEL,
                 part="figure",
-                cents=tone.cents,
+                cents=cents,
             )
-        )
+            for pitch, cents in sorted({min(127, max(0, tone.pitch)): tone.cents for tone in tones}.items())
+        ]
     return notes

@@ -16,8 +16,10 @@ from kelly_live.generators.added import find_targets
 from kelly_live.generators.answer import InvalidAnswer
 from kelly_live.generators.base import Descriptor, Generator, Value
 from kelly_live.generators.conformance_subject import Budget, NotTold, Observation, Subject, describe_changes
+from kelly_live.generators.effect_player import CHANNEL, describe_player, list_figure
+from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.plugin_process import MEMORY_MB, BarAnswer, PlayerFault, PluginCommand, PluginProcess
-from kelly_live.generators.wire import Surroundings, build_generate
+from kelly_live.generators.wire import Generate, Process, Surroundings, build_generate, build_process
 from kelly_live.music.band import PlayerState
 from kelly_live.music.context import MusicContext
 
@@ -30,6 +32,7 @@ _BUDGET = Budget(None, 0.2, "bars")
 class ExternalGenerator(Subject):
     """Makes generators that run in one process: a file, a program, or a package, as `generators add` takes them.
 
+    A note effect plays behind a figure (`effect_player.py`).
     Use it as a context manager, or `close` it. Calling it makes a generator. Only the latest one that was made can be
     played. Raises ConfigError for a place that has no generator, and PlayerFault where the process fails.
     """
@@ -50,6 +53,7 @@ class ExternalGenerator(Subject):
         self.made_by = self
         self._process: PluginProcess | None = None
         self._descriptor: Descriptor | None = None
+        self._is_effect = False
 
     def __enter__(self) -> ExternalGenerator:
         return self
@@ -72,7 +76,8 @@ class ExternalGenerator(Subject):
 
     def make(self) -> Generator:
         """Make a new generator."""
-        return _ExternalInstance(self._find_process(), self.descriptor)
+        process = self._find_process()
+        return _ExternalInstance(process, self.descriptor, is_effect=self._is_effect)
 
     def stopwatch(self) -> float:
         """Return how many seconds its process has worked; raises NotTold."""
@@ -107,15 +112,18 @@ class ExternalGenerator(Subject):
         if self._process is None:
             self._process = PluginProcess(self._command)
             self._process.start()
-            self._descriptor = self._process.describe(LOAD_SECONDS)
+            descriptor = self._process.describe(LOAD_SECONDS)
+            self._is_effect = isinstance(descriptor, EffectDescriptor)
+            self._descriptor = describe_player(descriptor) if isinstance(descriptor, EffectDescriptor) else descriptor
         return self._process
 
 
 class _ExternalInstance:
     """One generator of a process."""
 
-    def __init__(self, process: PluginProcess, descriptor: Descriptor) -> None:
+    def __init__(self, process: PluginProcess, descriptor: Descriptor, *, is_effect: bool) -> None:
         self.descriptor = descriptor
+        self._is_effect = is_effect
         self._process = process
         self._values: dict[str, Value] | None = {}  # None: it was made with them
         self._state: Any = None
@@ -129,7 +137,11 @@ class _ExternalInstance:
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
-        number = self._process.ask(build_generate(parameters, context, start_beat, end_beat))
+        moment = build_generate(parameters, context, start_beat, end_beat)
+        request: Generate | Process = moment
+        if self._is_effect:
+            request = build_process(moment, list_figure(parameters, context, start_beat, end_beat), CHANNEL)
+        number = self._process.ask(request)
         reply = self._process.wait(number, ANSWER_SECONDS)
         if self._process.fault is not None:  # also of what was asked before
             raise PlayerFault(PlayerState.FAILED, self._process.fault)

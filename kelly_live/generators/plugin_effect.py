@@ -36,7 +36,7 @@ class _EffectRun(PluginGenerator):
     def has_answer(self, bar: int) -> bool:
         """Tell whether a bar was asked for and answered."""
         asked = self._bars.get(bar)
-        return asked is not None and asked.answer is not None
+        return asked is not None and (asked.answer is not None or asked.former is not None)
 
     def skip(self, end_beat: float) -> None:
         """Leave out what starts before a beat: the player's own notes sounded instead."""
@@ -75,9 +75,11 @@ class PluginEffect:
         self.values = ParameterValues(descriptor.parameters, values)
         player = Descriptor(descriptor.name, descriptor.name, _CHANNEL, 0, descriptor.parameters)
         self._run = _EffectRun(player, run, begin, waits=waits, **options)
-        self._run.dry = self._dry_notes = {}
+        self._dry_notes: dict[int, Sequence[NoteEvent]] = {}
+        self._run.dry = self._dry_notes
         self._bars: dict[int, _DryBar] = {}
         self._owed_from: float | None = None  # the beat from which nothing was given yet
+        self._coming: tuple[MusicParameters, MusicContext, int] | None = None  # a bar whose notes are not there yet
         self._is_down = False
         self.problem: str | None = None
 
@@ -101,12 +103,17 @@ class PluginEffect:
         self._run.reset()
         self._bars.clear()
         self._dry_notes.clear()
-        self._owed_from, self._is_down, self.problem = None, False, None
+        self._owed_from, self._coming, self._is_down, self.problem = None, None, False, None
 
     def prepare(self, list_bar: ListBar, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
         """Ask for a bar that will probably be played so, if the player's notes are there."""
         start_beat = float(bar * context.beats_per_bar)
-        if not self._is_down and self._find_dry(list_bar, parameters, context, bar, start_beat) is not None:
+        self._coming = None
+        if self._is_down:
+            return
+        if self._find_dry(list_bar, parameters, context, bar, start_beat) is None:
+            self._coming = parameters, context, bar
+        else:
             self._run.prepare(parameters, context, bar)
 
     def play(
@@ -125,6 +132,8 @@ class PluginEffect:
         if self._is_down and start_beat % context.beats_per_bar == 0.0:
             self._return()
         self._run.channel = channel
+        if self._coming is not None and self._coming[2] > bar:
+            self.prepare(list_bar, *self._coming)
         dry = self._find_dry(list_bar, parameters, context, bar, start_beat)
         if self._owed_from is None:
             self._owed_from = start_beat
@@ -214,9 +223,7 @@ class EffectChain:
         channel: int,
     ) -> list[NoteEvent]:
         """Return the notes of a slice; `place` moves a note of the effect to the player's slot."""
-        answer = self.effect.play(
-            self._pass_through(list_bar), parameters, context, start_beat, end_beat, channel
-        )
+        answer = self.effect.play(self._pass_through(list_bar), parameters, context, start_beat, end_beat, channel)
         notes = [place(note) for note in answer]
         late = [note for note in notes if note.onset_beats < start_beat]  # the effects behind are past that
         in_time: Sequence[NoteEvent] = notes[len(late) :]

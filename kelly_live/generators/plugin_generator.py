@@ -50,6 +50,7 @@ class Basis(NamedTuple):
 
     @classmethod
     def of(cls, context: MusicContext) -> Basis:
+        """Return what a moment asks for."""
         return cls(context.phrase, context.rhythm, context.closing)
 
 
@@ -130,7 +131,8 @@ class PluginGenerator:
     @property
     def last_request(self) -> Generate | None:
         """What it was asked for last. Thread: any."""
-        return self._last_request
+        request = self._last_request
+        return request if isinstance(request, Generate) else None
 
     @property
     def values(self) -> Values:

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from kelly_live.core.errors import ConfigError, WorkerError
+from kelly_live.core.plugins import LOAD_SECONDS
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.values import NoteEvent
 from kelly_live.core.wording import escape, quote_error
@@ -370,6 +371,31 @@ class PluginProcess:
                 _log.info("%s: %s", self._command.name, self._last_line)
                 if self._log_lines == MAX_LOG_LINES:
                     _log.info("%s prints more, which is not logged", self._command.name)
+
+
+def start_plugin(
+    command: PluginCommand, resolve: Callable[[Descriptor | EffectDescriptor], dict[str, Value]]
+) -> tuple[PluginProcess, Descriptor | EffectDescriptor, dict[str, Value]]:
+    """Start a plug-in and wait until it can play; return its process, its descriptor and its parameters' values.
+
+    `resolve` returns every declared parameter's value. Raises PlayerFault, and ConfigError where `resolve` does.
+    """
+    process = PluginProcess(command)
+    process.start()
+    try:
+        descriptor = process.describe(LOAD_SECONDS)
+        values = resolve(descriptor)
+        process.configure(values)
+        if not process.wait_until_ready(LOAD_SECONDS):
+            reason = process.fault or f"it was not made within {LOAD_SECONDS:g} s"
+            raise PlayerFault(PlayerState.NOT_LOADED, reason)
+    except PlayerFault as fault:
+        process.give_up(fault.reason)
+        raise
+    except ConfigError:
+        process.close()
+        raise
+    return process, descriptor, values
 
 
 def _read_reply(request: Request, response: Response, command: PluginCommand) -> Reply | Response:

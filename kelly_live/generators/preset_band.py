@@ -15,7 +15,7 @@ from kelly_live.core.values import DRUM_CHANNEL, MAIN_PORT
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.base import Descriptor
-from kelly_live.generators.effects.registry import create_effect
+from kelly_live.generators.effect_registry import load_effect
 from kelly_live.generators.host_preset import (
     LISTING_COMMAND,
     EffectRequest,
@@ -27,6 +27,7 @@ from kelly_live.generators.host_preset import (
     add_players,
 )
 from kelly_live.generators.note_effect import NoteEffect
+from kelly_live.generators.plugin_effect import EffectChain, PluginEffect
 from kelly_live.generators.registry import LoadedGenerator
 from kelly_live.music.band import MutedPlayer
 
@@ -82,7 +83,7 @@ def assign_slots(
         if player.program is None and descriptor.yields_to_style and descriptor.part in programs:
             asked = replace(player, program=programs[descriptor.part])
         channel, program = channels.allocate(asked, descriptor)
-        effects = _create_effects(player, part, settings, is_drums=channel == DRUM_CHANNEL)
+        effects = _create_effects(player, part, settings, is_drums=channel == DRUM_CHANNEL, live=live)
         slots.append(
             PlayerSlot(
                 loaded_generator.generator,
@@ -100,22 +101,25 @@ def assign_slots(
 
 
 def _create_effects(
-    player: PresetPlayer, part: str, settings: Sequence[Setting], *, is_drums: bool
-) -> tuple[NoteEffect, ...]:
+    player: PresetPlayer, part: str, settings: Sequence[Setting], *, is_drums: bool, live: bool
+) -> tuple[NoteEffect | PluginEffect, ...]:
     """Create the effects behind a player; raises ConfigError."""
-    effects = []
+    effects: list[NoteEffect | PluginEffect] = []
     for preset_effect in player.effects:
         places = [f"{name}.{preset_effect.name}" for name in (part, player.generator)]
         overrides = {one.parameter: one.value for one in settings if one.player in places}
         where = "--set" if overrides else preset_effect.where or "--effect"
         try:
-            effect = create_effect(preset_effect.name, dict(preset_effect.values) | overrides)
+            effect = load_effect(preset_effect.name, dict(preset_effect.values) | overrides, live=live)
         except ConfigError as error:
             raise OptionError(f"{where}: {error}") from error
         if is_drums and effect.descriptor.needs_pitch:
             raise OptionError(
                 f"{where}: {preset_effect.name} stands behind {part}, which plays drums; it needs a player of pitches"
             )
+        if isinstance(effect, PluginEffect) and EffectChain.is_needed(effects):
+            effect.close()
+            raise OptionError(f"{where}: two note effects of other packages stand behind {part}; one at most may")
         effects.append(effect)
     return tuple(effects)
 

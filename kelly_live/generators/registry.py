@@ -22,9 +22,11 @@ from kelly_live.core.plugins import (
 )
 from kelly_live.generators.added import GROUP, AddedGenerator, load_added
 from kelly_live.generators.base import Configurable, Descriptor, Generator, Value
+from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.parameter import resolve_values
 from kelly_live.generators.plugin_generator import OFFLINE_SECONDS, PluginGenerator
-from kelly_live.generators.plugin_process import GeneratorRun, PlayerFault, PluginCommand, PluginProcess
+from kelly_live.generators.plugin_process import GeneratorRun, PlayerFault, PluginCommand, PluginProcess, start_plugin
+from kelly_live.generators.wire import GENERATOR
 from kelly_live.music.band import PlayerState
 
 __all__ = [
@@ -128,7 +130,7 @@ def describe_command(command: PluginCommand) -> Descriptor:
     process = PluginProcess(command)
     process.start()
     try:
-        return process.describe(LOAD_SECONDS)
+        return _require_generator(process.describe(LOAD_SECONDS))
     finally:
         process.close()
 
@@ -138,7 +140,7 @@ def _find_sources() -> dict[str, GeneratorSource]:
     sources: dict[str, GeneratorSource] = {}
     for plugin in find_plugins(GROUP).values():
         sources[plugin.name] = _from_plugin(plugin, find_rivals(GROUP, plugin))
-    for added in load_added():
+    for added in (one for one in load_added() if one.kind == GENERATOR):
         installed = sources.get(added.name)
         if installed is None:
             sources[added.name] = _from_added(added, ())
@@ -194,21 +196,11 @@ def _create(
 def _create_external(
     source: GeneratorSource, command: PluginCommand, values: Mapping[str, Value], *, waits: bool, offline_seconds: float
 ) -> LoadedGenerator:
-    process = PluginProcess(command)
-    process.start()
     try:
-        descriptor = process.describe(LOAD_SECONDS)
-        resolved_values = _resolve(source, descriptor, values)
-        process.configure(resolved_values)
-        if not process.wait_until_ready(LOAD_SECONDS):
-            reason = process.fault or f"it was not made within {LOAD_SECONDS:g} s"
-            raise PlayerFault(PlayerState.NOT_LOADED, reason)
+        process, descriptor, resolved_values = start_plugin(command, lambda found: _resolve(source, found, values))
     except PlayerFault as fault:
-        process.give_up(fault.reason)
         return LoadedGenerator(source.name, None, _describe_fault(source, fault), remark=source.remark)
-    except ConfigError:
-        process.close()
-        raise
+    assert isinstance(descriptor, Descriptor)
 
     def begin(state: object) -> GeneratorRun:
         another = PluginProcess(command)
@@ -219,11 +211,20 @@ def _create_external(
     return LoadedGenerator(source.name, generator, values=tuple(resolved_values.items()), remark=source.remark)
 
 
-def _resolve(source: GeneratorSource, descriptor: Descriptor, values: Mapping[str, Value]) -> dict[str, Value]:
+def _resolve(
+    source: GeneratorSource, descriptor: Descriptor | EffectDescriptor, values: Mapping[str, Value]
+) -> dict[str, Value]:
+    _require_generator(descriptor)
     try:
         return resolve_values(descriptor.parameters, values)
     except ConfigError as error:
         raise ConfigError(f"generator {source.name}: {error}") from error
+
+
+def _require_generator(descriptor: Descriptor | EffectDescriptor) -> Descriptor:
+    if isinstance(descriptor, Descriptor):
+        return descriptor
+    raise PlayerFault(PlayerState.NOT_LOADED, f"it is a note effect: --effect PLAYER={descriptor.name}")
 
 
 def _describe_fault(source: GeneratorSource, fault: PlayerFault) -> str:

@@ -320,11 +320,16 @@ def decode_process(line: bytes) -> tuple[list[NoteEvent], MusicContext]:
     request = _process_decoder.decode(line)
     notes = [
         NoteEvent(
-            float(note.onset_beats), float(note.duration_beats), int(note.pitch), int(note.velocity), request.channel, "",
-            float(note.cents),
+            onset_beats=float(note.onset_beats),
+            duration_beats=float(note.duration_beats),
+            pitch=int(note.pitch),
+            velocity=int(note.velocity),
+            channel=request.channel,
+            part="",
+            cents=float(note.cents),
         )
         for note in request.notes
-    ]  # fmt: skip
+    ]
     context = request.context
     return notes, MusicContext(
         context.seed, context.phrase, context.rhythm, context.bpm, context.closing, context.trend

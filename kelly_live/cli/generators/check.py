@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kelly_live.generators.conformance import RuleResult
-    from kelly_live.generators.note_effect import NoteEffect
+    from kelly_live.generators.effect_registry import EffectInfo
     from kelly_live.generators.registry import GeneratorInfo
 
 OK, FAILED, NOT_TRIED = "ok", "FAILED", "not tried"
@@ -29,11 +29,16 @@ def check_generator(info: GeneratorInfo) -> tuple[str, str | None, list[dict[str
     return state, problem, list_rules(results)
 
 
-def check_effect(effect: type[NoteEffect]) -> list[dict[str, Any]]:
+def check_effect(effect: EffectInfo) -> list[dict[str, Any]]:
     """Return every rule with its faults."""
     from kelly_live.generators.conformance import check_rules
+    from kelly_live.generators.effects.registry import EFFECTS
+    from kelly_live.generators.external_generator import ExternalGenerator
 
-    return list_rules(check_rules(effect))
+    if effect.source is None:
+        return list_rules(check_rules(EFFECTS[effect.name]))
+    with closing(ExternalGenerator(effect.source.command)) as external:
+        return list_rules(check_rules(external))
 
 
 def list_rules(results: list[RuleResult]) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kelly_live.cli.generators.check import FAILED, check_effect, check_generator
+from kelly_live.core.plugins import OUR_PACKAGE
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_json, print_line
 
 if TYPE_CHECKING:
-    from kelly_live.generators.note_effect import NoteEffect
+    from kelly_live.generators.effect_registry import EffectInfo
     from kelly_live.generators.registry import GeneratorInfo
 
 UNCHECKED = "unchecked"  # its class was read, but not created
@@ -28,13 +29,13 @@ def command(names: tuple[str, ...], as_json: bool, check: bool) -> int:
     Each one that is not ours is described in a process of its own; none is created, unless --check is given. Then the
     exit code is 1 if any breaks a rule.
     """
-    from kelly_live.generators import registry
-    from kelly_live.generators.effects.registry import EFFECTS
+    from kelly_live.generators import effect_registry, registry
 
-    effects = [name for name in EFFECTS if not names or name in names]
-    generators = [name for name in names if name not in EFFECTS] if names else None
+    effects = [one for one in effect_registry.describe_effects() if not names or one.name in names]
+    found = [one.name for one in effects]
+    generators = [name for name in names if name not in found] if names else None
     rows = [_row(generator, check) for generator in registry.describe_generators(generators)]
-    effect_rows = [_effect_row(EFFECTS[name], check) for name in effects]
+    effect_rows = [_effect_row(effect, check) for effect in effects]
     if as_json:
         print_json({"generators": rows, "entry_points": registry.GROUP, "effects": effect_rows})
     else:
@@ -45,7 +46,7 @@ def command(names: tuple[str, ...], as_json: bool, check: bool) -> int:
 def _has_fault(row: dict[str, Any]) -> bool:
     from kelly_live.music.band import PlayerState
 
-    is_silent = row.get("state", PlayerState.PLAYING) != PlayerState.PLAYING
+    is_silent = row["state"] != PlayerState.PLAYING if "state" in row else row["problem"] is not None
     return is_silent or any(rule["result"] == FAILED for rule in row["rules"])
 
 
@@ -57,20 +58,23 @@ def _print_all(rows: list[dict[str, Any]], effect_rows: list[dict[str, Any]]) ->
         print_line("`kelly-live generators show NAME`: how its parameters are set while it plays (MIDI, OSC, Python)")
         print_line("")
     for row in effect_rows:
-        print_line(f"{row['name']:12} {row['help']}")
+        whose = "" if row["package"] == OUR_PACKAGE else f"  ({row['package']})"
+        print_line(f"{row['name']:12} {row['problem'] or row['help']}{whose}")
         _print_rules(row)
         _print_parameters(row, f"PLAYER.{row['name']}")
     if effect_rows:
         print_line("let one stand behind a player with --effect PLAYER=NAME, or name it among the player's `effects`")
 
 
-def _effect_row(effect: type[NoteEffect], check: bool) -> dict[str, Any]:
+def _effect_row(effect: EffectInfo, check: bool) -> dict[str, Any]:
     one = effect.descriptor
     return {
-        "name": one.name,
-        "help": one.help,
-        "parameters": [_knob(knob) for knob in one.parameters],
-        "rules": check_effect(effect) if check else [],
+        "name": effect.name,
+        "help": "" if one is None else one.help,
+        "package": OUR_PACKAGE if effect.source is None else effect.source.package,
+        "parameters": [] if one is None else [_knob(knob) for knob in one.parameters],
+        "problem": effect.problem,
+        "rules": check_effect(effect) if check and one is not None else [],
     }
 
 
