@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from kelly_live.engine.override import OverrideStage
     from kelly_live.engine.supervised_tracker import SupervisedTracker
     from kelly_live.generators.host_preset import HostPreset
+    from kelly_live.generators.plugin_generator import PluginGenerator
     from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.generators.reloader import GeneratorReloader
     from kelly_live.mapping.constraints import Constraints
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.mapping.mapper import LearnedMapper
@@ -98,12 +100,13 @@ def build_band(
     profile: Profile | None = None,
     *,
     live: bool = False,
+    developed: PluginGenerator | None = None,
     notify: Notify = log_notice,
 ) -> PresetBand:
     """Load the players of the presets, and a culture's instruments (or the profile's culture's). Raises ConfigError.
 
     Live, a single preset is followed by all other presets that need no port but the main one, so that the performer
-    can move on to them. `notify` is told which cannot be used.
+    can move on to them. `developed` is a generator that plays beside them. `notify` is told which cannot be used.
     """
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.generators.host_preset import (
@@ -131,7 +134,21 @@ def build_band(
     settings = [Setting.parse(text) for text in options.settings]
     programs = choose_programs(resolve_culture(culture, profile))
     effects = [EffectRequest.parse(text) for text in options.effects]
-    return PresetBand(presets, settings=settings, extra=options.extra, effects=effects, programs=programs, live=live)
+    extra, prepared = options.extra, {}
+    if developed is not None:
+        extra, prepared = (*extra, developed.descriptor.name), {developed.descriptor.name: developed}
+    return PresetBand(
+        presets, settings=settings, extra=extra, effects=effects, programs=programs, prepared=prepared, live=live
+    )
+
+
+def create_reloader(options: HostOptions) -> GeneratorReloader | None:
+    """Load the generator that is being written, if there is one. Raises ConfigError."""
+    if options.developed is None:
+        return None
+    from kelly_live.generators.reloader import GeneratorReloader
+
+    return GeneratorReloader(options.developed)
 
 
 def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from kelly_live.engine.person import Person
     from kelly_live.engine.session import LiveSession, Snapshot
     from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.generators.reloader import GeneratorReloader
     from kelly_live.midi.routing import RoutedSink
+    from kelly_live.music.band import MutedPlayer
     from kelly_live.music.synchronization import LevelChange
     from kelly_live.recording.recorder import Recorder
 
@@ -68,6 +70,7 @@ class Console:
         clock: Clock,
         follow: Collection[str] = (),
         count_in: bool = False,
+        reloader: GeneratorReloader | None = None,
     ) -> None:
         """Read these surfaces and show on this display; `follow` is what of the input the band is to follow.
 
@@ -80,6 +83,7 @@ class Console:
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
         self._counts_in = count_in
+        self._reloader = reloader
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
         targets = ActionTargets(
@@ -117,6 +121,9 @@ class Console:
         if self._recorder is not None:
             self._recorder.record_counters(snapshot)
         for line in self._person.watch(self._dispatcher.override, snapshot.read):
+            self._display.say(line)
+        for line in () if self._reloader is None else self._reloader.take_lines():
+            _log.info("%s", line)
             self._display.say(line)
         troubles = self._troubles(snapshot)
         for line in self._alerts.news({**troubles, **self._list_player_faults()}):
@@ -176,7 +183,11 @@ class Console:
 
     def _list_player_faults(self) -> Mapping[str, str | None]:
         """The players that are silent, and what else there is to say of them, in a line each."""
-        return {**self._band.remarks, **{f"the player {one.name}": one.describe() for one in self._band.muted}}
+        faults = {f"the player {one.name}": self._describe_fault(one) for one in self._band.muted}
+        return {**self._band.remarks, **faults}
+
+    def _describe_fault(self, player: MutedPlayer) -> str:
+        return player.describe() + ("" if self._reloader is None else self._reloader.explain(player))
 
     def _describe_setting(self) -> list[str]:
         """Return what was set last, for a moment."""

@@ -269,6 +269,7 @@ class LiveEngine:
                 clock=self._clock,
                 follow=self.options.follow,
                 count_in=self.options.count_in,
+                reloader=session_parts.reloader,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(console.help_text())

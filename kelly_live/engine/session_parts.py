@@ -20,6 +20,7 @@ from kelly_live.engine.build import (
     build_sink,
     create_conductor,
     create_override_stage,
+    create_reloader,
     load_profile,
     log_notice,
     supervise_beat_tracker,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.person import Person
     from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.generators.reloader import GeneratorReloader
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.profiles.profile import Profile
     from kelly_live.recording.recorder import Recorder
@@ -58,6 +60,7 @@ class SessionParts:
     analysis_proxy: AnalysisProxy | None = None
     person: Person | None = None
     recorder: Recorder | None = None
+    reloader: GeneratorReloader | None = None
     session: LiveSession | None = None
     lines: tuple[str, ...] = ()
 
@@ -71,6 +74,8 @@ class SessionParts:
             if (recorder := self.recorder) is not None:
                 stack.callback(lambda: paths.extend(recorder.close()))
             stack.callback(self.band.close)
+            if self.reloader is not None:
+                stack.callback(self.reloader.close)
             stack.callback(self.external_io.close)
             stack.callback(self.sink.send, Stop())
             stack.callback(self.source.close)
@@ -93,7 +98,9 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
     try:
         profile = load_profile(options.profile, notify, is_optional=True)
         host = options.host.with_profile(profile)
-        band = build_band(host, options.culture, profile, live=True, notify=notify)
+        reloader = create_reloader(host)
+        developed = None if reloader is None else reloader.generator
+        band = build_band(host, options.culture, profile, live=True, developed=developed, notify=notify)
         external, own_notes = options.external_io, OwnNotes()
         return SessionParts(
             clock=clock,
@@ -114,6 +121,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
             reader=reader,
             own_notes=own_notes,
             analysis_proxy=analysis_proxy,
+            reloader=reloader,
         )
     except BaseException:
         reader.close()
@@ -187,6 +195,8 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         panic_stops_transport=external.panic_stops_transport,
         set_parameter=created.band.set_parameter,
     )
+    if created.reloader is not None:
+        created.reloader.start()
     virtual = " (a virtual port: connect your synth or DAW to it)"
     outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
     name = getattr(created.source, "name", type(created.source).__name__)  # a program's own source may have none
@@ -197,10 +207,12 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         for port in ports.values()
         if port.measured_latency is not None
     ]
+    written = [] if created.reloader is None else [created.reloader.describe()]
     recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
     created.lines = (
         f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
         *measured,
         *created.external_io.describe(),
+        *written,
         *recording,
     )

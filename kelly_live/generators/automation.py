@@ -17,7 +17,14 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators.note_effect import EffectDescriptor
-from kelly_live.generators.parameter import Parameter, ParameterValues, Value, format_value, resolve_values
+from kelly_live.generators.parameter import (
+    Parameter,
+    ParameterValues,
+    Value,
+    adapt_values,
+    format_value,
+    resolve_values,
+)
 from kelly_live.music.band import ParameterChange
 
 GRAIN_BEATS = 0.25  # a player plans its bar anew with each change
@@ -156,16 +163,9 @@ class _Owner:
         """Take the parameters of a player that was loaded again; a value that fits no more becomes the default."""
         if self._known != self.parameters:
             self._known = self.parameters
-            self.targets = {one.name: _keep(one, self.targets) for one in self._known}
+            self.targets = adapt_values(self._known, self.targets)
             self.values = self.targets
             self.hand_over()
-
-
-def _keep(parameter: Parameter, values: Values) -> Value:
-    try:
-        return parameter.parse(values.get(parameter.name, parameter.default))
-    except ConfigError:
-        return parameter.default
 
 
 class Automation:

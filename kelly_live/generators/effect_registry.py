@@ -43,6 +43,14 @@ def list_names() -> tuple[str, ...]:
     return (*EFFECTS, *_find_sources())
 
 
+def describe_effect(name: str) -> EffectInfo | None:
+    """Read the descriptor of one note effect; None if there is none of the name."""
+    if name in EFFECTS:
+        return EffectInfo(name, None, EFFECTS[name].descriptor)
+    source = _find_sources().get(name)
+    return None if source is None else _describe(source)
+
+
 def describe_effects() -> tuple[EffectInfo, ...]:
     """Read the descriptors of all note effects; each that is not built in is started once."""
     built_in = tuple(EffectInfo(name, None, effect.descriptor) for name, effect in EFFECTS.items())

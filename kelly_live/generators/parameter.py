@@ -132,6 +132,17 @@ def resolve_values(parameters: tuple[Parameter, ...], values: Mapping[str, Value
     }
 
 
+def adapt_values(parameters: tuple[Parameter, ...], values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return every declared parameter's value, the default where none is set or it does not fit."""
+    adapted = {}
+    for parameter in parameters:
+        try:
+            adapted[parameter.name] = parameter.parse(values.get(parameter.name, parameter.default))
+        except ConfigError:
+            adapted[parameter.name] = parameter.default
+    return adapted
+
+
 class ParameterValues:
     """The values of the declared parameters, each in its own type and range."""
 

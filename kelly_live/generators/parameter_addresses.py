@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
-from kelly_live.generators.effects.registry import EFFECTS
+from kelly_live.generators.effect_registry import describe_effect, list_names
 from kelly_live.generators.host_preset import list_presets
 from kelly_live.generators.parameter import Parameter, format_value
 
@@ -34,12 +34,13 @@ def find_parameter(address: str) -> Parameter:
         parameters = info.descriptor.parameters
     else:
         player, _, effect = place.rpartition(".")
-        if player.casefold() in players and effect.casefold() in EFFECTS:
-            parameters = EFFECTS[effect.casefold()].descriptor.parameters
+        found = describe_effect(effect.casefold()) if player.casefold() in players else None
+        if found is not None and found.descriptor is not None:
+            parameters = found.descriptor.parameters
     if parameters is None:
         raise ConfigError(
             f"there is no player {place[:_LONGEST_SHOWN]!r}; there are {', '.join(sorted(list_players()))}, and behind "
-            f"each PLAYER.EFFECT with {', '.join(EFFECTS)}"
+            f"each PLAYER.EFFECT with {', '.join(list_names())}"
         )
     parameter = next((one for one in parameters if one.name == name.casefold()), None)
     if parameter is None:

@@ -43,10 +43,15 @@ class _EffectRun(PluginGenerator):
         self._given_beat = end_beat
 
     def _build_request(
-        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+        self,
+        parameters: MusicParameters,
+        context: MusicContext,
+        start_beat: float,
+        end_beat: float,
+        values: Mapping[str, Value],
     ) -> Process:
         notes = [note for note in self.dry[context.bar_at(start_beat)] if start_beat <= note.onset_beats < end_beat]
-        request = build_generate(parameters, context, start_beat, end_beat, self._values)
+        request = build_generate(parameters, context, start_beat, end_beat, values)
         return build_process(request, notes, self.channel)
 
 

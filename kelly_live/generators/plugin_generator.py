@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+
 from kelly_live.core.plugins import LOAD_SECONDS
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.core.wording import plural
 from kelly_live.generators.base import FIRST_CALL_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Descriptor
-from kelly_live.generators.parameter import Value
+from kelly_live.generators.parameter import Value, adapt_values
 from kelly_live.generators.plugin_process import BarAnswer, GeneratorRun, PlayerFault
 from kelly_live.generators.wire import Generate, Process, build_generate
 from kelly_live.music.band import PlayerState
@@ -77,6 +79,8 @@ class _Successor:
 
     run: GeneratorRun
     descriptor: Descriptor
+    begin: Begin
+    keeps_state: bool
     first_bar: int | None = None
 
 
@@ -143,9 +147,12 @@ class PluginGenerator:
         """Play with these values of the parameters: the bar is asked for again, and its rest is played."""
         self._values = dict(values)
 
-    def replace(self, run: GeneratorRun, descriptor: Descriptor) -> None:
-        """Let another run, which is ready, take over at the next bar line, from the state there. Thread: any."""
-        self._offered.append(_Successor(run, descriptor))
+    def replace(self, run: GeneratorRun, descriptor: Descriptor, begin: Begin, *, keeps_state: bool = True) -> None:
+        """Let another run, which is ready, take over at the next bar line, from the state there. Thread: any.
+
+        `begin` starts it anew. Without `keeps_state` it begins from none.
+        """
+        self._offered.append(_Successor(run, descriptor, begin, keeps_state))
 
     @property
     def _run(self) -> GeneratorRun:
@@ -222,9 +229,9 @@ class PluginGenerator:
 
     def is_back(self) -> bool:
         """Tell whether it can play again, at a bar line; raises PlayerFault if it failed again."""
-        if self._offered:
-            self._successor = self._offered.popleft()
+        self._take_offered()
         if self._successor is not None:
+            self._state = self._state if self._successor.keeps_state else None
             self._hand_over(self._successor)
             self._run.reset(self._state)
         if self.is_given_up or self._is_closed:
@@ -255,13 +262,16 @@ class PluginGenerator:
     ) -> _Bar:
         asked_before = self._bars.get(bar)
         state = self._state if asked_before is None or asked_before.is_outdated else asked_before.state_before
+        values, successor = self._values, self._successor
+        if successor is not None and run is successor.run:
+            values, state = self._adapt_values(successor), state if successor.keeps_state else None
         if asked_before is not None:
             if state is not None:
                 run.reset(state)  # as it was before the bar, which it has played otherwise
             for later in (one for number, one in self._bars.items() if number > bar):
                 later.is_outdated = True
         end_beat = float((bar + 1) * context.beats_per_bar)
-        request = self._build_request(parameters, context, start_beat, end_beat)
+        request = self._build_request(parameters, context, start_beat, end_beat, values)
         self._last_request = request
         asked = self._bars[bar] = _Bar(Basis.of(context), request, run.ask(request), state)
         if self._asked_since is None:
@@ -270,10 +280,7 @@ class PluginGenerator:
 
     def _let_successor_enter(self, bar: int) -> None:
         """Ask the successor for the bars to come, and hand over to it at the bar line."""
-        if self._offered:
-            if self._successor is not None:  # a newer one came before its bar did
-                self._dismiss(self._successor)
-            self._successor = self._offered.popleft()
+        self._take_offered()
         successor = self._successor
         if successor is None:
             return
@@ -281,12 +288,25 @@ class PluginGenerator:
             self._dismiss(successor)
         elif successor.first_bar is None:
             successor.first_bar = bar + 1
-            successor.run.reset(self._state)
+            state = self._state if successor.keeps_state else None
+            successor.run.reset(state)
+            values = self._adapt_values(successor)
             for number, asked in self._bars.items():
                 if number > bar:
-                    self._bars[number] = _Bar(asked.basis, asked.request, successor.run.ask(asked.request), self._state)
+                    request = msgspec.structs.replace(asked.request, values=values)
+                    self._bars[number] = _Bar(asked.basis, request, successor.run.ask(request), state)
         elif bar >= successor.first_bar:
             self._hand_over(successor)
+
+    def _take_offered(self) -> None:
+        if not self._offered:
+            return
+        if self._successor is not None:  # a newer one came before its bar did
+            self._dismiss(self._successor)
+        self._successor = self._offered.popleft()
+
+    def _adapt_values(self, successor: _Successor) -> dict[str, Value]:
+        return adapt_values(successor.descriptor.parameters, self._values) if self._values else {}
 
     def _dismiss(self, successor: _Successor) -> None:
         """End a successor that does not take over."""
@@ -300,13 +320,19 @@ class PluginGenerator:
         self._run.close()
         del self._runs[:-MAX_FAILURES]
         self._runs.append(successor.run)
-        self.descriptor = successor.descriptor
+        self._values = self._adapt_values(successor)
+        self.descriptor, self._begin_run = successor.descriptor, successor.begin
         self._successor, self._failures, self.refusal = None, 0, None
 
     def _build_request(
-        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+        self,
+        parameters: MusicParameters,
+        context: MusicContext,
+        start_beat: float,
+        end_beat: float,
+        values: Mapping[str, Value],
     ) -> Generate | Process:
-        return build_generate(parameters, context, start_beat, end_beat, self._values)
+        return build_generate(parameters, context, start_beat, end_beat, values)
 
     def _take(self, asked: _Bar, *, waits_at_end: bool) -> BarAnswer | None:
         """Return a bar's answer if it is there; raises PlayerFault."""

@@ -27,7 +27,9 @@ from kelly_live.generators.host_preset import (
     add_players,
 )
 from kelly_live.generators.note_effect import NoteEffect
+from kelly_live.generators.parameter import resolve_values
 from kelly_live.generators.plugin_effect import EffectChain, PluginEffect
+from kelly_live.generators.plugin_generator import PluginGenerator
 from kelly_live.generators.registry import LoadedGenerator
 from kelly_live.music.band import MutedPlayer
 
@@ -48,13 +50,15 @@ def assign_slots(
     live: bool = False,
     one_port: bool = False,
     programs: Mapping[str, int] = MappingProxyType({}),
+    prepared: Mapping[str, PluginGenerator] = MappingProxyType({}),
 ) -> SlotAssignment:
     """Load a preset's players and give each its slot and values; settings win over the preset's values.
 
     Generators of other packages get a process of their own. `live`: nothing waits for their answers; offline only one
     that hangs is given up. `one_port`: all play on the main port, for a file; a player whose channel is taken by
     one of another port moves to a free channel. `programs`: General MIDI programs by the part that a player was written
-    for, for players that yield to a style and to which the preset gives no program. Raises ConfigError.
+    for, for players that yield to a style and to which the preset gives no program. `prepared`: generators that are
+    there already, by name. Raises ConfigError.
     """
     slots: list[PlayerSlot] = []
     unloaded_players: list[MutedPlayer] = []
@@ -64,11 +68,13 @@ def assign_slots(
         part = player.part or player.generator
         overrides = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
         try:
-            loaded_generator = registry.create_generator(
-                player.generator, dict(player.values) | overrides, waits=not live
-            )
+            values = dict(player.values) | overrides
+            if player.generator in prepared:
+                loaded_generator = _configure(prepared[player.generator], values)
+            else:
+                loaded_generator = registry.create_generator(player.generator, values, waits=not live)
         except ConfigError as error:
-            if player.generator in registry.list_names():
+            if player.generator in (*prepared, *registry.list_names()):
                 if overrides or not player.where:
                     raise OptionError(f"{'--set' if overrides else '--with'}: {error}") from error
                 raise ConfigError(f"{player.where}: {error}") from error
@@ -98,6 +104,18 @@ def assign_slots(
             )
         )
     return SlotAssignment(tuple(slots), tuple(unloaded_players), remarks)
+
+
+def _configure(generator: PluginGenerator, values: Mapping[str, str]) -> LoadedGenerator:
+    """Give a generator that is there the values of its parameters. Raises ConfigError."""
+    name = generator.descriptor.name
+    try:
+        resolved = resolve_values(generator.descriptor.parameters, values)
+    except ConfigError as error:
+        raise ConfigError(f"generator {name}: {error}") from error
+    if not generator.values:  # else it plays already, and takes them at a bar line
+        generator.configure(resolved)
+    return LoadedGenerator(name, generator, values=tuple(resolved.items()))
 
 
 def _create_effects(
@@ -162,7 +180,8 @@ class PresetBand(GeneratorBand):
     Thread: the main one for `change_preset` and `request_preset`, else as GeneratorBand.
 
     `extra` names generators that play beside every preset, `effects` note effects behind players. `programs` are a
-    tradition's instruments by part; a program that a preset names wins. `live`: every player has a time budget, and
+    tradition's instruments by part; a program that a preset names wins. `prepared` are generators that play in every
+    preset that names them, and are in no registry. `live`: every player has a time budget, and
     nothing waits for one in a process of its own. Otherwise (for a file) no player is timed, and all play on one port.
     """
 
@@ -174,6 +193,7 @@ class PresetBand(GeneratorBand):
         extra: Sequence[str] = (),
         effects: Sequence[EffectRequest] = (),
         programs: Mapping[str, int] = MappingProxyType({}),
+        prepared: Mapping[str, PluginGenerator] = MappingProxyType({}),
         live: bool = False,
         stopwatch: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -181,7 +201,7 @@ class PresetBand(GeneratorBand):
             raise ConfigError(f"no host preset is given; name one of `{LISTING_COMMAND}`")
         self._presets = tuple(add_effects(add_players(preset, extra), effects) for preset in presets)
         self._settings = tuple(settings)
-        self._programs = programs
+        self._programs, self._prepared = programs, prepared
         self._live = live
         self._place = 0
         self._program_channels: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
@@ -232,7 +252,12 @@ class PresetBand(GeneratorBand):
 
     def _assign(self, preset: HostPreset) -> SlotAssignment:
         assignment = assign_slots(
-            preset, self._settings, live=self._live, one_port=not self._live, programs=self._programs
+            preset,
+            self._settings,
+            live=self._live,
+            one_port=not self._live,
+            programs=self._programs,
+            prepared=self._prepared,
         )
         program_channels = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
         # A program that one preset sent to a channel, the next one must set right, even if it would send none itself.

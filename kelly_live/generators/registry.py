@@ -125,6 +125,12 @@ def create_generator(
     return _create(source, values, waits=waits, offline_seconds=offline_seconds or OFFLINE_SECONDS)
 
 
+def load_command(command: PluginCommand, *, waits: bool) -> LoadedGenerator:
+    """Create the generator of a command that is not registered, with its parameters' defaults."""
+    source = GeneratorSource(command.name, command.arguments[-1], "in development", "", None, command)
+    return _create_external(source, command, {}, waits=waits, offline_seconds=OFFLINE_SECONDS)
+
+
 def describe_command(command: PluginCommand) -> Descriptor:
     """Start a generator's command, read its descriptor and end it; raises PlayerFault."""
     process = PluginProcess(command)

@@ -11,7 +11,7 @@ import pytest
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import NoteEvent
 from kelly_live.generators.band import GeneratorBand
-from kelly_live.generators.base import FIRST_CALL_SECONDS, Descriptor, MusicContext
+from kelly_live.generators.base import FIRST_CALL_SECONDS, Descriptor, MusicContext, Parameter
 from kelly_live.generators.plugin_generator import HANG_SECONDS, MAX_FAILURES, PluginGenerator
 from kelly_live.generators.plugin_process import BarAnswer, PlayerFault, Reply
 from kelly_live.generators.wire import Generate
@@ -346,6 +346,85 @@ def test_after_a_restart_it_is_asked_with_the_values_that_were_set() -> None:
     stage.beat = 4.0
     assert stage.player.is_back()
     assert stage.pitches(1.0) == [72] * 4
+
+
+def begin_none(state: Any) -> ScriptedRun:
+    raise AssertionError("nothing failed")
+
+
+def test_another_version_takes_over_at_the_bar_line_from_the_state_there_though_the_bar_was_prepared() -> None:
+    old, new = ScriptedRun(), ScriptedRun(answer=key_of)
+    stage = Stage(old)
+    assert stage.play(3.5) == [0.0, 1.0, 2.0, 3.0]
+    stage.player.replace(new, DESCRIPTOR, begin_none)
+    stage.play(0.5)
+    assert not old.is_closed
+    assert stage.pitches(4.0) == [60] * 16
+    assert old.is_closed
+    assert new.states == [None, 1], "after the first bar"
+    assert new.spans == [(4.0, 8.0), (8.0, 12.0)]
+
+
+def test_a_version_that_comes_before_the_last_beat_is_asked_when_that_begins() -> None:
+    old, new = ScriptedRun(), ScriptedRun(answer=key_of)
+    stage = Stage(old)
+    stage.play(1.5)
+    stage.player.replace(new, DESCRIPTOR, begin_none)
+    assert stage.play(2.5) == [2.0, 3.0]
+    assert old.spans == [(0.0, 4.0)]
+    assert new.spans == [(4.0, 8.0)]
+    assert stage.pitches(1.0) == [60] * 4
+
+
+def test_a_version_that_fails_before_its_bar_does_not_take_over() -> None:
+    old, new = ScriptedRun(), ScriptedRun(answer=key_of)
+    stage = Stage(old)
+    stage.play(2.0)
+    stage.player.replace(new, DESCRIPTOR, begin_none)
+    stage.play(1.5)
+    new.fault = "it crashed"
+    assert stage.play(4.5) == [4.0, 5.0, 6.0, 7.0]
+    assert new.is_closed
+    assert not old.is_closed
+
+
+def test_a_newer_version_takes_the_place_of_one_that_waits() -> None:
+    old, second, third = ScriptedRun(), ScriptedRun(), ScriptedRun(answer=key_of)
+    stage = Stage(old)
+    stage.play(1.0)
+    for version in (second, third):
+        stage.player.replace(version, DESCRIPTOR, begin_none)
+        stage.play(0.25)
+    stage.play(2.5)
+    assert stage.pitches(1.0) == [60] * 4
+    assert (old.is_closed, second.is_closed, third.is_closed) == (True, True, False)
+
+
+def test_another_version_brings_back_a_player_that_was_given_up() -> None:
+    stage = Stage(*(ScriptedRun(answer=fail) for _ in range(3)), waits=True)
+    band = GeneratorBand([stage.player])
+    sink = RecordingSink()
+    conductor = Conductor(sink, band, seed=3, tonic=0)
+    conductor.start(0.0, PARAMETERS)
+    step(conductor, 0.0, 12.0, PARAMETERS)
+    assert stage.player.is_given_up
+    stage.player.replace(ScriptedRun(), DESCRIPTOR, begin_none)
+    step(conductor, 12.1, 18.0, PARAMETERS)
+    assert band.muted == ()
+    assert sink.notes
+    assert round(sink.notes[0].onset_beats) % 4 == 0
+
+
+def test_values_that_another_version_does_not_have_are_left_behind() -> None:
+    new = ScriptedRun(answer=key_of)
+    stage = Stage(ScriptedRun())
+    stage.player.configure({"key": 72, "gone": True})
+    stage.play(3.5)
+    parameters = (Parameter("key", 64, "the pitch", low=0, high=127), Parameter("new", 0.5, "something"))
+    stage.player.replace(new, replace(DESCRIPTOR, parameters=parameters), begin_none)
+    stage.play(0.5)
+    assert stage.pitches(1.0) == [72] * 4
+    assert [request.values for request in new.requests] == [{"key": 72, "new": 0.5}]
 
 
 def test_a_player_that_nobody_closed_leaves_nothing() -> None:

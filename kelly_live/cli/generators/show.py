@@ -19,11 +19,13 @@ def command(name: str) -> int:
     """Show the parameters of a player or effect, and how each is set as it starts and while it plays."""
     from kelly_live.core.errors import ConfigError
     from kelly_live.generators import registry
-    from kelly_live.generators.effects.registry import EFFECTS
+    from kelly_live.generators.effect_registry import describe_effect
 
-    if name in EFFECTS:
-        effect = EFFECTS[name].descriptor
-        _show(f"PLAYER.{name}", effect.help, effect.parameters)
+    effect = describe_effect(name)
+    if effect is not None:
+        if effect.descriptor is None:
+            raise ConfigError(effect.problem or f"{name} cannot be described")
+        _show(f"PLAYER.{name}", effect.descriptor.help, effect.descriptor.parameters)
         return 0
     (info,) = registry.describe_generators([name])
     if info.descriptor is None:

@@ -36,7 +36,7 @@ class HostOptions:
 
     `presets`: names in their order (empty: the preset `band`); `extra`: generators that play beside every preset;
     `effects`: PLAYER=EFFECT each; `settings`: PLAYER.PARAMETER=VALUE each; `outputs`: (port, MIDI output) for ports
-    beside the main one.
+    beside the main one; `developed`: the path of a generator that is loaded again when its file changes.
     """
 
     presets: tuple[str, ...] = option(
@@ -69,6 +69,12 @@ class HostOptions:
         repeatable=True,
         help="A parameter of a player or of its effect, as --set chords.voicing=open or --set melody.echo.delay=1; "
         "may be given again.",
+    )
+    developed: str | None = option(
+        "--dev",
+        metavar="PATH",
+        help="A generator that you are writing (FILE.py, FILE.py:CLASS, or a package's folder): it plays, and is "
+        "loaded again at the next bar when its file changes.",
     )
     outputs: tuple[tuple[str, str], ...] = option(
         "--port",
