@@ -96,7 +96,7 @@ def test_evaluate_measures_the_shipped_nets(trained_folder: Path) -> None:
         "--models",
         str(trained_folder / "models"),
     ]
-    result = CliRunner().invoke(evaluate_command, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(evaluate_command, [*arguments, "--reader-clips", "1"], catch_exceptions=False)
     assert "accuracy, open 8" in result.output
     assert "live reader: accuracy, open 8" in result.output
     assert "median ms, sound to emotion" in result.output

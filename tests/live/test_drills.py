@@ -63,7 +63,8 @@ def start() -> Iterator[Start]:
 
     def run(*options: str, **settings: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "kelly_live", *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, text=True, **{**pipes, **settings})
         running.append(process)
         return process
 
@@ -136,10 +137,11 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
         program.end()
 
 
-def test_the_analysis_process_is_killed(start: Start, monitor: JackMonitor) -> None:
-    with closing(OscReceiver()) as feelings:
+def test_the_analysis_process_is_killed(start: Start, monitor: JackMonitor, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with closing(OscReceiver()) as feelings, said.open("w") as output:
         osc = ("--osc", f"127.0.0.1:{feelings.port}")
-        program = LiveProgram(monitor, start("--midi-out", "kelly-monitor:in", *DENSE, *osc))
+        program = LiveProgram(monitor, start("--midi-out", "kelly-monitor:in", *DENSE, *osc, stdout=output))
         program.wait_for_first_note()
         wait_for(lambda: len(feelings.readings) > 2, "a feeling", 30.0)
         fault, killed = monitor.now(), time.monotonic()
@@ -150,11 +152,11 @@ def test_the_analysis_process_is_killed(start: Start, monitor: JackMonitor) -> N
         gap = program.play_for(fault, WATCHED_SECONDS)
         over = program.hanging_seconds(fault)
         add_row("SIGKILL of the analysis process", over, back, gap, "the music goes on; another process loads the nets")
-        output = program.end()
+        wait_for(lambda: "the analysis: back" in said.read_text(), "a line about it", 60.0)
+        program.end()
     assert gap < RECOVERY_LIMIT
     assert over < WATCHED_SECONDS, "a note hangs"
-    assert "the analysis restarts (the analysis ended by itself (exit code -9))" in output
-    assert "the analysis: back" in output
+    assert "the analysis restarts (the analysis ended by itself (exit code -9))" in said.read_text()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

@@ -11,7 +11,7 @@ import pytest
 from tests.live.conftest import JackMonitor, JackServer, end, wait_for
 from tests.live.keyboard_player import TURN_BEATS
 
-BPM = 120.0
+BPM = 160.0
 BEAT = 60.0 / BPM
 START_UP_SECONDS = 60.0
 MELODY_CHANNEL = 3

@@ -23,6 +23,7 @@ from tests.live.conftest import SAMPLE_RATE, JackMonitor, wait_for
 from tests.midi.receiver import Receiver
 
 PROGRAMS = (PartProgram(CHANNEL, PROGRAM),)
+BPM = 90.0
 FEW = [replace(note, onset_beats=1.25 * i) for i, note in enumerate(create_score()[4:22:3])]  # quarter-tones and commas
 LEFT_HANGING = """
 import sys, time
@@ -52,17 +53,17 @@ def notes_on(sound: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("tuning", [Tuning("bend"), Tuning("mpe"), Tuning("mts")], ids=lambda t: t.mode)
 def test_fluidsynth_sounds_in_tune_live(organ: str, tuning: Tuning, tmp_path: Path) -> None:
     out = tmp_path / "tape.npy"
-    length = FEW[-1].onset_beats + 2.0
+    length = 60.0 / BPM * (FEW[-1].onset_beats + 2.0)
     script = str(Path(__file__).with_name("recorder.py"))
-    recorder = subprocess.Popen(
-        [sys.executable, script, organ.partition(":")[0] + ":left", str(length), str(out)],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert recorder.stdout is not None
-    assert recorder.stdout.readline() == "recording\n"
-    with SchedulerClient(organ) as scheduler:
+    with SchedulerClient(organ, late_limit_seconds=60.0) as scheduler:
+        recorder = subprocess.Popen(
+            [sys.executable, script, organ.partition(":")[0] + ":left", str(length), str(out)],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert recorder.stdout is not None
+        assert recorder.stdout.readline() == "recording\n"
         scheduler.send(tuning.with_programs(PROGRAMS))
-        scheduler.send(Start(time.monotonic() + 0.3, 60.0))
+        scheduler.send(Start(time.monotonic() + 0.3, BPM))
         scheduler.send(Notes(tuple(replace(note, velocity=100) for note in FEW)))
         assert recorder.wait(length + 20.0) == 0
     sounds = notes_on(np.load(out).astype(float))

@@ -102,7 +102,7 @@ def list_channels(recorder: JackMonitor) -> set[int]:
 def test_a_recording_in_music_out_of_a_real_synth(
     start: Start, player: Player, monitor: JackMonitor, fluidsynth: str
 ) -> None:
-    seconds = float(os.environ.get("KELLY_LIVE_LIVE_SECONDS", "15"))
+    seconds = float(os.environ.get("KELLY_LIVE_LIVE_SECONDS", "6"))
     process = start("--midi-out", fluidsynth, "--clock", "send", "--seed", "3")
     monitor.listen_to("kelly-live")
     player.play_into("PortAudio")
@@ -132,18 +132,6 @@ def test_a_recording_in_music_out_of_a_real_synth(
     assert tempo_lines  # the plain status of a terminal that is none
     levels = [float(line.split("in ")[1].split(" dB")[0]) for line in tempo_lines if " dB" in line]
     assert max(levels) > -50.0  # it heard the recording, not the dummy driver's silence
-
-
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_cleanly(start: Start, monitor: JackMonitor, number: signal.Signals) -> None:
-    process = start("--seed", "1", "--emotion", "excited", "--freeze")
-    monitor.listen_to("Kelly Live")
-    wait_for(lambda: notes_on(monitor), "a first note", START_UP_SECONDS)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=10.0)
-    assert (process.returncode, err) == (128 + number, "")
-    wait_for(lambda: not monitor.list_sounding_notes(), "silence", 5.0)
 
 
 @pytest.mark.timeout(200)

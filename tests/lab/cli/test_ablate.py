@@ -12,7 +12,7 @@ from kelly_live.lab.judging import ablation
 
 
 def test_the_shipped_chain_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ablation, "PAST_SECONDS", 2.0)  # each quarter of a second is read by the net
+    monkeypatch.setattr(ablation, "PAST_SECONDS", 1.0)  # each quarter of a second is read by the net
     result = CliRunner().invoke(command, ["--json"], catch_exceptions=False, standalone_mode=False)
     rows = {row["what"]: row for row in json.loads(result.output)}
     assert set(rows) == {"history", "culture", "user"}

@@ -10,6 +10,7 @@ import torch
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.lab.judging import ablation
 from kelly_live.lab.judging.ablation import ablate, compute_difference_share, extract_window, format_ablations
 from tests.emotion.nets.test_emotion import sound, window_ending
 from tests.lab.nets.test_system import SYSTEM
@@ -32,7 +33,8 @@ def play_tempo(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
     return [make_note(round(parameters.tempo.suggested / 2), onset=parameters.density)]
 
 
-def test_each_stage_reaches_the_notes_only_while_it_is_on() -> None:
+def test_each_stage_reaches_the_notes_only_while_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "PAST_SECONDS", 1.0)  # each quarter of a second is read by the net
     samples = np.concatenate((sound(10.0), np.zeros(32_000, np.float32), 0.3 * sound(10.0, seed=5)))
     ablations = ablate(
         SYSTEM, samples, (9.0, 21.0), 14.0, play_tempo, cultures=("one", "two"), users=(1, 2), seeds=(1,)
