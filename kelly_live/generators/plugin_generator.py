@@ -61,7 +61,8 @@ class _Bar:
     """A bar that was asked for: the answer's number, and the answer once it came.
 
     `former`: the answer that was made with values that have changed since; it plays until the new one comes.
-    `is_outdated`: the bar before was asked for again.
+    `is_outdated`: the bar before was asked for again. `follows`: this one was, too, right after it; the state before it
+    is known when it begins.
     """
 
     basis: Basis
@@ -71,6 +72,7 @@ class _Bar:
     former: BarAnswer | None = None
     answer: BarAnswer | None = None
     is_outdated: bool = False
+    follows: bool = False
 
 
 @dataclass(slots=True)
@@ -201,6 +203,8 @@ class PluginGenerator:
             self._given_beat = start_beat
         self._expected_beat = end_beat
         asked = self._bars.get(bar)
+        if asked is not None and asked.follows:
+            asked.state_before, asked.follows = self._state, False
         is_new = asked is None or asked.basis != Basis.of(context)
         if asked is None or is_new:
             asked = self._ask(self._run, parameters, context, bar, start_beat)
@@ -210,6 +214,7 @@ class PluginGenerator:
             if former is not None:  # else one request waits already
                 asked = self._ask(self._run, parameters, context, bar, asked.request.start_beat)
                 asked.former = former
+                self._ask_later_bars(bar)
         answer = self._take(asked, waits_at_end=context.closing and is_new)
         if answer is None:
             self._count_miss(bar)
@@ -277,6 +282,17 @@ class PluginGenerator:
         if self._asked_since is None:
             self._asked_since = self._clock.now()
         return asked
+
+    def _ask_later_bars(self, bar: int) -> None:
+        """Ask again, with the present values, for the bars after one that was asked for again."""
+        if self._successor is not None:
+            return  # which has been asked for them
+        for number, later in [one for one in self._bars.items() if one[0] > bar]:
+            reply = later.answer or self._run.take(later.number)
+            former = reply if isinstance(reply, BarAnswer) else later.former
+            request = msgspec.structs.replace(later.request, values=dict(self._values))
+            again = _Bar(later.basis, request, self._run.ask(request), None, former, follows=True)
+            self._bars[number] = again
 
     def _let_successor_enter(self, bar: int) -> None:
         """Ask the successor for the bars to come, and hand over to it at the bar line."""

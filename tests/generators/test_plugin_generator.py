@@ -318,7 +318,10 @@ def test_a_bar_that_was_prepared_is_asked_for_again_with_the_values_of_its_time(
     stage.player.configure({"key": 72})
     assert stage.pitches(1.5) == [72] * 6
     assert run.spans == [(0.0, 4.0), (4.0, 8.0), (0.0, 4.0), (4.0, 8.0)]
-    assert run.states == [None, 1], "the second bar goes on from the first, as that was played at last"
+    assert run.states == [None], "the second bar goes on from the first, as that was played at last"
+    stage.player.configure({"key": 84})
+    assert stage.pitches(1.0) == [84] * 4
+    assert run.states == [None, 1], "as it was after the first bar"
 
 
 def test_a_fader_does_not_ask_a_slow_player_more_often_than_it_answers() -> None:
