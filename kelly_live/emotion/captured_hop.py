@@ -16,6 +16,7 @@ import torch
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.features import filter_bank
+from kelly_live.emotion.nets.adaptation import VoiceAdaptation
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.scales import (
     HOP_SAMPLES,
@@ -96,6 +97,8 @@ class HopStep:
                 "timbre": timbre.clone(),
                 "history": torch.zeros(ROW, HISTORY_STEPS, device=device),
             }
+            self._adaptation = VoiceAdaptation(net)
+            self.state |= {f"adaptation_{name}": value for name, value in self._adaptation.state.items()}
             self._start = {name: value.clone() for name, value in self.state.items()}
 
     @torch.inference_mode()
@@ -127,7 +130,8 @@ class HopStep:
         state["loudness"].copy_(torch.cat((state["loudness"][:, new_count:], speech.loudness), dim=1))
         speech = SpeechTokens(state["tokens"].transpose(1, 2), state["loudness"])
         tonal = compute_tonal_frames(state["mel_4096"])
-        row = history_row(net.predict(net.summarise(frames, speech, state["mel_1024"], state["mel_2048"], tonal)))
+        description = net.summarise(frames, speech, state["mel_1024"], state["mel_2048"], tonal)
+        row = history_row(self._adaptation.predict(description, self.incoming[HOP_SAMPLES]))
         sounds = self.incoming[HOP_SAMPLES].to(torch.int64)
         state["history"].copy_(_shift(state["history"], row.T, sounds))
         history = state["history"].T.unsqueeze(0)

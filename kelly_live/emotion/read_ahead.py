@@ -23,8 +23,10 @@ from kelly_live.core.protocols import AudioHealth, AudioSource, EmotionReader
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS
 from kelly_live.emotion.features import FeatureStream
+from kelly_live.emotion.nets.adaptation import VoiceAdaptation
 from kelly_live.emotion.nets.emotion import Window
 from kelly_live.emotion.nets.emotion_stream import EmotionStream
+from kelly_live.emotion.nets.members import Description
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE, SCALES, SPEECH_HOP
 from kelly_live.emotion.reader import SILENCE_DBFS, LiveEmotionReader, RawReading
 from kelly_live.workers.realtime import switch_interval
@@ -37,6 +39,7 @@ MAX_WORKERS = 4  # the music is generated in one thread, which is not faster tha
 _SWITCH_SECONDS = 50e-6
 
 HopReading: TypeAlias = tuple[RawReading, float]  # and the hop's level in dBFS
+HopDescription: TypeAlias = tuple[RawReading | Description, float]  # a Description if the net adapts to the session
 # Frames before a part that its first hop depends on: the window, one more for differences, and for mel_400 as many
 # more as are needed to align the speech encoder's passes with those of a stream.
 _BEFORE = {s.name: s.frames + (SPEECH_HOP - 1 if s.name == "mel_400" else 1) for s in SCALES}
@@ -75,17 +78,19 @@ class ReadAhead:
         self.sample_rate = source.sample_rate
         self._source, self._reader, self._workers = source, reader, workers
         self._stream = reader.fork_stream()
+        self._adaptation = VoiceAdaptation(reader.net)
         self._pool: ThreadPoolExecutor | None = None
         self._switching = ExitStack()
         self._forget()
 
     def _forget(self) -> None:
+        self._adaptation.reset()
         self._blocks: deque[AudioWindow] = deque()
         self._hop: list[np.ndarray] = []  # samples of the incomplete hop
         self._part: list[np.ndarray] = []  # hops of the incomplete part
         self._before: list[np.ndarray] = []  # and the hops before it that it depends on
         self._submitted_hops = 0  # hops in the parts that were submitted
-        self._parts: deque[Future[list[HopReading]]] = deque()
+        self._parts: deque[Future[list[HopDescription]]] = deque()
         self._read_hops: deque[HopReading] = deque()  # of the part that is played now
         self._temporal_outputs: deque[np.ndarray | None] = deque()  # the temporal model's answers for them
         self._history: deque[tuple[np.ndarray, float]] = deque(maxlen=HISTORY_STEPS)  # as in the reader
@@ -134,11 +139,18 @@ class ReadAhead:
         states, total = [], len(block.samples)
         for end in range(HOP_SAMPLES - self._samples_pushed % HOP_SAMPLES, total + 1, HOP_SAMPLES):
             if not self._read_hops:
-                self._take_part(self._parts.popleft().result())
+                self._take_part([self._finish(*hop) for hop in self._parts.popleft().result()])
             end_time = block.end_time - (total - end) / SAMPLE_RATE
             states.append(self._reader.update(*self._read_hops.popleft(), end_time, self._temporal_outputs.popleft()))
         self._samples_pushed += total
         return states
+
+    def _finish(self, read: RawReading | Description, level: float) -> HopReading:
+        """Return a hop's reading; what the net adapts to has a memory, so it takes the hops in turn."""
+        if isinstance(read, RawReading):
+            return read, level
+        (raw,) = RawReading.from_output(self._adaptation.predict(read, float(level >= SILENCE_DBFS)))
+        return raw, level
 
     def _take_part(self, part: Sequence[HopReading]) -> None:
         """Take the net's answers for a part; run the temporal model at once for all hops with a full history."""
@@ -163,6 +175,7 @@ class ReadAhead:
     def reset(self) -> None:
         """Reset the reader's state; what was read of the recording stays valid."""
         self._reader.reset()
+        self._adaptation.reset()
 
     def _take(self, timeout: float) -> bool:
         """Add a block of the source to the parts; return False at the end of the source."""
@@ -196,19 +209,27 @@ class ReadAhead:
 
 
 @torch.inference_mode()
-def _read_part(stream: EmotionStream, before: Sequence[np.ndarray], part: Sequence[np.ndarray]) -> list[HopReading]:
-    """Return the net's answer and the level for each hop of `part`; `before` is the sound before it."""
+def _read_part(stream: EmotionStream, before: Sequence[np.ndarray], part: Sequence[np.ndarray]) -> list[HopDescription]:
+    """Return the net's answer and the level for each hop of `part`; `before` is the sound before it.
+
+    A net that adapts to the session answers later: then the hop's description stands in place of its answer.
+    """
     features = FeatureStream()
     if before:
         mels = features.push(np.concatenate(before)).mels
         stream.push({name: frames[:, -_BEFORE[name] :] for name, frames in mels.items()})
-    readings: list[HopReading] = []
+    readings: list[HopDescription] = []
     for first in range(0, len(part), TOGETHER_HOPS):
         hops = features.push_each(part[first : first + TOGETHER_HOPS])
         windows = []
         for frames, coming in zip(hops, stream.encode_ahead([frames.mels for frames in hops]), strict=True):
             stream.push(frames.mels, coming)
             windows.append(stream.window())
-        raws = RawReading.from_output(stream.net.predict(stream.net.summarise(*Window.batch(windows))))
-        readings += [(raw, frames.levels_dbfs[0]) for raw, frames in zip(raws, hops, strict=True)]
+        described = stream.net.summarise(*Window.batch(windows))
+        reads: Sequence[RawReading | Description]
+        if stream.net.adaptation_seconds > 0.0:
+            reads = [Description(*(column[i : i + 1] for column in described)) for i in range(len(hops))]
+        else:
+            reads = RawReading.from_output(stream.net.predict(described))
+        readings += [(read, frames.levels_dbfs[0]) for read, frames in zip(reads, hops, strict=True)]
     return readings

@@ -1,6 +1,7 @@
 """Turns audio into emotion states, one every 250 ms: the shipped emotion reader.
 
-samples → log-mel frames → emotion net over the last 3 s → temporal model over the last 8 s → EmotionState.
+samples → log-mel frames → emotion net over the last 3 s → temporal model over the last 8 s → EmotionState. A net with
+`adaptation_seconds` also adapts to the session's voice (`nets/adaptation.py`).
 
 Start: silence is assumed before the first sample, so the first hop already gives a state. Confidence is reduced until
 SHORT_SECONDS of sound have been heard.
@@ -30,6 +31,7 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, ROW, CapturedHop
 from kelly_live.emotion.features import FeatureStream, clean_samples
+from kelly_live.emotion.nets.adaptation import VoiceAdaptation
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_net, rebuild_net
 from kelly_live.emotion.nets.device import choose_device
 from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
@@ -90,6 +92,7 @@ class LiveEmotionReader:
         self.temporal = temporal.to(device).eval()
         self._features = FeatureStream(device)
         self._stream = EmotionStream(self.net)
+        self._adaptation = VoiceAdaptation(self.net)
         self.captured_hop: CapturedHop | None = None  # replaces features, net and temporal model if it is there
         self.note: str | None = None
         self.time_stage: Callable[[str], AbstractContextManager[object]] = nullcontext
@@ -109,6 +112,7 @@ class LiveEmotionReader:
         """Forget all sound so far."""
         self._features.reset()
         self._stream.reset()
+        self._adaptation.reset()
         if self.captured_hop is not None:
             self.captured_hop.reset()
         self._into_hop = 0
@@ -160,7 +164,8 @@ class LiveEmotionReader:
     def _finish_hop(self, level_dbfs: float, end_time: float) -> EmotionState:
         if self.captured_hop is None:
             with self.time_stage("net"):
-                (raw,) = RawReading.from_output(self._stream.read())
+                sounds = float(level_dbfs >= SILENCE_DBFS)
+                (raw,) = RawReading.from_output(self._adaptation.predict(self._stream.describe(), sounds))
             return self.update(raw, level_dbfs, end_time)
         sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []

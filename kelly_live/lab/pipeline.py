@@ -18,6 +18,7 @@ from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net
 from kelly_live.lab.corpora.clips import assign_folds, limit_clips
 from kelly_live.lab.corpora.diversity import DatasetDiversityManager
 from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.corpora.open_data import SHARES
 from kelly_live.lab.judging.linear_baseline import score_linear_baseline
 from kelly_live.lab.judging.report import measure_hop, summarise_sounds
 from kelly_live.lab.judging.unseen_languages import (
@@ -34,6 +35,12 @@ from kelly_live.lab.training.emotion_calibration import calibrate, predict_membe
 from kelly_live.lab.training.front_end import FrontEnd, load_front_end
 from kelly_live.lab.training.labelled_windows import LabelledWindows
 from kelly_live.lab.training.model_cards import format_emotion_card, format_temporal_card
+from kelly_live.lab.training.open_cards import (
+    OPEN_SOURCES,
+    OPEN_TERMS,
+    format_open_emotion_card,
+    format_open_temporal_card,
+)
 from kelly_live.lab.training.scores import evaluate, format_scores, predict
 from kelly_live.lab.training.sources import SOUND_COUNTS, Log, Sources, load_sound_windows, load_windows
 from kelly_live.lab.training.temporal import (
@@ -44,12 +51,16 @@ from kelly_live.lab.training.temporal import (
     score_forecasts,
     train_temporal,
 )
-from kelly_live.lab.training.windows import (
-    FIT_OPTIONS,
-    TEST_OPTIONS,
-)
 
 RUN = "emotion_run"  # name of the training states in the cache
+CORPORA_HELD_OUT = ("crema_d", "emodb")  # each once, so that the open net's confidence knows unseen corpora
+
+
+def name_run(model_set: str) -> str:
+    """Name the training states of a set."""
+    return RUN if model_set == "research" else f"{RUN}_{model_set}"
+
+
 CALIBRATED = ("mix", "temperature", "confidence_fit")
 UNSEEN_CLIPS = 500  # of each left-out data set: enough for ± .04
 
@@ -70,7 +81,9 @@ def train_emotion(
     with ranks.run_first_rank_first():
         all_parts = sources.read_all_clips(log)
     parts = leave_out_languages(all_parts, leave_out) if leave_out else all_parts
-    parts = {**parts, "fit": limit_clips(parts["fit"], sources.most)}
+    parts = {name: sources.limit(name, clips) for name, clips in parts.items()}
+    is_open = sources.model_set == "open"
+    shares = SHARES if is_open else None
     if leave_out:
         parts["unseen"] = limit_clips(parts["unseen"], UNSEEN_CLIPS)
     manager = DatasetDiversityManager(parts["fit"])
@@ -88,9 +101,7 @@ def train_emotion(
         raise ConfigError("the net needs its front end; give --front-end, made by `kelly-live lab train front-end`")
     net.eval()
     ready = {
-        name: LabelledWindows.of(
-            clips, load_windows(net, clips, sources.cache, FIT_OPTIONS if name == "fit" else TEST_OPTIONS, log, ranks)
-        )
+        name: LabelledWindows.of(clips, load_windows(net, clips, sources.cache, sources.find_options(name), log, ranks))
         for name, clips in parts.items()
     }
     with ranks.run_first_rank_first():
@@ -98,7 +109,7 @@ def train_emotion(
     if not ranks.is_first:
         torch.manual_seed(settings.seed + ranks.rank)  # other dropout than the first rank's
     log(", ".join(f"{name}: {len(p.clips)} clips, {len(p.windows)} windows" for name, p in ready.items()))
-    run = "_".join((RUN, *(f"without_{name}" for name in leave_out)))
+    run = "_".join((name_run(sources.model_set), *(f"without_{name}" for name in leave_out)))
     if not resume and ranks.is_first:
         for old in sources.cache.glob(f"{run}.*pt"):
             old.unlink()
@@ -116,10 +127,15 @@ def train_emotion(
     if settings.cross > 1 and not leave_out:
         all_clips = ready["fit"].concatenate(ready["fold"])
         weights = DatasetDiversityManager(all_clips.clips).get_sampling_weights()
-        net, course = cross_fit(fresh, all_clips, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log)
+        net, course = cross_fit(
+            fresh, all_clips, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log, shares,
+            unseen_sets=CORPORA_HELD_OUT if is_open else (),
+        )  # fmt: skip
     else:  # a left-out language needs no calibration: one run, stopped by the fold
         weights = manager.get_sampling_weights()
-        trainer = Trainer(net.to(ranks.device), ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks)
+        trainer = Trainer(
+            net.to(ranks.device), ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks, shares=shares
+        )
         net = train(trainer, state("fit"), log)
         course = {"epochs": trainer.epoch, "fold_score": trainer.stopping.best, "history": trainer.history}
         if ranks.is_first:
@@ -148,8 +164,11 @@ def train_emotion(
     calm = summarise_sounds(kinds, calls, predict(net, calls), predict(net, val.windows))
     hop = measure_hop(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
     card = {
-        "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
-        "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
+        "set": sources.model_set,
+        "sources": list(OPEN_SOURCES)
+        if is_open
+        else sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
+        "licence": OPEN_TERMS if is_open else "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "clips": {name: len(p.clips) for name, p in ready.items()},
         "most": sources.most,
         "members": len(net.members),
@@ -164,12 +183,13 @@ def train_emotion(
         "temperature": [[round(float(t), 3) for t in row] for row in net.temperature],
     }
     save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, net.export_weights()))
-    out.with_suffix(".md").write_text(format_emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
+    write_card = format_open_emotion_card if is_open else format_emotion_card
+    out.with_suffix(".md").write_text(write_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
     log(f"wrote {out} and {out.with_suffix('.md')}")
 
 
 def _load_held_out_net(
-    net: MultiScaleEmotionNet, cross: int, parts: dict[str, list[Clip]], cache: Path, log: Log
+    net: MultiScaleEmotionNet, cross: int, parts: dict[str, list[Clip]], cache: Path, run: str, log: Log
 ) -> tuple[MultiScaleEmotionNet, list[Clip]]:
     """Load a net that did not learn from some clips, and those clips.
 
@@ -177,7 +197,7 @@ def _load_held_out_net(
     shipped net. The shipped net's predictions of its own training clips would be too good.
     """
     clips = parts["fit"] + parts["fold"]
-    checkpoint_path = cache / f"{RUN}.part0.pt"
+    checkpoint_path = cache / f"{run}.part0.pt"
     if cross < 2 or not checkpoint_path.is_file():
         log("the cache holds no net with a held-out part (`train emotion --cross 4` leaves one); the fold is used")
         return net, parts["fold"]
@@ -198,7 +218,7 @@ def train_temporal_model(
     parts = sources.read_clips(log)
     net = load_emotion_net(models / "emotion.safetensors")
     cross = int(load_checkpoint(models / "emotion.safetensors", "emotion").card["settings"].get("cross", 1))
-    teacher, held_out = _load_held_out_net(net, cross, parts, sources.cache, log)
+    teacher, held_out = _load_held_out_net(net, cross, parts, sources.cache, name_run(sources.model_set), log)
     sequences = {}
     for number, (name, one, clips, count) in enumerate(
         (("fold", teacher, held_out, scenes), ("val", net, parts["val"], max(1, scenes // 2)))
@@ -213,8 +233,11 @@ def train_temporal_model(
     tracks = [run_model(model, sequence) for sequence in sequences["val"]]
     scores = score_forecasts(model, sequences["val"], tracks, resamples=1000)
     rest = measure_stability(sequences["val"], tracks)
+    is_open = sources.model_set == "open"
     card: dict[str, Any] = {
-        "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
+        "set": sources.model_set,
+        "licence": OPEN_TERMS if is_open else "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
+        "sources": list(OPEN_SOURCES) if is_open else [],
         "epochs": epochs,
         "scenes": scenes,
         "stories": {"fit": len(fit), "stop": len(stop), "val": len(sequences["val"])},
@@ -222,7 +245,8 @@ def train_temporal_model(
         "restlessness": rest,
     }
     save_checkpoint(out, Checkpoint("temporal", dict(model.config), card, dict(model.state_dict())))
-    out.with_suffix(".md").write_text(format_temporal_card(card, scores, out.stat().st_size), encoding="utf-8")
+    write_card = format_open_temporal_card if is_open else format_temporal_card
+    out.with_suffix(".md").write_text(write_card(card, scores, out.stat().st_size), encoding="utf-8")
     for score in scores:
         log(f"{score.metric:42} {score.dataset:22} {score.value:.3f} ({score.low:.3f} – {score.high:.3f}), n {score.n}")
     for metric, value in rest.items():

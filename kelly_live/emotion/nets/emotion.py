@@ -78,20 +78,22 @@ class Window(NamedTuple):
 class MultiScaleEmotionNet(nn.Module):
     """Maps log-mel spectrograms of SCALES to an EmotionOutput.
 
-    Input: a dict of mel_512 `[B, 96, 253]`, mel_400 `[B, 80, 375]`, mel_1024 `[B, 64, 94]`, mel_2048 `[B, 144, 94]` and
-    mel_4096 `[B, 216, 376]`. `views` are the parts of a Description that each member sees; `drop_in` is the dropout of
-    the members' input, `dropout` that of their hidden layers.
+    Input: a dict of mel_512 `[B, 96, 253]`, mel_400 `[B, 80, 375]`, mel_1024 `[B, 64, 94]`, mel_2048 `[B, 144, 94]`
+    and mel_4096 `[B, 216, 376]`. `views` are the parts of a Description that each member sees; `drop_in` is the
+    dropout of the members' input, `dropout` that of their hidden layers. `adaptation_seconds` is the prior of
+    `adaptation.py`, in seconds of voice; 0: off.
     """
 
     def __init__(
         self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, views: Sequence[Sequence[str]] = VIEWS,
-        drop_in: float = 0.2, dropout: float = 0.3,
+        drop_in: float = 0.2, dropout: float = 0.3, adaptation_seconds: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.config: dict[str, Any] = {
             "n_emotions": n_emotions, "hidden_dim": hidden_dim, "views": [list(view) for view in views],
-            "drop_in": drop_in, "dropout": dropout,
+            "drop_in": drop_in, "dropout": dropout, "adaptation_seconds": adaptation_seconds,
         }  # fmt: skip
+        self.adaptation_seconds = adaptation_seconds
         self.trunk = MusicnnTrunk().requires_grad_(False)
         self.speech = SpeechEncoder().requires_grad_(False)
         self.voice = VoiceStatistics()

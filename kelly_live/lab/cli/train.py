@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
 @click.option(
     "--front-end", "front_end_file", type=FILE, help="From `train front-end`; default: the shipped net's own."
 )
-@out_option("models/research/emotion.safetensors")
+@set_option
+@set_out_option("emotion.safetensors")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--epochs", type=click.IntRange(1), default=28, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=28, show_default=True)
@@ -67,10 +69,13 @@ def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
 )
 def emotion(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
-    front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
+    front_end_file: Path | None, model_set: str, out: Path | None, resume: bool, epochs: int, patience: int, seed: int,
     cross: int, leave_out: str | None,
 ) -> None:  # fmt: skip
     """Train the emotion net: features (kept in --cache), training, calibration, and the card.
+
+    --set open takes the folder that holds open/, emotion/ (of which it reads EmoDB alone) and cultures/ as --data, and
+    no --symbolic.
 
     On several GPUs or processes: `torchrun --nproc-per-node N -m kelly_live lab train emotion ...`.
     """
@@ -78,41 +83,47 @@ def emotion(
 
     from kelly_live.lab.pipeline import train_emotion
     from kelly_live.lab.training.distributed import join_ranks
-    from kelly_live.lab.training.emotion import Settings
+    from kelly_live.lab.training.emotion import OPEN_SPEAKER_SWAP, Settings
+    from kelly_live.lab.training.open_reads import forbid_research_reads
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
-    settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross)
+    swap = OPEN_SPEAKER_SWAP if model_set == "open" else 0.0
+    settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross, speaker_swap=swap)
+    out = choose_out(out, model_set, "emotion.safetensors")
     excluded = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
-    with join_ranks() as ranks:
+    guard = forbid_research_reads() if model_set == "open" else nullcontext()
+    with guard, join_ranks() as ranks:
         train_emotion(
-            Sources(data, symbolic, cache, most), front_end_file, out, settings,
+            Sources(data, symbolic, cache, most, model_set), front_end_file, out, settings,
             resume=resume, log=click.echo, leave_out=excluded, ranks=ranks,
         )  # fmt: skip
 
 
 @command.command("temporal", cls=CheckedCommand)
 @data_options
-@out_option("models/research/temporal.safetensors")
-@click.option(
-    "--models", type=FOLDER, default=Path("models/research"), show_default=True, help="Where emotion.safetensors is."
-)
+@set_option
+@set_out_option("temporal.safetensors")
+@click.option("--models", type=FOLDER, help="Where emotion.safetensors is. Default: models/SET.")
 @click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
 @click.option("--scenes", type=click.IntRange(1), default=80, show_default=True, help="Scenes of changing clips.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def temporal(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
-    out: Path, models: Path, epochs: int, scenes: int, seed: int,
+    model_set: str, out: Path | None, models: Path | None, epochs: int, scenes: int, seed: int,
 ) -> None:  # fmt: skip
     """Train the temporal model on the emotion net's predictions over sounds whose emotion changes."""
     import torch
 
     from kelly_live.lab.pipeline import train_temporal_model
+    from kelly_live.lab.training.open_reads import forbid_research_reads
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
-    sources = Sources(data, symbolic, cache, most)
-    train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, log=click.echo)
+    sources = Sources(data, symbolic, cache, most, model_set)
+    models, out = models or Path("models") / model_set, choose_out(out, model_set, "temporal.safetensors")
+    with forbid_research_reads() if model_set == "open" else nullcontext():
+        train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, log=click.echo)
 
 
 @command.command("mapper", cls=CheckedCommand)

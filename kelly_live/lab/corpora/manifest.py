@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,14 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS
 
 QUADRANTS = {"Q1": (1.0, 1.0), "Q2": (-1.0, 1.0), "Q3": (-1.0, -1.0), "Q4": (1.0, -1.0)}  # signs of (V, A)
+VOTES = {
+    "A": "angry",
+    "D": "disgusted",
+    "F": "fearful",
+    "H": "happy",
+    "N": "neutral",
+    "S": "sad",
+}  # the letters of CREMA-D's listeners
 GEMS = (
     "amazement", "solemnity", "tenderness", "nostalgia", "calmness", "power", "joyful_activation", "tension", "sadness",
 )  # fmt: skip
@@ -24,7 +32,8 @@ class Clip:
 
     A label that the manifest lacks is None. `valence`, `arousal` and `dominance` lie in [-1, 1]. `bar_ratings` are
     (valence, arousal) for each bar, spread evenly over `duration` seconds. `gems` is the fraction of listeners that
-    chose each of GEMS.
+    chose each of GEMS. `kind` is speech, vocalisation, … as the manifest says. `votes` is the share of listeners to the
+    voice alone that chose each of the eight emotions.
     """
 
     audio_path: Path
@@ -45,6 +54,8 @@ class Clip:
     duration: float | None = None
     speaker: str | None = None
     licence: str | None = None
+    kind: str | None = None
+    votes: tuple[float, ...] | None = None
 
     @property
     def group(self) -> str:
@@ -105,8 +116,19 @@ def _fractions(row: Mapping[str, Any], name: str, names: tuple[str, ...], where:
     return tuple(float(x) for x in value)
 
 
-def read_manifest(path: Path) -> list[Clip]:
-    """Read all clips of an audio manifest, whose paths are relative to its folder.
+def _votes(row: Mapping[str, Any], where: str) -> tuple[float, ...] | None:
+    value = row.get("voice_votes")
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not set(value) <= set(VOTES):
+        raise ConfigError(f"{where}: voice_votes is {value!r}; it must be counts by {', '.join(VOTES)}, or null")
+    counts = {VOTES[letter]: count for letter, count in value.items()}
+    total = sum(counts.values())
+    return tuple(counts.get(name, 0) / total for name in EMOTIONS) if total else None
+
+
+def read_manifest(path: Path, datasets: Collection[str] | None = None) -> list[Clip]:
+    """Read all clips of an audio manifest, or those of some data sets; paths are relative to its folder.
 
     Raises:
         ConfigError: A line is wrong; the message gives its number.
@@ -114,6 +136,8 @@ def read_manifest(path: Path) -> list[Clip]:
     clips = []
     for number, row in _read_lines(path):
         where = f"{path} line {number}"
+        if datasets is not None and row.get("dataset") not in datasets:
+            continue
         audio = _text(row, "audio_path", where)
         if not audio:
             raise ConfigError(f"{where} has no audio_path; every clip needs one")
@@ -139,6 +163,8 @@ def read_manifest(path: Path) -> list[Clip]:
                 duration=_number(row, "duration", 0.0, math.inf, where),
                 speaker=_text(row, "speaker", where),
                 licence=_text(row, "licence", where),
+                kind=_text(row, "kind", where),
+                votes=_votes(row, where),
             )
         )
     if not clips:

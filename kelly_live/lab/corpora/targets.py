@@ -1,6 +1,8 @@
 """Training targets from labels: one rule for each kind of label, and weight 0 where there is no label.
 
 - Categories: cross-entropy, weight 1; their V, A, D after Russell & Mehrabian (1977), `EMOTION_VAD`, weight 0.3.
+- Categories that listeners judged too (CREMA-D): half the actor's instruction, half the listeners' votes,
+  divided by how often they chose each emotion at all.
 - "calm" and "boredom" (no category of their own): neutral or none, and the signs of V and A of their quadrant in
   Russell's (1980) circumplex, weight 0.3.
 - Ratings of valence, arousal, dominance in a manifest's columns: regression, weight 1.
@@ -8,6 +10,8 @@
   together (SD about .25, off centre) and quadrants far apart (centres at ±.5); mixed as they are, they would teach
   answers near 0. A rating r becomes tanh((r - centre) * gain), `RATING_PLANES`. Centre and gain give the argument an
   RMS of .5 over the clips to fit, as in `kelly_live/lab/training/mapper.py`. 0 is then VGMIDI's average.
+- (V, A) of the cues' teacher (`open_music.py`): the same without a plane, for it is on the plane already; and the
+  quadrants' categories, blended, weight 0.2.
 - Quadrants (EMOPIA): the signs of V and A, weight 1; and the categories that EMOTION_VAD puts into that quadrant in
   equal shares, weight 0.2 (Q4 holds none of the eight: neutral, the nearest). "Excited" has no other source.
 - GEMS fractions (Emotify): regression of the nine, weight 1; V and A as their mean position, weight 0.2. The
@@ -27,6 +31,11 @@ from kelly_live.core.values import EMOTION_VAD, EMOTIONS
 from kelly_live.emotion.nets.emotion import LABELS
 from kelly_live.lab.corpora.manifest import GEMS, QUADRANTS, Clip
 
+TEACHER_LABELLED = ("openscore", "pop909")  # (V, A) from cues, in place of bar ratings (`open_music.py`)
+# How often CREMA-D's listeners to the voice alone chose each emotion (6211 train clips; actors were asked for each of
+# the six about as often). Votes are divided by it, or nearly every answer would be "neutral".
+VOTE_SHARES = np.array([0.068, 0.100, 0.143, 0.123, 1.0, 0.128, 0.437, 1.0], np.float32)
+QUADRANT_SLOPE = 6.0  # of the probability that V or A is over 0; ours
 CIRCUMPLEX_SIGNS = {"calm": (1.0, -1.0), "boredom": (-1.0, -1.0)}
 GEMS_AFFECT = {
     "amazement": (0.5, 0.3), "solemnity": (0.2, -0.3), "tenderness": (0.6, -0.4), "nostalgia": (0.1, -0.3),
@@ -83,7 +92,7 @@ RATING_PLANES = {"vgmidi": RatingPlane((0.180, 0.084), (2.04, 1.84))}
 
 def is_music(clip: Clip) -> bool | None:
     """Return whether a clip is music (True) or a voice (False), or None where the manifest does not say."""
-    if clip.quadrant is not None or clip.gems is not None or clip.bar_ratings is not None:
+    if clip.kind == "music" or clip.quadrant is not None or clip.gems is not None or clip.bar_ratings is not None:
         return True
     return False if clip.emotions is not None or find_label(clip) >= 0 else None
 
@@ -97,6 +106,16 @@ def compute_quadrant_categories(quadrant: str) -> np.ndarray:
     if not inside.any():
         inside[EMOTIONS.index("neutral")] = 1.0
     share: np.ndarray = inside / inside.sum()
+    return share
+
+
+def blend_quadrant_categories(affect: np.ndarray) -> np.ndarray:
+    """Blend the quadrants' categories for one (V, A), so that near an axis both sides count alike."""
+    high = 1.0 / (1.0 + np.exp(-QUADRANT_SLOPE * affect))  # the probability of V > 0 and of A > 0
+    share = np.zeros(len(EMOTIONS), np.float32)
+    for name, signs in QUADRANTS.items():
+        weight = np.prod([h if sign > 0 else 1.0 - h for h, sign in zip(high, signs, strict=True)])
+        share += np.float32(weight) * compute_quadrant_categories(name)
     return share
 
 
@@ -159,6 +178,9 @@ def _fill(t: Targets, row: int, clip: Clip, end: float) -> None:
     t.label[row] = label
     if clip.emotions is not None:
         t.emotions[row] = clip.emotions
+        if clip.votes is not None:
+            votes = np.array(clip.votes, np.float32) / VOTE_SHARES
+            t.emotions[row] = (t.emotions[row] + votes / votes.sum()) / 2.0
         t.emotions_weight[row] = 1.0
         t.affect[row] = t.emotions[row] @ _VAD
         t.affect_weight[row] = 0.3
@@ -186,6 +208,9 @@ def _fill(t: Targets, row: int, clip: Clip, end: float) -> None:
         rating, plane = average_bar_ratings(clip, end), RATING_PLANES.get(clip.dataset)
         t.affect[row, :2] = rating if plane is None else plane.project(rating)
         t.affect_weight[row, :2] = 1.0
+        if clip.dataset in TEACHER_LABELLED:
+            t.emotions[row] = blend_quadrant_categories(t.affect[row, :2])
+            t.emotions_weight[row] = 0.2
     for axis, value in enumerate((clip.valence, clip.arousal, clip.dominance)):
         if value is not None:
             t.affect[row, axis] = value

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ from kelly_live.lab.training.distributed import SINGLE_PROCESS, Ranks
 from kelly_live.lab.training.emotion_calibration import calibrate, combine_members, fit_mixture, predict_members
 from kelly_live.lab.training.labelled_windows import LabelledWindows, average_weighted, compute_loss, convert_targets
 from kelly_live.lab.training.scores import compute_overall_score, evaluate, select_description
+from kelly_live.lab.training.speaker_swap import SpeakerSwap
 from kelly_live.lab.training.windows import Windows
+
+OPEN_SPEAKER_SWAP = 0.5  # `Settings.speaker_swap` of the open set
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Settings:
     cross: int = 4  # parts of speakers and songs, each held out once to stop and calibrate; 1: the fold alone
     lengths: float = 1.0  # power of a clip's number of windows in how often it is drawn
     tempering: float = 0.25  # power of the sampling weights: at 1 the net overfits the rare clips
+    speaker_swap: float = 0.0  # share of the drawn voices that get another speaker's mean (`speaker_swap.py`)
     seed: int = 0
 
 
@@ -101,6 +105,7 @@ class Trainer:
     def __init__(
         self, net: MultiScaleEmotionNet, fit: LabelledWindows, sounds: Windows, fold: LabelledWindows | None,
         weights: np.ndarray, settings: Settings, ranks: Ranks = SINGLE_PROCESS, until: int | None = None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
         self.until = until or settings.epochs
         self.net, self.fit, self.fold, self.settings, self.ranks = net, fit, fold, settings, ranks
@@ -111,6 +116,9 @@ class Trainer:
         self.stopping = EarlyStopping(settings.patience)
         self.generator = torch.Generator().manual_seed(settings.seed)
         clip_weights = weights**settings.tempering * self._count_windows(fit) ** settings.lengths
+        if shares:
+            clip_weights = scale_to_shares(clip_weights, [clip.dataset for clip in fit.clips], shares)
+        self.swap = SpeakerSwap(fit, settings.seed) if settings.speaker_swap else None
         self.sampler = WeightedRandomSampler(
             list(clip_weights), len(fit.clips), replacement=True, generator=self.generator
         )
@@ -158,10 +166,10 @@ class Trainer:
 
     def _loss(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
         """Compute the loss of all members; each member learns from its own errors."""
-        windows = [
-            self.net.standardise(select_description(w, r, self.device))
-            for w, r in ((self.fit.windows, rows), (self.sounds, sounds))
-        ]
+        drawn = select_description(self.fit.windows, rows, self.device)
+        if self.swap is not None:
+            drawn = self.swap(drawn, self.fit.windows.clip[rows], self.settings.speaker_swap)
+        windows = [self.net.standardise(part) for part in (drawn, select_description(self.sounds, sounds, self.device))]
         pairs = [
             convert_targets(t, r, self.device) for t, r in ((self.fit.targets, rows), (self.sound_targets, sounds))
         ]
@@ -250,6 +258,14 @@ class Trainer:
         self.average.load_state_dict(state["average"])
 
 
+def scale_to_shares(weights: np.ndarray, datasets: Sequence[str], shares: Mapping[str, float]) -> np.ndarray:
+    """Scale the clips' weights so that each data set is drawn as often as its share says."""
+    scaled, names = weights.copy(), np.array(datasets)
+    for name in set(datasets):
+        scaled[names == name] *= shares.get(name, 1.0) / scaled[names == name].sum()
+    return scaled
+
+
 def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> MultiScaleEmotionNet:
     """Run to the end, saving to `resume` after every epoch, and continuing from it.
 
@@ -288,11 +304,14 @@ def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> 
 def cross_fit(
     make: Callable[[int], MultiScaleEmotionNet], all_clips: LabelledWindows, sounds: Windows, fold_sounds: Windows,
     weights: np.ndarray, settings: Settings, state: Callable[[str], Path], ranks: Ranks, log: Callable[[str], None],
+    shares: Mapping[str, float] | None = None, unseen_sets: Sequence[str] = (),
 ) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
     """Train `settings.cross` nets without one part of the speakers and songs each, then one net on all.
 
-    The first nets decide the number of epochs and the calibration of the last, which is returned. Beside it: epochs,
-    the mean score of the parts, the last run's history, and `away`, the scores of all clips while they were held out.
+    The first nets decide the number of epochs and the calibration of the last, which is returned. For each of
+    `unseen_sets` one more net learns without that set, and half of the confidence is fitted on what it says of the set,
+    for confidence must also hold where nothing was learned. Beside the net: epochs, the mean score of the parts, the
+    last run's history, and `away`, the scores of all clips while they were held out.
 
     Raises:
         ConfigError: All clips are of one speaker or song.
@@ -308,8 +327,9 @@ def cross_fit(
         log(f"part {index + 1} of {len(parts)}: {int(is_held_out.sum())} clips are held out")
         held_out = all_clips.select(is_held_out)
         trainer = Trainer(
-            make(index), all_clips.select(~is_held_out), sounds, held_out, weights[~is_held_out], settings, ranks
-        )
+            make(index), all_clips.select(~is_held_out), sounds, held_out, weights[~is_held_out], settings, ranks,
+            shares=shares,
+        )  # fmt: skip
         net = train(trainer, state(f"part{index}"), log)
         best = max(trainer.history, key=lambda entry: entry["score"])
         epochs.append(int(best["epoch"]))
@@ -320,14 +340,29 @@ def cross_fit(
                 raw = torch.zeros(outputs.shape[0], len(all_clips.windows), outputs.shape[2])
             raw[:, torch.from_numpy(is_held_out[all_clips.windows.clip])] = outputs
     until = int(np.median(epochs))
+    names = np.array([clip.dataset for clip in all_clips.clips])
+
+    def learn_without(dataset: str) -> torch.Tensor:
+        log(f"without {dataset}, until epoch {until}")
+        trainer = Trainer(
+            make(settings.cross), all_clips.select(names != dataset), sounds, None, weights[names != dataset], settings,
+            ranks, until, shares,
+        )  # fmt: skip
+        other = train(trainer, state(f"without_{dataset}"), log)
+        return predict_members(other, all_clips.select(names == dataset).windows)
+
     log(f"all clips, until epoch {until}")
-    trainer = Trainer(make(settings.cross), all_clips, sounds, None, weights, settings, ranks, until)
+    trainer = Trainer(make(settings.cross), all_clips, sounds, None, weights, settings, ranks, until, shares)
     net = train(trainer, state("whole"), log)
     course: dict[str, Any] = {"epochs": until, "fold_score": float(np.mean(scores)), "history": trainer.history}
     if ranks.is_first:
         net.cpu()
         fit_mixture(net, all_clips, raw)
-        calibrate(net, all_clips, raw, fold_sounds)
+        unseen = [
+            (unseen_part, learn_without(dataset)) for dataset in unseen_sets
+            if len((unseen_part := all_clips.select(names == dataset)).clips) > 0 and (names != dataset).any()
+        ]  # fmt: skip
+        calibrate(net, all_clips, raw, fold_sounds, unseen)
         course["away"] = [
             s.as_dict() for s in evaluate(all_clips.clips, all_clips.windows, combine_members(net, raw), 200)
         ]

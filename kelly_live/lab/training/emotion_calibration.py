@@ -121,12 +121,16 @@ def _fit_confidence(x: torch.Tensor, y: torch.Tensor, importance: torch.Tensor, 
     return weight.detach()
 
 
-def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tensor, sounds: Windows) -> None:
+def calibrate(
+    net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tensor, sounds: Windows,
+    unseen: Sequence[tuple[LabelledWindows, torch.Tensor]] = (),
+) -> None:  # fmt: skip
     """Fit the temperatures and the confidence, separately for voices and for music.
 
     They are fitted on the fold, with `raw` the outputs of members that did not learn from it, and on background sounds
     that the weights did not learn from. Each data set counts alike. A clip's answer is calibrated, the mean over its
-    windows.
+    windows. `unseen`: data sets, and the raw outputs of nets that learned nothing of them; then the confidence in
+    voices weighs them as much as all of the fold.
     """
     clips, clip = fold.clips, fold.windows.clip
     sizes = Counter(c.dataset for c in clips)
@@ -167,6 +171,17 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
         importance = np.concatenate(
             (balance[clip[is_known]] / per_clip, np.full(len(sounds), 0.5 / max(1, len(sounds))))
         )
+        if not music and unseen:
+            rows_x, rows_y, rows_weight = [x], [y], [torch.from_numpy(importance).float()]
+            total = float(balance[is_of_kind].sum()) / len(unseen)
+            for part, outputs in unseen:
+                said = combine_members(net, outputs)
+                clip_right = mark_correct(part.clips, said, part.windows.clip)[part.windows.clip]
+                is_marked = ~np.isnan(clip_right)
+                rows_x.append(build_evidence(said)[torch.from_numpy(is_marked)])
+                rows_y.append(torch.from_numpy(clip_right[is_marked]).float())
+                rows_weight.append(torch.full((int(is_marked.sum()),), total / max(1, int(is_marked.sum()))))
+            x, y, importance = torch.cat(rows_x), torch.cat(rows_y), torch.cat(rows_weight).numpy()
         start = torch.tensor([0.0, 1.0, 0.0, 1.0])
         net.confidence_fit[int(music)] = _fit_confidence(x, y, torch.from_numpy(importance).float(), start)
     if len(kinds) == 1:

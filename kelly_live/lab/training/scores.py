@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from kelly_live.core.values import EMOTIONS
+from kelly_live.emotion.nets.adaptation import VoiceAdaptation
 from kelly_live.emotion.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet
 from kelly_live.emotion.nets.members import Description
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
@@ -19,6 +20,8 @@ from kelly_live.lab.training.windows import Windows
 
 # The labels of each set's actors: the choices when comparing with published figures.
 CHOICES = {
+    "crema_d": ("angry", "disgusted", "fearful", "happy", "neutral", "sad"),
+    "emogator": ("happy", "sad", "angry", "fearful", "surprised", "disgusted", "neutral", "excited", "calm"),
     "ravdess_speech": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised"),
     "ravdess_song": ("neutral", "calm", "happy", "sad", "angry", "fearful"),
     "emodb": ("angry", "boredom", "disgusted", "fearful", "happy", "sad", "neutral"),
@@ -93,6 +96,18 @@ def predict(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Pr
     parts = [
         Predictions.of(net.predict(select_description(windows, slice(i, i + batch), device)))
         for i in range(0, len(windows), batch)
+    ]
+    return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in Predictions.__slots__))
+
+
+def predict_in_turn(net: MultiScaleEmotionNet, windows: Windows, sounds: np.ndarray) -> Predictions:
+    """Run the net over the hops of one session, in turn, as live: it adapts to the session if it can."""
+    if net.adaptation_seconds <= 0.0:
+        return predict(net, windows)
+    adaptation = VoiceAdaptation(net.eval())
+    parts = [
+        Predictions.of(adaptation.predict(select_description(windows, slice(i, i + 1)), float(sounds[i])))
+        for i in range(len(windows))
     ]
     return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in Predictions.__slots__))
 
@@ -231,6 +246,18 @@ def _score_voices(
     n = len(choices)
     add(dataset, f"accuracy of {n}", create_mean_metric(truth == guess), len(clips))
     add(dataset, f"UAR of {n}", create_recall_metric(truth, guess), len(clips))
+    if all(clip.votes is not None for clip in clips):
+        votes = np.array([clip.votes for clip in clips])
+        six = [EMOTIONS.index(LABELS[choice]) for choice in choices]
+        is_agreed = votes[:, six].argmax(axis=1) == np.array([choices.index(t) for t in truth])
+        is_agreed &= np.sort(votes, axis=1)[:, -1] > np.sort(votes, axis=1)[:, -2]
+        if is_agreed.any():
+            agreed = (truth == guess)[is_agreed]
+            add(dataset, f"accuracy of {n}, listeners agree", create_mean_metric(agreed), len(agreed))
+        add(
+            dataset, f"mean r of {n} votes", create_correlation_metric(votes[:, six], mean["emotions"][:, six]),
+            len(clips),
+        )  # fmt: skip
     indices = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
     true_emotions = np.array([int(np.argmax(clips[i].emotions or ())) for i in indices])
     probabilities = mean["emotions"][indices]

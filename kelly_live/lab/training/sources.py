@@ -16,9 +16,14 @@ from kelly_live.emotion.nets.emotion_stream import EmotionStream
 from kelly_live.lab.corpora.background_sounds import make_sounds
 from kelly_live.lab.corpora.clips import gather_clips, limit_clips, split_clips
 from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.corpora.open_data import gather_open_clips
 from kelly_live.lab.training.distributed import SINGLE_PROCESS, Ranks
 from kelly_live.lab.training.windows import (
+    FIT_OPTIONS,
+    OPEN_FIT_OPTIONS,
+    OPEN_TEST_OPTIONS,
     SHARD_CLIPS,
+    TEST_OPTIONS,
     WindowOptions,
     Windows,
     concatenate_windows,
@@ -39,21 +44,39 @@ SOUND_SEEDS = {"fit": 1, "fold": 2, "val": 3}
 class Sources:
     """Folders of the manifests (either may be None) and of the cache.
 
-    `most` is the number of train clips that are used of each data set.
+    `most` is the number of train clips that are used of each data set. For `model_set` "open", `data` is the folder
+    that holds open/, emotion/ and cultures/, and only data with open licences are read (`corpora/open_data.py`).
     """
 
     data: Path | None
     symbolic: Path | None
     cache: Path
     most: int = 1000
+    model_set: str = "research"
+
+    def find_options(self, part: str) -> WindowOptions:
+        """Find how the clips of a part become windows."""
+        fit, test = (OPEN_FIT_OPTIONS, OPEN_TEST_OPTIONS) if self.model_set == "open" else (FIT_OPTIONS, TEST_OPTIONS)
+        return fit if part == "fit" else test
+
+    def limit(self, part: str, clips: Sequence[Clip]) -> list[Clip]:
+        """Limit a part to the clips that are used: `most` a data set to fit; in the open set a quarter for the rest."""
+        if part == "fit":
+            return limit_clips(clips, self.most)
+        return list(clips) if self.model_set == "research" else limit_clips(clips, max(1, self.most // 4))
 
     def read_clips(self, log: Log) -> dict[str, list[Clip]]:
         """Read the parts `fit` (at most `most` clips of each data set), `fold` and `val`."""
-        parts = self.read_all_clips(log)
-        return {**parts, "fit": limit_clips(parts["fit"], self.most)}
+        return {name: self.limit(name, clips) for name, clips in self.read_all_clips(log).items()}
 
     def read_all_clips(self, log: Log) -> dict[str, list[Clip]]:
-        """Read the parts `fit`, `fold` and `val`, complete."""
+        """Read the parts `fit`, `fold` and `val`, complete (open: at most the songs that `most` allows)."""
+        if self.model_set == "open":
+            if self.data is None:
+                raise ConfigError(
+                    "there is nothing to learn from; give --data, the folder that holds open/ and emotion/"
+                )
+            return split_clips(gather_open_clips(self.data, self.cache, log))
         if self.data is None and self.symbolic is None:
             raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
 

@@ -25,10 +25,9 @@ from kelly_live.lab.corpora.targets import Targets, create_clip_targets
 from kelly_live.lab.intervals import bootstrap
 from kelly_live.lab.training.emotion import EarlyStopping
 from kelly_live.lab.training.labelled_windows import SIGN_SLOPE
-from kelly_live.lab.training.scores import Score, create_mean_metric, predict
+from kelly_live.lab.training.scores import Score, create_mean_metric, predict_in_turn
 from kelly_live.lab.training.windows import (
     Windows,
-    concatenate_windows,
     describe_samples,
     hash_front_end,
     read_audio,
@@ -164,20 +163,10 @@ def build_sequences(
 ) -> list[HopSequence]:
     """Predict every hop that sounds, and pair it with its targets."""
     sequences = []
-    answers = predict(net, concatenate_windows([windows for windows, _, _ in scenes])) if scenes else None
-    at = 0
     for windows, has_sound, segments in scenes:
-        assert answers is not None
-        rows = slice(at, at + len(windows))
-        at += len(windows)
+        answers = predict_in_turn(net, windows, has_sound)
         predictions = np.concatenate(
-            (
-                answers.emotions[rows],
-                answers.affect[rows],
-                answers.confidence[rows, None],
-                answers.presence[rows, None],
-            ),
-            1,
+            (answers.emotions, answers.affect, answers.confidence[:, None], answers.presence[:, None]), 1
         )
         starts = np.array([start for start, _, _ in segments])
         # A hop belongs to the clip that sounds in its middle.

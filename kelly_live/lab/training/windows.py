@@ -52,6 +52,9 @@ class WindowOptions:
 
 
 FIT_OPTIONS = WindowOptions(0.5, 3.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
+# One early window and the last of most clips: more speakers in the same time.
+OPEN_FIT_OPTIONS = WindowOptions(0.5, 4.0, {"openscore": 16.0, "pop909": 16.0}, voice_hop_seconds=2.0)
+OPEN_TEST_OPTIONS = WindowOptions(0.0, 4.0, {"openscore": 16.0, "pop909": 16.0}, voice_hop_seconds=2.0)
 TEST_OPTIONS = WindowOptions(0.0, 2.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
 
 
