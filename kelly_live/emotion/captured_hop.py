@@ -20,6 +20,7 @@ from kelly_live.emotion.nets.adaptation import VoiceAdaptation
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.scales import (
     HOP_SAMPLES,
+    HOP_SECONDS,
     SCALES,
     SPEECH_CONTEXT,
     TRUNK_AHEAD,
@@ -131,7 +132,7 @@ class HopStep:
         speech = SpeechTokens(state["tokens"].transpose(1, 2), state["loudness"])
         tonal = compute_tonal_frames(state["mel_4096"])
         description = net.summarise(frames, speech, state["mel_1024"], state["mel_2048"], tonal)
-        row = history_row(self._adaptation.predict(description, self.incoming[HOP_SAMPLES]))
+        row = history_row(self._adaptation.predict(description, HOP_SECONDS * self.incoming[HOP_SAMPLES]))
         sounds = self.incoming[HOP_SAMPLES].to(torch.int64)
         state["history"].copy_(_shift(state["history"], row.T, sounds))
         history = state["history"].T.unsqueeze(0)

@@ -149,7 +149,8 @@ class ReadAhead:
         """Return a hop's reading; what the net adapts to has a memory, so it takes the hops in turn."""
         if isinstance(read, RawReading):
             return read, level
-        (raw,) = RawReading.from_output(self._adaptation.predict(read, float(level >= SILENCE_DBFS)))
+        new_seconds = HOP_SECONDS if level >= SILENCE_DBFS else 0.0
+        (raw,) = RawReading.from_output(self._adaptation.predict(read, new_seconds))
         return raw, level
 
     def _take_part(self, part: Sequence[HopReading]) -> None:

@@ -164,8 +164,8 @@ class LiveEmotionReader:
     def _finish_hop(self, level_dbfs: float, end_time: float) -> EmotionState:
         if self.captured_hop is None:
             with self.time_stage("net"):
-                sounds = float(level_dbfs >= SILENCE_DBFS)
-                (raw,) = RawReading.from_output(self._adaptation.predict(self._stream.describe(), sounds))
+                new_seconds = HOP_SECONDS if level_dbfs >= SILENCE_DBFS else 0.0
+                (raw,) = RawReading.from_output(self._adaptation.predict(self._stream.describe(), new_seconds))
             return self.update(raw, level_dbfs, end_time)
         sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []

@@ -41,7 +41,7 @@ from kelly_live.lab.training.open_cards import (
     format_open_emotion_card,
     format_open_temporal_card,
 )
-from kelly_live.lab.training.scores import evaluate, format_scores, predict
+from kelly_live.lab.training.scores import evaluate, format_scores, predict, predict_sessions
 from kelly_live.lab.training.sources import SOUND_COUNTS, Log, Sources, load_sound_windows, load_windows
 from kelly_live.lab.training.temporal import (
     build_sequences,
@@ -53,6 +53,7 @@ from kelly_live.lab.training.temporal import (
 )
 
 RUN = "emotion_run"  # name of the training states in the cache
+ADAPTATION_SECONDS = 10.0  # of voice: the prior of the open net's adaptation to a session
 CORPORA_HELD_OUT = ("crema_d", "emodb")  # each once, so that the open net's confidence knows unseen corpora
 
 
@@ -91,7 +92,8 @@ def train_emotion(
     for line in report:
         log(line)
     torch.manual_seed(settings.seed)
-    net = MultiScaleEmotionNet()
+    adaptation = ADAPTATION_SECONDS if is_open else 0.0
+    net = MultiScaleEmotionNet(adaptation_seconds=adaptation)
     if front_end is not None:
         load_front_end(front_end).copy_into(net)
     elif out.is_file():
@@ -120,7 +122,7 @@ def train_emotion(
 
     def fresh(index: int) -> MultiScaleEmotionNet:
         torch.manual_seed(settings.seed + 1000 * index + ranks.rank * bool(index))
-        new_net = MultiScaleEmotionNet()
+        new_net = MultiScaleEmotionNet(adaptation_seconds=adaptation)
         FrontEnd(net.trunk, net.speech).copy_into(new_net)
         return new_net.to(ranks.device)
 
@@ -176,6 +178,11 @@ def train_emotion(
         **course,
         "scores": [s.as_dict() for s in scores],
         "baseline": [s.as_dict() for s in baseline],
+        "sessions": [
+            s.as_dict() for s in evaluate(val.clips, val.windows, predict_sessions(net, val.clips, val.windows))
+        ]
+        if is_open
+        else [],
         "unseen": [s.as_dict() for s in load_scores(sources.cache, recipe_hash)],
         "sounds": calm,
         "hop_milliseconds": hop,

@@ -43,7 +43,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), folder / "front_end.safetensors")
     patch = pytest.MonkeyPatch()
     patch.setattr(sources, "SOUND_COUNTS", {"fit": 2, "fold": 2, "val": 2})
-    common = ["--data", str(folder / "data"), "--cache", str(folder / "cache")]
+    common = ["--set", "research", "--data", str(folder / "data"), "--cache", str(folder / "cache")]
     runs = [
         ["emotion", *common, "--front-end", str(folder / "front_end.safetensors"), "--epochs", "6", "--cross", "2",
          "--out", str(folder / "models" / "emotion.safetensors")],
@@ -110,7 +110,8 @@ def test_evaluate_measures_the_shipped_nets(trained_folder: Path) -> None:
 
 def test_resume_continues_where_it_stopped(trained_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "emotion.safetensors"
-    arguments = ["emotion", "--data", str(trained_folder / "data"), "--cache", str(trained_folder / "cache"),
+    arguments = ["emotion", "--set", "research",
+                 "--data", str(trained_folder / "data"), "--cache", str(trained_folder / "cache"),
                  "--out", str(out), "--front-end", str(trained_folder / "front_end.safetensors"),
                  "--resume", "--epochs", "6", "--cross", "2"]  # fmt: skip
     result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
@@ -122,7 +123,9 @@ def test_resume_continues_where_it_stopped(trained_folder: Path, tmp_path: Path)
 
 def test_training_on_nothing_is_one_line() -> None:
     with pytest.raises(ConfigError, match="give --data and/or --symbolic"):
-        CliRunner().invoke(train_command, ["emotion"], catch_exceptions=False)
+        CliRunner().invoke(train_command, ["emotion", "--set", "research"], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="the folder that holds open/ and emotion/"):
+        CliRunner().invoke(train_command, ["emotion", "--set", "open"], catch_exceptions=False)
 
 
 def test_data_report_names_the_bad_line(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import torch
 
 from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet
 from kelly_live.emotion.nets.members import Description
-from kelly_live.emotion.nets.scales import HOP_SECONDS
 
 PARTS = ("trunk", "voice", "speech")  # that describe a voice
 LEAST_SHARE = 0.02  # below it the second answer is not worth its time
@@ -45,13 +44,13 @@ class VoiceAdaptation:
             value.zero_()
 
     @torch.inference_mode()
-    def predict(self, description: Description, sounds: torch.Tensor | float = 1.0) -> EmotionOutput:
-        """Return the adapted answer for one hop `[1, …]`, and learn from the hop as far as it `sounds` (1 or 0)."""
+    def predict(self, description: Description, sound_seconds: torch.Tensor | float) -> EmotionOutput:
+        """Return the adapted answer for one window `[1, …]`, and learn from its `sound_seconds` of new sound."""
         out = self._net.predict(description)
         if not self.is_on:
             return out
         voice = 1.0 - out.music
-        heard = HOP_SECONDS * sounds * voice * out.presence
+        heard = sound_seconds * voice * out.presence
         seconds = self.state["seconds"]
         seconds.add_(heard)
         rate = heard / seconds.clamp_min(1e-6)

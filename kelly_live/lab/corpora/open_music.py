@@ -276,7 +276,11 @@ def _load_course(path: Path, notes: Notes) -> Floats:
 
 
 def gather_open_music(
-    data: Path, cache: Path, most: Mapping[str, int], log: Callable[[str], None], soundfonts: Sequence[Path] = SOUNDFONTS
+    data: Path,
+    cache: Path,
+    most: Mapping[str, int],
+    log: Callable[[str], None],
+    soundfonts: Sequence[Path] = SOUNDFONTS,
 ) -> list[Clip]:
     """Make, label and render two excerpts of each of `most` songs by data set: piano, and other instruments.
 

@@ -28,7 +28,7 @@ from kelly_live.lab.training.scores import compute_overall_score, evaluate, sele
 from kelly_live.lab.training.speaker_swap import SpeakerSwap
 from kelly_live.lab.training.windows import Windows
 
-OPEN_SPEAKER_SWAP = 0.5  # `Settings.speaker_swap` of the open set
+OPEN_SPEAKER_SWAP = 0.7  # `Settings.speaker_swap` of the open set
 
 
 @dataclass(frozen=True, slots=True)

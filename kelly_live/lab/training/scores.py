@@ -100,16 +100,36 @@ def predict(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Pr
     return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in Predictions.__slots__))
 
 
-def predict_in_turn(net: MultiScaleEmotionNet, windows: Windows, sounds: np.ndarray) -> Predictions:
-    """Run the net over the hops of one session, in turn, as live: it adapts to the session if it can."""
+def predict_in_turn(net: MultiScaleEmotionNet, windows: Windows, sound_seconds: np.ndarray) -> Predictions:
+    """Run the net over the windows of one session, in turn, as live: it adapts to the session if it can.
+
+    `sound_seconds` of each window are new.
+    """
     if net.adaptation_seconds <= 0.0:
         return predict(net, windows)
     adaptation = VoiceAdaptation(net.eval())
     parts = [
-        Predictions.of(adaptation.predict(select_description(windows, slice(i, i + 1)), float(sounds[i])))
+        Predictions.of(adaptation.predict(select_description(windows, slice(i, i + 1)), float(sound_seconds[i])))
         for i in range(len(windows))
     ]
     return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in Predictions.__slots__))
+
+
+def predict_sessions(net: MultiScaleEmotionNet, clips: Sequence[Clip], windows: Windows, seed: int = 0) -> Predictions:
+    """Run the net over sessions: each speaker's clips in a random order, from the first with no adaptation on."""
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[int]] = {clip.group: [] for clip in clips}
+    for index, clip in enumerate(clips):
+        groups[clip.group].append(index)
+    rows: list[np.ndarray] = []
+    parts: list[Predictions] = []
+    for members in groups.values():
+        order = [np.flatnonzero(windows.clip == index) for index in rng.permutation(members)]
+        new = [np.diff(windows.end_seconds[clip_rows], prepend=0.0) for clip_rows in order]
+        rows.append(np.concatenate(order))
+        parts.append(predict_in_turn(net, windows.take(rows[-1]), np.concatenate(new)))
+    back = np.argsort(np.concatenate(rows))
+    return Predictions(*(np.concatenate([getattr(p, n) for p in parts])[back] for n in Predictions.__slots__))
 
 
 def average_by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarray:

@@ -164,7 +164,7 @@ def build_sequences(
     """Predict every hop that sounds, and pair it with its targets."""
     sequences = []
     for windows, has_sound, segments in scenes:
-        answers = predict_in_turn(net, windows, has_sound)
+        answers = predict_in_turn(net, windows, HOP_SECONDS * has_sound)
         predictions = np.concatenate(
             (answers.emotions, answers.affect, answers.confidence[:, None], answers.presence[:, None]), 1
         )

@@ -21,7 +21,8 @@ from tests.lab.small_corpus import make_corpus
 
 def run_torchrun(folder: Path, *more: str) -> str:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-               "-m", "tests.lab.small_run", "lab", "train", "emotion", "--data", str(folder / "data"),
+               "-m", "tests.lab.small_run", "lab", "train", "emotion", "--set", "research",
+               "--data", str(folder / "data"),
                "--cache", str(folder / "cache"), "--front-end", str(folder / "front_end.safetensors"),
                "--out", str(folder / "emotion.safetensors"), *more]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,0 +1,55 @@
+"""The teacher of the open set's music: what it measures and how it labels."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.lab.corpora.open_music import (
+    CUES,
+    SECONDS,
+    Notes,
+    find_tonic,
+    label_cues,
+    measure_course,
+    read_notes,
+    standardise_cues,
+    vary,
+    write_excerpt,
+)
+
+
+def make_notes(third: int, step_seconds: float, velocity: float) -> Notes:
+    """Broken triads on C, F and G with a third of 4 (major) or 3 (minor)."""
+    chords = [[0, third, 7], [5, 5 + third, 12], [7, 7 + third if third == 4 else 10, 14], [0, third, 7]]
+    onsets = np.arange(0.0, SECONDS, step_seconds)
+    pitches = np.array([60 + chords[int(t) // 2 % 4][i % 3] for i, t in enumerate(onsets)], float)
+    return Notes(onsets, onsets + 0.9 * step_seconds, pitches, np.full(len(onsets), velocity), np.zeros(len(onsets)))
+
+
+def label(*songs: Notes) -> np.ndarray:
+    return np.array([rows.mean(axis=0) for rows in label_cues(standardise_cues([measure_course(s) for s in songs]))])
+
+
+def test_major_is_more_pleasant_than_minor_and_fast_and_loud_more_aroused() -> None:
+    major, minor, fast, loud = label(
+        make_notes(4, 0.5, 60.0), make_notes(3, 0.5, 60.0), make_notes(4, 0.2, 60.0), make_notes(4, 0.5, 100.0)
+    )
+    assert major[0] > 0.0 > minor[0]
+    assert fast[1] > major[1]
+    assert loud[1] > major[1]
+
+
+def test_the_tonic_and_its_mode_are_found() -> None:
+    assert find_tonic(make_notes(4, 0.5, 60.0)) == (0, True)
+    assert find_tonic(make_notes(3, 0.5, 60.0)) == (0, False)
+
+
+def test_an_excerpt_is_written_as_it_is_labelled(tmp_path: Path) -> None:
+    notes = vary(make_notes(4, 0.3, 70.0), np.random.default_rng(3))
+    write_excerpt(notes, {0: 40}, tmp_path / "excerpt.mid")
+    again = read_notes(tmp_path / "excerpt.mid")
+    assert len(again.onsets) == len(notes.onsets)
+    np.testing.assert_allclose(again.onsets, notes.onsets, atol=0.002)
+    assert sorted(again.pitches) == sorted(notes.pitches)
+    np.testing.assert_allclose(measure_course(again), measure_course(notes), atol=1.0)  # velocities are whole
+    assert measure_course(again).shape[1] == len(CUES)
