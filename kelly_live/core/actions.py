@@ -21,6 +21,7 @@ from kelly_live.core.values import EMOTIONS, EmotionState
 MORPH_BARS = 8.0
 AXES = ("valence", "arousal", "dominance")
 MAX_SETTING = 200  # characters
+_NAME = re.compile(r"[a-z0-9-]{1,48}", re.ASCII)
 _SETTING = re.compile(r"[^=]*[^=.]\.[^=.]+=.*\S.*")
 
 
@@ -33,6 +34,7 @@ class Takes(Enum):
     STEP = "a step from -2 to 2"
     EMOTION = "an emotion's name"
     ROLE = "a role of the band; nothing takes the next one"
+    NAME = "a name of a-z, 0-9 and hyphens"
     SETTING = "PLAYER.PARAMETER=VALUE, with the VALUE that --set takes, or a part of its range, as 50%"
 
 
@@ -73,6 +75,7 @@ ACTIONS: dict[str, Kind] = {
     "role": Kind("take this role from the next bar on", Takes.ROLE),
     "set": Kind("set a parameter of a player, or of an effect: PLAYER.EFFECT.PARAMETER", Takes.SETTING),
     "parameters": Kind("list the players' parameters and their values"),
+    "save-preset": Kind("write the players, as they play now, as a host preset of this name", Takes.NAME),
     **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
     "undo-reaction": Kind("take the last reaction of this session back"),
     "help": Kind("list the keys"),
@@ -106,7 +109,7 @@ def parse_action(name: str, text: str | None) -> Action:
     if kind is not None and text is not None and kind.takes is Takes.SETTING:
         return Action(name, text.strip())  # a player may have capital letters
     value = None if text is None else text.strip().lower()
-    if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.ROLE, Takes.NOTHING):
+    if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.NOTHING):
         return Action(name, value)
     if kind.takes is Takes.SWITCH and value in ("on", "off"):
         return Action(name, value == "on")
@@ -153,6 +156,8 @@ def _fits(value: Value, takes: Takes) -> bool:
     if takes is Takes.SETTING:
         is_short = isinstance(value, str) and len(value) <= MAX_SETTING and value.isprintable()
         return is_short and _SETTING.fullmatch(str(value)) is not None
+    if takes is Takes.NAME:
+        return isinstance(value, str) and _NAME.fullmatch(value) is not None
     most = 1.0 if takes is Takes.PLACE else 2.0
     return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
 

@@ -20,8 +20,8 @@ class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
     `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `role` the band's
-    role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `log` every action, with
-    where it came from.
+    role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `save_preset` a name; `log`
+    every action, with where it came from.
     """
 
     set_override: Callable[[EmotionOverride], None]
@@ -31,6 +31,7 @@ class ActionTargets:
     role: Callable[[str | None], str | None] | None = None
     setting: Callable[[str], str | None] | None = None
     parameters: Callable[[], str | None] | None = None
+    save_preset: Callable[[str], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
     undo_reaction: Callable[[], str | None] | None = None
     help: Callable[[], str | None] | None = None
@@ -69,6 +70,8 @@ class ActionDispatcher:
             do = targets.role and partial(targets.role, None if action.value is None else str(action.value))
         elif name == "set":
             do = targets.setting and partial(targets.setting, str(action.value))
+        elif name == "save-preset":
+            do = targets.save_preset and partial(targets.save_preset, str(action.value))
         elif name == "undo-reaction":
             self._reacted.clear()
             do = targets.undo_reaction

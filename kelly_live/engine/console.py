@@ -94,6 +94,7 @@ class Console:
             role=session.change_role,
             setting=self._set_parameter,
             parameters=self._list_parameters,
+            save_preset=band.save_preset,
             reaction=person.react,
             undo_reaction=person.undo_reaction,
             help=self.help_text,

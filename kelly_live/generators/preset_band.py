@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from kelly_live.core.errors import ConfigError, OptionError
+from kelly_live.core.errors import ConfigError, KellyError, OptionError
 from kelly_live.core.values import DRUM_CHANNEL, MAIN_PORT
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
@@ -30,6 +30,7 @@ from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.parameter import resolve_values
 from kelly_live.generators.plugin_effect import EffectChain, PluginEffect
 from kelly_live.generators.plugin_generator import PluginGenerator
+from kelly_live.generators.preset_writer import save_preset, with_values
 from kelly_live.generators.registry import LoadedGenerator
 from kelly_live.music.band import MutedPlayer
 
@@ -249,6 +250,19 @@ class PresetBand(GeneratorBand):
             return f"from the next bar: {self.change_preset(by)}"
         except ConfigError as error:
             return f"still {self.preset_name}: {error}"
+
+    def save_preset(self, name: str) -> str:
+        """Write the preset in force, with what plays beside it and the values now; return what to tell the performer.
+
+        A generator that is being written is left out.
+        """
+        preset = self._presets[self._place]
+        players = tuple(player for player in preset.players if player.generator not in self._prepared)
+        try:
+            file = save_preset(with_values(replace(preset, players=players), self.parameters), name)
+        except KellyError as error:
+            return f"not saved: {error}"
+        return f"saved the preset {name} ({file}); play it with --preset {name}"
 
     def _assign(self, preset: HostPreset) -> SlotAssignment:
         assignment = assign_slots(

@@ -168,6 +168,7 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
         "undo-reaction",  # these change what is kept
         "set",  # a parameter's name is its value
         "parameters",
+        "save-preset",
     }
     numbers = [binding.control.number for binding in DEFAULTS]
     assert len(set(numbers)) == len(numbers)

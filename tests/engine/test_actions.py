@@ -28,6 +28,7 @@ SAMPLES = {
     Takes.EMOTION: "sad",
     Takes.ROLE: "trade",
     Takes.SETTING: "melody.octave=1",
+    Takes.NAME: "mine",
 }
 
 
@@ -43,6 +44,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
             role=lambda name: f"role: {name}",
             setting=lambda text: f"set: {text}",
             parameters=lambda: "the parameters",
+            save_preset=lambda name: f"saved: {name}",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
             undo_reaction=lambda: calls.append("undo"),
             help=lambda: "the keys",
@@ -59,7 +61,8 @@ def test_every_action_is_dispatched_and_logged() -> None:
     ]
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
     assert [line for line in lines if line] == [
-        "playing for number 1", "role: trade", "set: melody.octave=1", "the parameters", "the keys",
+        "playing for number 1", "role: trade", "set: melody.octave=1", "the parameters",
+        "saved: mine", "the keys",
     ]  # fmt: skip
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
