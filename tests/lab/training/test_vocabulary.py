@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,12 @@ def test_the_shipped_vocabulary_is_read_and_a_damaged_one_is_an_error(tmp_path: 
     path.write_text(json.dumps({"version": 99}))
     with pytest.raises(ConfigError, match="version 99"):
         words.read_vocabulary(path)
+
+
+def test_quantised_songs_give_touch_and_take_timing_from_elsewhere() -> None:
+    quantised = [replace(make_song(number), source="pop909") for number in range(10)]
+    with pytest.raises(ConfigError, match="performed pieces"):
+        learning.learn_tables(quantised)
+    tables = learning.learn_tables(quantised, {"sd_seconds": 0.012, "lag1": 0.3})
+    assert tables["timing"] == {"sd_seconds": 0.012, "lag1": 0.3}
+    assert tables["touch"]["melody"] > 0.5  # the melody is louder than its accompaniment
