@@ -167,9 +167,9 @@ SETS = {
             ),
             Part(
                 "mapper", "from emotion to music", "mapper.safetensors", "MIT",
-                ("pop909", "openscore", "cues", "cue_literature"),
+                ("pop909", "openscore", "gmd", "cues", "cue_literature"),
             ),
-            Part("vocabulary", "chord moves, rhythms, steps", "vocabulary.json", "MIT", ("pop909", "openscore")),
+            Part("vocabulary", "chord moves, rhythms, steps", "vocabulary.json", "MIT", ("pop909", "openscore", "gmd")),
             Part("culture", "parameters of traditions", "culture.safetensors", "MIT", ("open_cultures",)),
             Part("tracker", "hears beat and key (--follow)", "tracker.json", "MIT", ("pop909", "emodb", *SOUNDFONTS)),
             *_SHARED,

@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.rhythm_weights import rhythm_weights
 from kelly_live.midi.file_reader import read_midi_file
+
+if TYPE_CHECKING:
+    import mido
 
 FEATURES_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
 
@@ -143,21 +146,37 @@ def read_score(path: Path) -> Score:
     Raises:
         ConfigError: The file cannot be read as MIDI.
     """
-    import mido
+    midi = _read_midi(path)
+    return _collect_notes(midi.tracks, midi.ticks_per_beat)
 
+
+def read_score_with_tune(path: Path, track: int) -> tuple[Score, Score]:
+    """Read a MIDI file whose first track holds the tempo: all of it, and one track alone. Raises ConfigError."""
+    midi = _read_midi(path)
+    tune = [midi.tracks[0], *midi.tracks[track : track + 1]]
+    return _collect_notes(midi.tracks, midi.ticks_per_beat), _collect_notes(tune, midi.ticks_per_beat)
+
+
+def _read_midi(path: Path) -> mido.MidiFile:
     try:
         midi = read_midi_file(path)
     except MidiError as error:
         raise ConfigError(f"{error}, or leave it out") from error
     if midi.ticks_per_beat <= 0:
         raise ConfigError(f"{path} counts time in SMPTE frames, not beats; export it with ticks per beat")
+    return midi
+
+
+def _collect_notes(tracks: Sequence[mido.MidiTrack], ticks_per_beat: int) -> Score:
+    import mido
+
     notes: list[tuple[float, float, float, int, int]] = []
     notes_on: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
     seconds = beats = 0.0
     tempo = 500_000
-    for message in mido.merge_tracks(midi.tracks):
-        beats += message.time / midi.ticks_per_beat
-        seconds += message.time / midi.ticks_per_beat * tempo / 1e6
+    for message in mido.merge_tracks(tracks):
+        beats += message.time / ticks_per_beat
+        seconds += message.time / ticks_per_beat * tempo / 1e6
         if message.type == "set_tempo" and message.tempo > 0:
             tempo = message.tempo
         elif message.type == "note_on" and message.velocity > 0 and message.channel != 9:
@@ -307,30 +326,40 @@ def _normalise(weights: Floats) -> tuple[float, ...]:
 # ---------------------------------------------------------------- whole pieces
 
 
-def extract_features(score: Score, *, is_notated: bool, played_dynamics: bool = True) -> Features:
+def extract_features(
+    score: Score,
+    *,
+    is_notated: bool,
+    played_dynamics: bool = True,
+    tune: Score | None = None,
+    struck: Score | None = None,
+) -> Features:
     """Extract all features of a piece or window.
 
-    With `is_notated` the file's own tempo map gives the beat, else the beat is tracked.
+    With `is_notated` the file's own tempo map gives the beat, else the beat is tracked. `tune`: the melody, where it is
+    known (only with `is_notated`); else it is the skyline. `struck`: the notes whose loudness counts, by default all.
 
     Raises:
         ConfigError: There are fewer than MIN_NOTES notes, or too few melody notes.
     """
     if len(score) < MIN_NOTES or score.onsets[-1] - score.onsets[0] < 2.0:
         raise ConfigError(f"only {len(score)} notes to measure; {MIN_NOTES} over two seconds are needed")
-    melody = find_skyline(score)
+    sung = score if tune is None else tune
+    melody = find_skyline(sung) if len(sung) else np.empty(0, np.int64)
     if len(melody) < MIN_NOTES // 2:
         raise ConfigError(f"only {len(melody)} melody notes to measure; {MIN_NOTES // 2} are needed")
+    struck = score if struck is None else struck
     if is_notated:
         span_beats, span_seconds = np.ptp(score.beats), np.ptp(score.onsets)
         if span_beats <= 0 or span_seconds <= 0:
             raise ConfigError("all notes begin at once; a tempo needs time to pass")
-        tempo, melody_beats = 60.0 * float(span_beats / span_seconds), score.beats[melody]
+        tempo, melody_beats = 60.0 * float(span_beats / span_seconds), sung.beats[melody]
     else:
         tempo, beat_seconds = track_beats(score)
         melody_beats = convert_to_beats(score.onsets[melody], beat_seconds)
-    low, centre, high = (float(q) for q in np.percentile(score.pitches[melody], [10, 50, 90]))
-    played_dynamics = played_dynamics and len(np.unique(score.velocities)) >= INFORMATIVE_VELOCITIES
-    floor, level, ceiling, variation = _measure_dynamics(score) if played_dynamics else (None, None, None, None)
+    low, centre, high = (float(q) for q in np.percentile(sung.pitches[melody], [10, 50, 90]))
+    played_dynamics = played_dynamics and len(np.unique(struck.velocities)) >= INFORMATIVE_VELOCITIES
+    floor, level, ceiling, variation = _measure_dynamics(struck) if played_dynamics else (None, None, None, None)
     return Features(
         tempo=tempo,
         modes=estimate_mode_weights(score),

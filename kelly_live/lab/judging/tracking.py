@@ -99,11 +99,16 @@ def read_recordings(manifest: Path) -> list[AnnotatedRecording]:
 
 
 def read_pop909(
-    corpora: Path, cache: Path, every: int = 15, soundfonts: tuple[Path, Path] | None = None
+    corpora: Path,
+    cache: Path,
+    every: int = 15,
+    soundfonts: tuple[Path, Path] | None = None,
+    is_wanted: Callable[[int], bool] = lambda number: True,
 ) -> list[AnnotatedRecording]:
     """Render a minute of each `every`-th song of POP909, with its exact beats and the recording's keys.
 
-    Two soundfonts alternate; by default one of them is not used in training.
+    Two soundfonts alternate; by default one of them is not used in training. `is_wanted`: which of these songs are
+    rendered, by their number.
 
     Raises:
         KellyError: The archive is missing, or a song cannot be rendered.
@@ -116,6 +121,8 @@ def read_pop909(
     alternating = soundfonts or (HELD_OUT_SOUNDFONT, SOUNDFONTS[0])
     pieces = []
     for i, song in enumerate(songs[::every]):
+        if not is_wanted(i):
+            continue
         soundfont = alternating[i % 2]
         sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=EXCERPT_SECONDS)
         beats = read_beats(song)

@@ -263,13 +263,13 @@ def _format_card(card: dict[str, Any], size_bytes: int) -> str:
         if card["set"] == OPEN_MODELS
         else ""
     )
+    listeners = " --listeners FOLDER" if card["listeners"] else ""
     licence_lines = "\n".join(f"- {line}" for line in card["licences"])
     return f"""# culture.safetensors: the parameters of a tradition
 
 `CulturalContextAdapter`, {card["parameters"]} parameters, {size_bytes / 1e6:.2f} MB. Learned from the presets in
 presets/cultures, which hold aggregates measured from corpora, and cited values; each says from what, and how many.
-{taught}Made by `kelly-live lab train culture --set {card["set"]} --listeners FOLDER`; the same presets give the same
-weights.
+{taught}Made by `kelly-live lab train culture --set {card["set"]}{listeners}`; the same presets give the same weights.
 
 ## Known parameters
 | culture | {" | ".join(KNOWN)} |

@@ -1,8 +1,8 @@
 """Training of DynamicEmotionToMusicMapper on labelled music, with published effects as weak priors.
 
 Each corpus has a constant offset (`CorpusOffset`), so that the difference between piano pop and game music is not
-mistaken for emotion. At run time the mapper uses the offset of its set's reference corpus: EMOPIA, which people
-performed, or POP909.
+mistaken for emotion. At run time the mapper of `research` uses the offset of EMOPIA, which people performed, that of
+`open` none.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ from kelly_live.lab.training.user_basis import compute_user_basis
 from kelly_live.mapping.net import SCALARS, WEIGHTS
 
 REFERENCE = 0  # which of a set's corpora
+# A beat every 600 ms is what people tap by themselves and prefer (Fraisse 1982, in Deutsch (ed.), The Psychology of
+# Music; from memory): the middle where that of ballads and art songs would be slower than a band's.
+SPONTANEOUS_BPM = 100.0
 MAX_GAIN = 1.75  # limit of the commitment; beyond it noise would be exaggerated
 MAX_WEIGHT_GAIN = 2.0  # for weights: logits of rare values are noisier than those of common ones
 PLAYED_SHARE = 0.05  # played medians stay between this quantile of labelled pieces and its mirror
@@ -175,7 +178,8 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
     A state's medians vary less than single pieces. They are stretched to the pieces' spread (weights: to the entropy of
     single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most MAX_GAIN and
     MAX_WEIGHT_GAIN. The medians are those of the labelled states; of an even grid of states where most rows lack a
-    label, as the few others would say how far their words go, and not how far the emotions do.
+    label, as the few others would say how far their words go, and not how far the emotions do. The middle is then
+    half-way between the corpora, and for the tempo SPONTANEOUS_BPM.
     """
     states, importance = compute_states(data), data.importance / data.importance.sum()
     has_labels = bool(data.known.all())
@@ -212,12 +216,16 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
             weight_gain[index] = gains[int(enough[0])] if len(enough) else MAX_WEIGHT_GAIN
     low, high = torch.full((len(SCALARS),), -1e3), torch.full((len(SCALARS),), 1e3)
     for index in range(len(SCALARS)):
-        is_measured = (data.scalar_mask[:, index] > 0) & (data.corpus == REFERENCE)
+        is_measured = (data.scalar_mask[:, index] > 0) & ((data.corpus == REFERENCE) | (not has_labels))
         if bool(is_measured.any()):
             low[index], high[index] = torch.quantile(
                 standard[is_measured, index], torch.tensor([PLAYED_SHARE, 1.0 - PLAYED_SHARE])
             )
     reference_outputs = centre + offset(torch.tensor([REFERENCE]))[0]
+    if not has_labels:
+        tempo = SCALARS.index("tempo")
+        reference_outputs = centre.clone()
+        reference_outputs[tempo] = (math.log2(SPONTANEOUS_BPM) - net.scalar_mean[tempo]) / net.scalar_sd[tempo]
     net.set_commitment(centre, scalar_gain, weight_gain, reference_outputs, (low, high))
     net.set_basis(compute_user_basis(net, offset(data.corpus), data))
 

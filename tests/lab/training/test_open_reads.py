@@ -99,7 +99,8 @@ def open_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {
                 "id": name, "midi_path": f"midi/{name}.mid", "composer": f"composer {number // 2}",
                 "time_signature": "4/4", "silent_parts": [], "tracks": 3, "metronome_agrees": True,
-                "weak_words": words, "weak_arousal_from": "heading", "weak_valence_from": None,
+                "weak_words": words, "parts": ["Voice", "Piano RH"], "dynamics": [[1, "f" if fast else "p"]],
+                 "weak_arousal_from": "heading", "weak_valence_from": None,
             }
         )  # fmt: skip
     folder = root / "open" / "openscore"
