@@ -138,7 +138,14 @@ def build_band(
     if developed is not None:
         extra, prepared = (*extra, developed.descriptor.name), {developed.descriptor.name: developed}
     return PresetBand(
-        presets, settings=settings, extra=extra, effects=effects, programs=programs, prepared=prepared, live=live
+        presets,
+        settings=settings,
+        extra=extra,
+        effects=effects,
+        programs=programs,
+        prepared=prepared,
+        live=live,
+        notify=notify,
     )
 
 
@@ -252,11 +259,12 @@ def create_conductor(
 
 def report_faults(band: PresetBand, notify: Notify, known_faults: Sequence[MutedPlayer] = ()) -> None:
     """Say what happened to the players, in order, and which are silent now: each once, but for those that are known."""
-    remarks = list(band.remarks.values())
-    for line in remarks:
+    remarks = band.remarks
+    for line in remarks.values():
         notify(line)
     for player in band.muted:
-        if player not in known_faults and not any(line.endswith(player.reason) for line in remarks):
+        was_said = remarks.get(f"the return of {player.name}", "").endswith(player.reason)
+        if player not in known_faults and not was_said:
             notify(player.describe())
 
 

@@ -51,6 +51,11 @@ def describe_effect(name: str) -> EffectInfo | None:
     return None if source is None else _describe(source)
 
 
+def list_commands() -> dict[str, PluginCommand]:
+    """Return how to start those that run in a process of their own, by name."""
+    return {name: source.command for name, source in _find_sources().items()}
+
+
 def describe_effects() -> tuple[EffectInfo, ...]:
     """Read the descriptors of all note effects; each that is not built in is started once."""
     built_in = tuple(EffectInfo(name, None, effect.descriptor) for name, effect in EFFECTS.items())

@@ -68,6 +68,11 @@ class ExternalGenerator(Subject):
         return self.make()
 
     @property
+    def process_id(self) -> int:
+        """The process id of the launcher, or of the program itself where there is none."""
+        return self._find_process().process_id or 0
+
+    @property
     def descriptor(self) -> Descriptor:
         """What the generator says about itself."""
         self._find_process()

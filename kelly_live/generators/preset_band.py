@@ -5,6 +5,7 @@ Thread: the main one; a change reaches the conductor's thread as one reference.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from kelly_live.generators.host_preset import (
     LISTING_COMMAND,
     EffectRequest,
     HostPreset,
+    Notify,
     PresetPlayer,
     PresetPort,
     Setting,
@@ -27,12 +29,14 @@ from kelly_live.generators.host_preset import (
     add_players,
 )
 from kelly_live.generators.note_effect import NoteEffect
-from kelly_live.generators.parameter import resolve_values
+from kelly_live.generators.player_loading import list_overrides, load_players
 from kelly_live.generators.plugin_effect import EffectChain, PluginEffect
 from kelly_live.generators.plugin_generator import PluginGenerator
 from kelly_live.generators.preset_writer import save_preset, with_values
 from kelly_live.generators.registry import LoadedGenerator
 from kelly_live.music.band import MutedPlayer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def assign_slots(
     one_port: bool = False,
     programs: Mapping[str, int] = MappingProxyType({}),
     prepared: Mapping[str, PluginGenerator] = MappingProxyType({}),
+    notify: Notify = _log.info,
 ) -> SlotAssignment:
     """Load a preset's players and give each its slot and values; settings win over the preset's values.
 
@@ -59,21 +64,17 @@ def assign_slots(
     that hangs is given up. `one_port`: all play on the main port, for a file; a player whose channel is taken by
     one of another port moves to a free channel. `programs`: General MIDI programs by the part that a player was written
     for, for players that yield to a style and to which the preset gives no program. `prepared`: generators that are
-    there already, by name. Raises ConfigError.
+    there already, by name. `notify` is told which players are waited for. Raises ConfigError.
     """
     slots: list[PlayerSlot] = []
     unloaded_players: list[MutedPlayer] = []
     channels = _ChannelAllocator(one_port=one_port)
     remarks: dict[str, str] = {}
-    for player in preset.players:
-        part = player.part or player.generator
-        overrides = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
+    loads = load_players(preset, settings, prepared, live=live, notify=notify)
+    for player, load in zip(preset.players, loads, strict=True):
+        part, overrides = player.part or player.generator, list_overrides(player, settings)
         try:
-            values = dict(player.values) | overrides
-            if player.generator in prepared:
-                loaded_generator = _configure(prepared[player.generator], values)
-            else:
-                loaded_generator = registry.create_generator(player.generator, values, waits=not live)
+            loaded_generator = load()
         except ConfigError as error:
             if player.generator in (*prepared, *registry.list_names()):
                 if overrides or not player.where:
@@ -105,18 +106,6 @@ def assign_slots(
             )
         )
     return SlotAssignment(tuple(slots), tuple(unloaded_players), remarks)
-
-
-def _configure(generator: PluginGenerator, values: Mapping[str, str]) -> LoadedGenerator:
-    """Give a generator that is there the values of its parameters. Raises ConfigError."""
-    name = generator.descriptor.name
-    try:
-        resolved = resolve_values(generator.descriptor.parameters, values)
-    except ConfigError as error:
-        raise ConfigError(f"generator {name}: {error}") from error
-    if not generator.values:  # else it plays already, and takes them at a bar line
-        generator.configure(resolved)
-    return LoadedGenerator(name, generator, values=tuple(resolved.items()))
 
 
 def _create_effects(
@@ -184,6 +173,7 @@ class PresetBand(GeneratorBand):
     tradition's instruments by part; a program that a preset names wins. `prepared` are generators that play in every
     preset that names them, and are in no registry. `live`: every player has a time budget, and
     nothing waits for one in a process of its own. Otherwise (for a file) no player is timed, and all play on one port.
+    `notify` is told which players are waited for.
     """
 
     def __init__(
@@ -197,7 +187,9 @@ class PresetBand(GeneratorBand):
         prepared: Mapping[str, PluginGenerator] = MappingProxyType({}),
         live: bool = False,
         stopwatch: Callable[[], float] = time.thread_time,
+        notify: Notify = _log.info,
     ) -> None:
+        self._notify = notify
         if not presets:
             raise ConfigError(f"no host preset is given; name one of `{LISTING_COMMAND}`")
         self._presets = tuple(add_effects(add_players(preset, extra), effects) for preset in presets)
@@ -272,6 +264,7 @@ class PresetBand(GeneratorBand):
             one_port=not self._live,
             programs=self._programs,
             prepared=self._prepared,
+            notify=self._notify,
         )
         program_channels = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
         # A program that one preset sent to a channel, the next one must set right, even if it would send none itself.

@@ -91,6 +91,11 @@ def list_names() -> tuple[str, ...]:
     return tuple(_find_sources())
 
 
+def list_commands() -> dict[str, PluginCommand]:
+    """Return how to start those that run in a process of their own, by name."""
+    return {name: source.command for name, source in _find_sources().items() if source.command is not None}
+
+
 def require_name(name: str) -> None:
     """Raise ConfigError, with the names that there are, for one that is none."""
     _select([name])

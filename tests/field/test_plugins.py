@@ -21,7 +21,7 @@ from kelly_live.cli import root
 from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.core.values import NoteEvent
 from kelly_live.emotion.registry import require_reader
-from kelly_live.generators import registry
+from kelly_live.generators import plugin_process, registry
 from kelly_live.generators.answer import InvalidAnswer, read_answer
 from kelly_live.generators.host_preset import load_preset
 from kelly_live.generators.preset_band import PresetBand
@@ -116,7 +116,7 @@ def test_a_plug_in_that_does_not_load_is_named_and_the_band_plays(
     install: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
 ) -> None:
     if "within" in reason:  # the others load as slowly as a busy machine does
-        monkeypatch.setattr(registry, "LOAD_SECONDS", 2.0)
+        monkeypatch.setattr(plugin_process, "LOAD_SECONDS", 2.0)
     write_package(install, source)
     result = compose(install)
     assert result.exit_code == 0, result.output

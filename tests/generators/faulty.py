@@ -26,6 +26,7 @@ from kelly_live.generators.base import Value
 PITCH, CHANNEL = 30, 12
 FAULT_BAR = 3
 HOLD_SECONDS = 5
+LEAK_BYTES = 600 << 20  # a bar
 MANY_NOTES, MANY_THREADS = 10**6, 500
 
 
@@ -106,6 +107,37 @@ class Regex(Faulty):
 class Memory(Faulty):
     def break_down(self, start: float, end: float) -> Any:
         self._kept = b"x" * (2 << 30)
+
+
+class Leak(Faulty):
+    """It keeps more and more memory, until there is no more that it may have."""
+
+    _kept: tuple[bytes, ...] = ()
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start: float, end: float
+    ) -> Iterable[NoteEvent]:
+        if self._bar - 2 <= context.bar_at(start) < self._bar and self._mark is not None and not self._mark.exists():
+            self.keep_more()
+        return super().generate(parameters, context, start, end)
+
+    def break_down(self, start: float, end: float) -> Any:
+        self.keep_more()
+
+    def keep_more(self) -> None:
+        self._kept = (*self._kept, b"x" * LEAK_BYTES)
+
+
+class Again(Faulty):
+    """It ends each time that it is started."""
+
+    def play(self, start: float, end: float) -> list[NoteEvent]:
+        if self._mark is not None and self._mark.exists():
+            os._exit(6)
+        return super().play(start, end)
+
+    def break_down(self, start: float, end: float) -> Any:
+        os._exit(6)
 
 
 class Threads(Faulty):

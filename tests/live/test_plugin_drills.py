@@ -57,6 +57,8 @@ MORE_FAULTS = {
     "abort in C": ("Abort", "signal SIGABRT"),
     "a regular expression that never ends": ("Regex", "did not answer"),
     "2 GB allocated": ("Memory", "1536 MB of memory"),
+    "memory that leaks, 600 MB a bar": ("Leak", "1536 MB of memory"),
+    "it ends each time that it is started": ("Again", "exit code 6"),
     "500 threads": ("Threads", "can't start new thread"),
     "patched time and random": ("Patch", SURVIVES),
     "closed file descriptors 3-63": ("CloseFiles", SURVIVES),
@@ -73,6 +75,11 @@ MORE_FAULTS = {
     "a note of a million beats": ("TooLong", "at most 64 are allowed"),
     "the package is removed while it plays": ("Gone", "exit code 4"),
 }
+NEVER_BACK, BACK_LATE = ("Gone", "Again"), ("SlowImport",)
+# What goes wrong before the band begins is written behind the player's file.
+BROKEN_IMPORT, LONG_IMPORT = "raise ImportError('no such library')\n", "time.sleep(20.0)\n"
+RIVALS = ("rival-a", "rival-b")  # packages that have a player of the same name
+START_BARS = 6
 
 
 Note = tuple[float, int, int]  # onset (s, the monitor's clock), channel and pitch
@@ -123,15 +130,7 @@ def read_recording(path: Path) -> list[Note]:
 
 def play(folder: Path, names: Sequence[str], monitor: JackMonitor, bars: int) -> Session:
     """Play so many bars with these faulty players, of which the first breaks in FIRST_BAR."""
-    (folder / "kelly-live").mkdir(parents=True)
-    added = []
-    for name in names:
-        copy = folder / f"{name.lower()}_plug_in.py"
-        copy.write_text(Path(faulty.__file__).read_text() + SLOW_IMPORT * (name == "SlowImport"))
-        added.append({"name": name.lower(), "target": f"{copy}:{name}"})
-    (folder / "kelly-live" / "generators.json").write_text(json.dumps({"format": 1, "generators": added}))
-    mark = str(folder / "mark-")
-    environment = {**os.environ, "XDG_DATA_HOME": str(folder), "KELLY_LIVE_MARK": mark, "PYTHONUNBUFFERED": "1"}
+    add_players(folder, {name.lower(): (name, SLOW_IMPORT * (name == "SlowImport")) for name in names})
     options: list[str] = []
     for number, name in enumerate(names):
         player, bar = name.lower(), FIRST_BAR + EVERY_BARS * number
@@ -143,6 +142,28 @@ def play(folder: Path, names: Sequence[str], monitor: JackMonitor, bars: int) ->
             "--set",
             f"{player}.pitch={LOWEST_PITCH + number}",
         ]
+    return run_session(folder, options, monitor, bars)
+
+
+def add_players(folder: Path, players: Mapping[str, tuple[str, str]]) -> None:
+    """Add players, each by its class in tests/generators/faulty.py and what is written behind that."""
+    (folder / "kelly-live").mkdir(parents=True)
+    added = []
+    for player, (name, rest) in players.items():
+        copy = folder / f"{player}_plug_in.py"
+        copy.write_text(Path(faulty.__file__).read_text() + rest)
+        added.append({"name": player, "target": f"{copy}:{name}"})
+    (folder / "kelly-live" / "generators.json").write_text(json.dumps({"format": 1, "generators": added}))
+
+
+def run_session(
+    folder: Path, options: Sequence[str], monitor: JackMonitor, bars: int, site: Path | None = None
+) -> Session:
+    """Play so many bars with these options; packages in `site` are installed."""
+    mark = str(folder / "mark-")
+    environment = {**os.environ, "XDG_DATA_HOME": str(folder), "KELLY_LIVE_MARK": mark, "PYTHONUNBUFFERED": "1"}
+    if site is not None:
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "kelly_live", "--midi-out", "kelly-monitor:in", *options, *DENSE]
     command += ["--record", str(folder / "drill.mid")]
     lines: list[tuple[float, str]] = []
@@ -264,7 +285,7 @@ def drill(folder: Path, faults: Mapping[str, tuple[str, str]], monitor: JackMoni
         problems = [f"{fault}: {missing} notes of the others are lost"] * (missing > 0)
         problems += [f"{fault}: the others are late by {1000.0 * late:.1f} ms"] * (late > LATE_SECONDS)
         problems += [f"{fault}: a note of its own sounds {longest:.2f} s"] * (longest > BAR_SECONDS)
-        if name not in ("Gone", "SlowImport") and gap > SILENT_BARS * BAR_SECONDS:
+        if name not in (*NEVER_BACK, *BACK_LATE) and gap > SILENT_BARS * BAR_SECONDS:
             problems.append(f"{fault}: it is silent for {gap / BAR_SECONDS:.1f} bars")
         if words != SURVIVES and (after is None or after > TOLD_SECONDS):
             problems.append(f"{fault}: it is not said within a second ({after}): {session.lines}")
@@ -272,10 +293,68 @@ def drill(folder: Path, faults: Mapping[str, tuple[str, str]], monitor: JackMoni
             fault,
             f"{1000.0 * max(0.0, late):.1f} ms",
             "-" if after is None else f"{after:.2f} s",
-            "to the end" if name == "Gone" else f"{gap / BAR_SECONDS:.1f} bars",
+            "to the end" if name in NEVER_BACK else f"{gap / BAR_SECONDS:.1f} bars",
             words if told is None else told[1].partition(": ")[2],
         )
         results[fault] = Result(cells, problems)
+    return results
+
+
+def install_rivals(site: Path) -> None:
+    """Install packages whose players have one name, as pip would leave them."""
+    for package in RIVALS:
+        module, info = package.replace("-", "_"), site / f"{package.replace('-', '_')}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{module}.py").write_text(Path(faulty.__file__).read_text())
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[kelly_live.generators]\nrival = {module}:Sound\n")
+
+
+def drill_start(folder: Path, monitor: JackMonitor) -> dict[str, Result]:
+    """Play two sessions with what goes wrong before they begin, and measure it."""
+    install_rivals(folder / "site")
+    results = {}
+    for rows in (
+        (
+            ("an import that fails", "broken", BROKEN_IMPORT, "no such library"),
+            ("two packages with one name", "rival", None, "that of rival-a plays"),
+        ),
+        (("an import of 20 s before the band begins", "slow", LONG_IMPORT, "still loading"),),
+    ):
+        place = folder / rows[0][1]
+        add_players(place, {player: ("Sound", rest) for _, player, rest, _ in rows if rest is not None})
+        options: list[str] = []
+        for number, (_, player, rest, _) in enumerate(rows):
+            options += ["--with", player]
+            options += ["--set", f"{player}.pitch={LOWEST_PITCH + number}"] * (rest is not BROKEN_IMPORT)
+        session = run_session(place, options, monitor, START_BARS, folder / "site")
+        heard = session.others()
+        lost, delays = compare(heard, read_recording(place / "drill.mid"))
+        lost = [note for note in lost if not is_near(note[0], session.xruns)]
+        window = [delay for t, delay in delays if not is_near(t, session.xruns)]
+        late = max(window) - statistics.median(window)
+        assert session.left_over == []
+        assert session.exit_code == 143, "as after any SIGTERM"
+        for number, (fault, player, rest, words) in enumerate(rows):
+            told = next(((t, line) for t, line in session.lines if player in line and words in line), None)
+            is_in_time = told is not None and told[0] < heard[0][0]
+            spans = session.spans(LOWEST_PITCH + number)
+            problems = [f"{fault}: {len(lost)} notes of the others are lost"] * bool(lost)
+            problems += [f"{fault}: the others are late by {1000.0 * late:.1f} ms"] * (late > LATE_SECONDS)
+            if not is_in_time:
+                problems.append(f"{fault}: it is not said before the first note: {session.lines}")
+            if bool(spans) == (rest is BROKEN_IMPORT):
+                problems.append(f"{fault}: it plays {len(spans)} notes")
+            silent = f"{(spans[0][0] - heard[0][0]) / BAR_SECONDS:.1f} bars" if spans else "to the end"
+            said = "" if told is None else told[1].partition(": ")[2].replace(str(place) + os.sep, "")
+            cells = (
+                fault,
+                f"{1000.0 * max(0.0, late):.1f} ms",
+                "before it begins" if is_in_time else "-",
+                silent,
+                said,
+            )
+            results[fault] = Result(cells, problems)
     return results
 
 
@@ -298,4 +377,16 @@ def test_no_fault_of_a_plug_in_is_heard_in_the_rest_of_the_band(prompt_monitor: 
         missed = {fault: names for fault, names in missed.items() if results[fault].problems}
         if not missed:
             return
+    assert [problem for result in results.values() for problem in result.problems] == []
+
+
+def test_what_goes_wrong_before_the_band_begins_is_not_heard(prompt_monitor: JackMonitor, tmp_path: Path) -> None:
+    if TABLE is None:
+        pytest.skip("it waits for 20 s: make drills")
+    for take in range(1, TAKES + 1):
+        results = drill_start(tmp_path / f"take-{take}", prompt_monitor)
+        if take == TAKES or not any(result.problems for result in results.values()):
+            break
+    for cells, _ in results.values():
+        add_row(*cells[:-1], cells[-1] + f" (take {take})" * (take > 1))
     assert [problem for result in results.values() for problem in result.problems] == []

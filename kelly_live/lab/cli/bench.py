@@ -17,7 +17,7 @@ import click
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 PEERS = ("isobar",)
-PARTS = ("deadlines", "hop", "control", "start")
+PARTS = ("deadlines", "hop", "control", "start", "plug-ins")
 RENDERED_SECONDS = 600.0  # of sound, for the real-time factor
 STARTS = 3
 
@@ -46,7 +46,7 @@ class Row:
 @device_option()
 @debug_option
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
-    """Measure deadlines, each stage of a hop, control latency, start and memory.
+    """Measure deadlines, each stage of a hop, control latency, start and memory, and what each plug-in player costs.
 
     Deadlines are measured idle, beside the nets and with every core busy.
     """
@@ -81,6 +81,8 @@ def measure(seconds: float, device: str, against: str | None = None, parts: Sequ
         yield from _measure_control(recording, device, seconds)
     if "start" in parts:
         yield from _measure_starts(recording, device)
+    if "plug-ins" in parts:
+        yield from _measure_plugins()
 
 
 def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:
@@ -101,6 +103,20 @@ def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:
         for load, net in (("idle", False), ("beside the nets", True)):
             errors = [abs(error) for error in measure_isobar(seconds, net=net)]
             yield from _quantile_rows(f"isobar, {load}", errors)
+
+
+def _measure_plugins() -> Iterator[Row]:
+    """Measure the generators and note effects of other packages that are added or installed."""
+    from kelly_live.generators import effect_registry, registry
+    from kelly_live.lab.bench.plugin_costs import BAR_SECONDS, measure_plugin
+
+    for name, command in {**registry.list_commands(), **effect_registry.list_commands()}.items():
+        cost = measure_plugin(name, command)
+        yield Row(f"{name}: its processes, of one core", round(100.0 * cost.share, 2), "%", "<= 1")
+        yield Row(f"{name}: this process for it, of one core", round(100.0 * cost.host_share, 2), "%")
+        yield Row(f"{name}: memory of its processes", round(cost.memory_bytes / 1e6, 1), "MB", "<= 40 without torch")
+        limit = f"<= 1 bar, {1000.0 * BAR_SECONDS:.0f} at 120 BPM"
+        yield Row(f"{name}: from its start to its first bar", _ms(cost.return_seconds), "ms", limit)
 
 
 def _quantile_rows(name: str, seconds: Sequence[float], limits: Sequence[str] = ("", "", "")) -> Iterator[Row]:
