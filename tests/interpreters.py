@@ -73,7 +73,8 @@ def list_requirements() -> list[str]:
 
 
 def run_tests(python: Path) -> bool:
-    arguments = ["-q", "-m", "not live", "--numprocesses", "auto", "--maxprocesses", "8", "--dist", "loadfile"]
+    arguments = ["-q", "-m", "not live", "--numprocesses", "auto", "--maxprocesses", "8"]
+    arguments += ["--dist", "loadfile", "--no-loadscope-reorder"]
     # A shared machine may stand still for seconds: one that fails is tried once more, and listed as R at the end.
     arguments += ["--reruns", "1", "-r", "fER"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

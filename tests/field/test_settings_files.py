@@ -14,6 +14,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import find_resources
 from kelly_live.engine.build import build_band
 from kelly_live.engine.external_io import ExternalIO
+from kelly_live.engine.model_choice import state_terms
 from kelly_live.generators.host_preset import load_preset
 from kelly_live.profiles.store import ProfileStore
 from tests.field.command_line import run_command
@@ -67,6 +68,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "kelly-live"
     for kind in ("hosts", "cultures", "profiles"):
         (folder / kind).mkdir(parents=True)
+    state_terms(lambda line: None)  # the terms of the models are said once, and not in a test of other lines
     return folder
 
 
