@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interpreters", description=__doc__)
     parser.add_argument("versions", nargs="*", default=VERSIONS, help=f"[default: {' '.join(VERSIONS)}]")
     own_version = "{}.{}".format(*sys.version_info)
-    failed_versions = []
+    interpreters: dict[str, str] = {}
     for version in parser.parse_args().versions:
         interpreter = find_interpreter(version)
         if version == own_version:
@@ -33,9 +34,14 @@ def main() -> int:
         elif interpreter is None:
             print(f"Python {version}: not found, so not tested")
         else:
-            print(f"Python {version}: {interpreter}", flush=True)
-            if not run_tests(install(interpreter, version)):
-                failed_versions.append(version)
+            interpreters[version] = interpreter
+    with ThreadPoolExecutor() as pool:
+        pythons = list(pool.map(install, interpreters.values(), interpreters))
+    failed_versions = []
+    for (version, interpreter), python in zip(interpreters.items(), pythons, strict=True):
+        print(f"Python {version}: {interpreter}", flush=True)
+        if not run_tests(python):
+            failed_versions.append(version)
     if failed_versions:
         print(f"tests failed on Python {', '.join(failed_versions)}", file=sys.stderr)
     return 1 if failed_versions else 0
