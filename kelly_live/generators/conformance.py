@@ -347,6 +347,34 @@ def _check_parameters(subject: Subject) -> Iterator[str]:
                 yield f"with {parameter.name} = {value} it raised {type(error).__name__}: {error}"
 
 
+def _check_automation(subject: Subject) -> Iterator[str]:
+    """Yield what values that are set while it plays do that they must not, and the parameters that do not take them."""
+    moments = list(itertools.islice(_list_moments(), 6))
+    parameters = subject.make().descriptor.parameters
+    for before, moment in itertools.pairwise(moments if parameters else ()):
+        expected = _play_both(_make(subject), before, moment)
+        generator = _make(subject)
+        play(generator, *before)
+        generator.configure(resolve_values(parameters, {}))  # type: ignore[attr-defined]  # the first rule asks for it
+        if play(generator, *moment) != expected:
+            yield f"`configure` with the values that it has changes its notes ({_describe(moment)}); keep what you know"
+            return
+    for parameter in parameters:
+        value = list(_list_values(parameter))[-1]
+        expected = play(_make(subject, {parameter.name: value}), *moments[1])
+        generator = _make(subject)
+        play(generator, *moments[0])
+        generator.configure(resolve_values(parameters, {parameter.name: value}))  # type: ignore[attr-defined]
+        generator.reset()
+        if play(generator, *moments[1]) != expected:
+            yield f"set to {value} while it plays, {parameter.name} does not do what it does from the start"
+
+
+def _play_both(generator: Generator, before: Moment, moment: Moment) -> list[NoteEvent]:
+    play(generator, *before)
+    return play(generator, *moment)
+
+
 def _check_budget(subject: Subject) -> Iterator[str]:
     """Yield whether it is too slow to be played live, by the processor time that it uses."""
     slow = count = 0
@@ -377,6 +405,7 @@ _RULES: Mapping[str, Callable[[Subject], Iterator[str]]] = {
     "reset": _check_reset,
     "state saved and restored": _check_state,
     "every parameter at its ends": _check_parameters,
+    "parameters set while it plays": _check_automation,
     "time budget": _check_budget,
 }
 _FIRST_RULES = ("descriptor", "notes in range, sorted, in their span")  # what breaks these can keep no other

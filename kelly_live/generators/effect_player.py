@@ -39,8 +39,8 @@ class EffectPlayer:
         )
 
     def configure(self, values: Mapping[str, Value]) -> None:
-        """Make the effect with these values."""
-        self._effect = type(self).make_effect(values)
+        """Give the effect these values."""
+        self._effect.configure(values)
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float

@@ -130,7 +130,8 @@ class _ExternalInstance:
         self.descriptor = descriptor
         self._is_effect = is_effect
         self._process = process
-        self._values: dict[str, Value] | None = {}  # None: it was made with them
+        self._values: dict[str, Value] = {}
+        self._is_made = False
         self._state: Any = None
 
     def configure(self, values: Mapping[str, Value]) -> None:
@@ -142,7 +143,7 @@ class _ExternalInstance:
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
-        moment = build_generate(parameters, context, start_beat, end_beat)
+        moment = build_generate(parameters, context, start_beat, end_beat, self._values)
         request: Generate | Process = moment
         if self._is_effect:
             request = build_process(moment, list_figure(parameters, context, start_beat, end_beat), CHANNEL)
@@ -170,11 +171,11 @@ class _ExternalInstance:
         self._go_on_from(state)
 
     def _go_on_from(self, state: Any) -> None:
-        if self._values is None:
+        if self._is_made:
             self._process.reset(state)
         else:
             self._process.configure(self._values, state)
-            self._values = None
+            self._is_made = True
         self._state = state
 
 

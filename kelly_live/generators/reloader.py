@@ -7,6 +7,7 @@ itself), which waits for the new version's process; `take_lines` and `explain` a
 
 from __future__ import annotations
 
+import os
 import threading
 import tomllib
 from collections import deque
@@ -72,7 +73,7 @@ class DevelopedGenerator:
         command = _write_no_bytecode(PluginCommand.for_python(str(name), str(target)))
         environment = dict(command.environment or {})
         sources = [str(one) for one in (folder / "src", folder) if one.is_dir()]
-        environment["PYTHONPATH"] = ":".join([*sources, environment.get("PYTHONPATH", "")])
+        environment["PYTHONPATH"] = os.pathsep.join([*sources, environment.get("PYTHONPATH", "")])
         return cls(replace(command, environment=environment), (project,), folder, is_package=True)
 
     def read_stamp(self) -> Stamp | None:

@@ -145,6 +145,35 @@ class FailsAtOneEnd(Pulse):
         return NoteEvent(beat, 0.5, 48 + 12 * self.octave, 80, 5, "pulse")
 
 
+class IsAutomated(KeepsItsState):
+    """It takes new values while it plays, and remembers what it played."""
+
+    descriptor = Descriptor("pulse", "pulse", 5, 0, (Parameter("up", 0, "semitones", low=0, high=12),))
+    up = 0
+
+    def configure(self, values: Mapping[str, Value]) -> None:
+        self.up = int(values["up"])
+
+    def note(self, context: MusicContext, beat: float) -> NoteEvent:
+        note = super().note(context, beat)
+        return NoteEvent(beat, 0.5, note.pitch + self.up, 80, 5, "pulse")
+
+
+class ForgetsAsItIsConfigured(IsAutomated):
+    def configure(self, values: Mapping[str, Value]) -> None:
+        super().configure(values)
+        self.reset()
+
+
+class TakesValuesOnce(IsAutomated):
+    is_configured = False
+
+    def configure(self, values: Mapping[str, Value]) -> None:
+        if not self.is_configured:
+            super().configure(values)
+        self.is_configured = True
+
+
 class OutsideItsSlice(Pulse):
     def note(self, context: MusicContext, beat: float) -> NoteEvent:
         return NoteEvent(beat + 100.0, 0.5, 60, 80, 5, "pulse")
@@ -169,7 +198,7 @@ class Slow(Pulse):
 
 
 @pytest.mark.parametrize(
-    "generator", [Pulse, KeepsItsState, *BUILT_IN, *EFFECTS.values()], ids=lambda one: one.__name__
+    "generator", [Pulse, KeepsItsState, IsAutomated, *BUILT_IN, *EFFECTS.values()], ids=lambda one: one.__name__
 )
 def test_a_generator_that_keeps_the_contract_has_no_fault(generator: type[Any]) -> None:
     assert find_faults(generator) == []
@@ -191,6 +220,8 @@ def test_a_generator_that_keeps_the_contract_has_no_fault(generator: type[Any]) 
         (LosesItsState, "restored by `load_state` it plays other notes"),
         (StateIsNoJSON, "what JSON can hold"),
         (FailsAtOneEnd, "with octave = 9 its notes cannot be played"),
+        (ForgetsAsItIsConfigured, "`configure` with the values that it has changes its notes"),
+        (TakesValuesOnce, "set to 12 while it plays, up does not do what it does from the start"),
         (OutsideItsSlice, "outside the slice"),
         (Raises, "it raised RuntimeError: no model"),
     ],
