@@ -34,6 +34,8 @@ RETRY_SECONDS = 1.0
 KEPT_SECONDS = 4.0  # of sound that waits to be read; older sound is dropped and counted
 LOG_SECONDS = 10.0
 _SILENT_BLOCK_SECONDS = 0.05
+_DELAY_SHARE = 0.05  # of a block's delay in its average: a driver's figure jitters from block to block
+_LONGEST_DELAY_SECONDS = 0.5  # what a driver tells beyond it is wrong
 _CLOSE_SECONDS = 2.0  # for a capture, to close its device in order
 _NO_COUNTS = AudioHealth(SILENCE_DBFS, 0, 0.0)
 
@@ -49,6 +51,7 @@ class SupervisedSource:
         sample_rate: Of the delivered sound, in Hz.
         retry_seconds: From a loss to the first try, and between two tries.
         mix: Which channels are heard, and their gain.
+        corrects_delay: Stamp sound with when it came to the input, which is its arrival here less the driver's delay.
         command: What captures, for a test [default: PortAudio's capture of `device`].
     """
 
@@ -60,6 +63,7 @@ class SupervisedSource:
         sample_rate: int = ANALYSIS_RATE,
         retry_seconds: float = RETRY_SECONDS,
         mix: InputMix = ALL_CHANNELS,
+        corrects_delay: bool = False,
         command: Sequence[str] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
@@ -92,6 +96,9 @@ class SupervisedSource:
         self._health = self._health_before = _NO_COUNTS  # of this capture, and of those before
         self._problem: str | None = None
         self._newest = self._delivered = self._log_due = 0.0
+        self._corrects_delay = corrects_delay
+        self._delay: float | None = None  # of this input, on average; None: not known yet
+        self._stamp = 0.0  # of the sound that was delivered last
         self._is_closed = False
 
     @property
@@ -153,13 +160,14 @@ class SupervisedSource:
                 block = self._blocks.popleft()
                 self._kept_samples -= len(block.samples)
                 self._delivered = max(self._delivered, block.end_time)
-                return AudioWindow(block.samples, self.sample_rate, self._delivered)
+                self._average_delay(block.health.delay_seconds)
+                return AudioWindow(block.samples, self.sample_rate, self._stamp_sound())
             is_lost = self._problem is not None and not self._is_closed
             silence = int((now - self._delivered) * self.sample_rate) if is_lost else 0
             if silence < _SILENT_BLOCK_SECONDS * self.sample_rate:
                 return None
             self._delivered = now
-        return AudioWindow(np.zeros(silence, np.float32), self.sample_rate, now)
+            return AudioWindow(np.zeros(silence, np.float32), self.sample_rate, self._stamp_sound())
 
     def health(self) -> AudioHealth:
         """Return the counters of all captures; `problem` says why the input is lost, until it is back."""
@@ -224,6 +232,18 @@ class SupervisedSource:
                     self._health = message.health
                     self._keep(message)
             self._condition.notify_all()
+
+    def _average_delay(self, delay_seconds: float | None) -> None:
+        """Take what the driver says of a block. Under `_condition`."""
+        if not self._corrects_delay or delay_seconds is None or not 0.0 <= delay_seconds <= _LONGEST_DELAY_SECONDS:
+            return
+        before = delay_seconds if self._delay is None else self._delay
+        self._delay = before + _DELAY_SHARE * (delay_seconds - before)
+
+    def _stamp_sound(self) -> float:
+        """Return when the newest sound came to the input: never before the last of it. Under `_condition`."""
+        self._stamp = max(self._stamp, self._delivered - (self._delay or 0.0))
+        return self._stamp
 
     def _log_losses(self, before: AudioHealth, now: AudioHealth) -> None:
         """Log what the capture has lost since the last line, at most once in LOG_SECONDS. Under `_condition`."""

@@ -55,8 +55,9 @@ EMOTION_VAD: dict[str, tuple[float, float, float]] = {
 class AudioWindow:
     """New mono samples, float32 `[n]` in [-1, 1].
 
-    `sample_rate` in Hz. `end_time` is when the last sample was captured, in monotonic seconds. `notes`: the player's
-    own MIDI messages (notes, pedals) that were rendered into it, in order; empty where only sound is heard.
+    `sample_rate` in Hz. `end_time` is when the last sample was captured, in monotonic seconds: when it arrived, or came
+    to the input, where the driver's delay is taken off (`SupervisedSource`). `notes`: the player's own MIDI messages
+    (notes, pedals) that were rendered into it, in order; empty where only sound is heard.
     """
 
     samples: np.ndarray

@@ -30,7 +30,7 @@ def create_source(options: LiveOptions, clock: Clock, own_notes: OwnNotes) -> Au
     from kelly_live.audio.supervised_source import SupervisedSource
 
     def create_audio() -> SupervisedSource:
-        return SupervisedSource(options.audio_in, clock, mix=options.audio.build_mix())
+        return SupervisedSource(options.audio_in, clock, mix=options.audio.build_mix(), corrects_delay=True)
 
     if options.play_in is None:
         return create_audio()

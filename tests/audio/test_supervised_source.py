@@ -44,6 +44,25 @@ def create_source(tmp_path: Path, script: str, *, retry_seconds: float = RETRY_S
     return SupervisedSource(None, MonotonicClock(), retry_seconds=retry_seconds, command=command)
 
 
+def test_the_driver_s_delay_is_taken_off_the_stamps_where_it_is_to_be_corrected(tmp_path: Path) -> None:
+    """Sound of a second, block by block: the driver says 60 ms, then, once, an hour, and then nothing."""
+    script = OPENED + (
+        "for n in range(20):\n"
+        "    delay = 3600.0 if n == 9 else None if n > 15 else 0.06\n"
+        "    block = np.full(800, 0.5, np.float32)\n"
+        "    parent.send(AudioBlock(block, 9e9 + 0.05 * n, AudioHealth(-6.0, 0, 0.0, delay_seconds=delay)))"
+    )
+    for corrects, delay in ((True, 0.06), (False, 0.0)):
+        command = [sys.executable, "-c", HEAD + script + WAIT, str(tmp_path / "attempts")]
+        source = SupervisedSource(None, MonotonicClock(), corrects_delay=corrects, command=command)
+        source.start()
+        try:
+            stamps = [read_until(has_value(0.5), source).end_time - 9e9 for _ in range(20)]
+        finally:
+            source.close()
+        assert stamps == pytest.approx([0.05 * n - delay for n in range(20)], abs=1e-5)
+
+
 def is_supervised() -> bool:
     """Whether any audio input is watched still."""
     return any(thread.name.startswith("supervisor of the audio input") for thread in threading.enumerate())
