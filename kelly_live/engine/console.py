@@ -82,8 +82,8 @@ class Console:
         self._recorder, self._follow = recorder, follow
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
-        self._counts_in = count_in
         self._reloader = reloader
+        self._counts_in, self._waits = count_in, False  # it waits from the conductor's first step on
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
         targets = ActionTargets(
@@ -130,8 +130,9 @@ class Console:
         for line in self._alerts.news({**troubles, **self._list_player_faults()}):
             _log.warning("%s", line)
             self._display.say(line)
-        if self._counts_in and not snapshot.conductor.is_stopped:
-            self._counts_in = False
+        self._waits = self._waits or (self._counts_in and snapshot.conductor.is_stopped)
+        if self._waits and not snapshot.conductor.is_stopped:
+            self._counts_in = self._waits = False
             self._display.say(f"counted in: {snapshot.conductor.bpm:.0f} BPM")
         if (change := snapshot.conductor.level_change) is not self._level_change:
             self._level_change = change

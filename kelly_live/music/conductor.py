@@ -39,11 +39,10 @@ from kelly_live.music.signatures import SignatureSender
 from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
-from kelly_live.music.synchronization import SynchronizedTempo, fit_tempo
+from kelly_live.music.synchronization import SynchronizedTempo, fit_tempo, round_tempo
 from kelly_live.music.theory import NOTE_NAMES
 from kelly_live.music.turn_accents import TurnAccents
 
-_TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NO_SYNC = SyncState()
 LOOK_AHEAD_SECONDS = 0.05
 # A change of the parameters counts from the next slice on: fine slices answer sooner, coarse ones cost less. The notes
@@ -167,7 +166,7 @@ class Conductor:
 
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         """Start the sink and reset every player; beat 0 falls at `origin_seconds`."""
-        bpm = _round_tempo(parameters.tempo.suggested)
+        bpm = round_tempo(parameters.tempo.suggested)
         metre = choose_metre(parameters.style, self._seed)
         if self._fixed_per_bar is None:
             self._metre = metre
@@ -301,8 +300,8 @@ class Conductor:
         if not transport.playing:
             if self._stopped_beat is None:
                 self._sink.send(Pause())
+                self._stopped_beat = max(0.0, self.tempo_map.beat_at(now))
                 self._publish(now)
-                self._stopped_beat = self._status.beat
             return True
         if transport.start_count != self._start_count and (sync.beat is not None or sync.start is not None):
             self._start_count = transport.start_count
@@ -313,7 +312,7 @@ class Conductor:
         self, estimate: BeatEstimate | None, start: SongPosition | None, now: float, parameters: MusicParameters
     ) -> None:
         """Begin at the next slice of a beat that is followed: at its tempo, or at our own until that is known."""
-        bpm = _round_tempo(parameters.tempo.suggested if estimate is None else estimate.bpm)
+        bpm = round_tempo(parameters.tempo.suggested if estimate is None else estimate.bpm)
         if estimate is not None:
             origin = estimate.beat_seconds - (estimate.beat_number or 0) * 60.0 / bpm
         else:
@@ -439,7 +438,7 @@ class Conductor:
         else:
             self._smoother = self._smoother.step(beat, target, self._planner.find_half)
         current = self._smoother.current
-        own_bpm = _round_tempo(current.tempo.suggested * self._planner.compute_tempo_share(beat, current))
+        own_bpm = round_tempo(current.tempo.suggested * self._planner.compute_tempo_share(beat, current))
         tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
         self._synchronized_tempo, bpm = tempo, tempo.bpm
         if bpm != self.tempo_map.bpm:
@@ -447,7 +446,3 @@ class Conductor:
             self._sink.send(TempoChange(point))
         current = fit_tempo(current, bpm) if tempo.is_engaged else current
         return self._dynamics.step(beat, self._sync.loudness).adapt(current)
-
-
-def _round_tempo(bpm: float) -> float:
-    return round(bpm / _TEMPO_GRAIN_BPM) * _TEMPO_GRAIN_BPM

@@ -1,8 +1,9 @@
 """An independent keyboard player: a JACK client that plays note by note.
 
 `keyboard_player.py NAME BPM TUNE`. The tune `loop` is a loop of four chords, four beats each; `fours` is a melody of
-four bars, then four bars of silence, again and again. A line in begins it: soon, or at the time in seconds on JACK's
-clock that the line holds. The line out is when its first beat falls. It plays until stdin ends.
+four bars, then four bars of silence, again and again; `count` is four strokes on a pad. A line in begins it: soon, or
+at the time in seconds on JACK's clock that the line holds. The line out is when its first beat falls. It plays until
+stdin ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ BEATS_PER_CHORD = 4
 # Two bars, which he plays twice in his four: beat and pitch.
 MOTIF = ((0.0, 67), (1.5, 69), (2.0, 71), (2.5, 72), (3.0, 76), (4.0, 74), (5.0, 72))
 TURN_BEATS = 16
+PAD = 37  # a side stick, on channel 10
 _HELD = 0.9  # of a beat, or of an eighth of the motif
 _VELOCITY = 85
 _BEATS = 1600  # that are played at most
@@ -24,6 +26,8 @@ _BEATS = 1600  # that are played at most
 
 def list_strokes(tune: str) -> list[tuple[float, float, int]]:
     """List beat, length and pitch of all notes."""
+    if tune == "count":
+        return [(float(beat), 0.1, PAD) for beat in range(4)]
     if tune == "loop":
         chords = ((beat, CHORDS[beat // BEATS_PER_CHORD % len(CHORDS)]) for beat in range(_BEATS))
         return [(float(beat), _HELD, pitch) for beat, chord in chords for pitch in chord]
@@ -39,8 +43,9 @@ def main(name: str, bpm: float, tune: str) -> None:
     beat_frames = 60.0 / bpm * client.samplerate
     strokes = list_strokes(tune)
     # What is let go at the same time as the next is struck comes first.
-    events = [(beat, (0x90, pitch, _VELOCITY)) for beat, _, pitch in strokes]
-    events += [(beat + length, (0x80, pitch, 0)) for beat, length, pitch in strokes]
+    channel = 9 if tune == "count" else 0
+    events = [(beat, (0x90 + channel, pitch, _VELOCITY)) for beat, _, pitch in strokes]
+    events += [(beat + length, (0x80 + channel, pitch, 0)) for beat, length, pitch in strokes]
     events.sort()
     first, played = None, 0  # the frame of beat 0; how many events went out
 

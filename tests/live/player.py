@@ -1,7 +1,7 @@
 """An independent JACK client that plays a sound file over and over: `player.py NAME FILE`.
 
-Lines in: `sound` (from its start), `nan`, `inf`: from then on that is what it plays. `ok` for each, once it does, and
-one at the start.
+Lines in: `sound` (from its start), `nan`, `inf`, `0`: from then on that is what it plays. `ok SECONDS` for each, with
+when it began on JACK's clock, and one at the start.
 PortAudio lists every JACK client with outputs as an input.
 """
 
@@ -29,7 +29,7 @@ def main(name: str, path: str) -> None:
         nonlocal plays, position
         if not requests.empty():
             plays, position = requests.get_nowait(), 0
-            answers.put("ok")
+            answers.put(f"ok {client.last_frame_time / client.samplerate}")
         indices = (position + np.arange(frames)) % len(sound)
         port.get_array()[:] = sound[indices] if plays == "sound" else np.float32(plays)
         position += frames

@@ -277,7 +277,7 @@ class Player:
 
     def _answer(self) -> None:
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ok\n"
+        assert self._process.stdout.readline().startswith("ok ")
 
     def play(self, sound: str) -> None:
         assert self._process.stdin is not None

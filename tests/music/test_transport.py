@@ -47,6 +47,12 @@ def playing(take: int, beat_seconds: float, bpm: float = 120.0, number: int = 0)
     return SyncState(BeatEstimate(beat_seconds, bpm, 1.0, number), transport=Transport(True, take))
 
 
+def test_it_says_that_it_waits_as_soon_as_the_transport_is_stopped() -> None:
+    session = FollowingSession().to(0.02, SyncState(transport=STOPPED))
+    assert session.conductor.status().is_stopped
+    assert not session.to(1.0, playing(1, 0.5)).conductor.status().is_stopped
+
+
 def test_while_the_transport_is_stopped_the_band_is_silent_and_where_it_was() -> None:
     session = FollowingSession().to(3.0, SyncState(transport=STOPPED))
     assert session.onsets() == []
