@@ -2,7 +2,8 @@
 
 Three ways of writing are read: bars (`| Am | F | C G |`, also ChordPro's grids), ChordPro's chords in square brackets
 between words, and lines of chords over lines of words; in the latter two a chord is a bar. `|: … :|` is played twice;
-`x3` behind it, or at the end of a line, says how often. `%` repeats the bar before, `.`, `/` or `-` the chord before.
+`x3` behind it, or at the end of a line, says how often. `|1. … :|2. … |` are its endings, the first time and the second
+(`1.2.`: both times). `%` repeats the bar before, `.`, `/` or `-` the chord before.
 `N.C.` is no chord: the key's tonic.
 """
 
@@ -37,6 +38,7 @@ _NO_CHORD = ("N.C.", "N.C", "NC", "N")
 _AGAIN = (".", "/", "-")
 _BAR_LINE = re.compile(r"(:?\|[|:\]]*)")
 _TIMES = re.compile(r"\(?(?:[x×](\d{1,2})|(\d{1,2})[x×])\)?", re.IGNORECASE)
+_ENDING = re.compile(r"((?:[1-9][.,)-]*)+)([A-G].*|)")  # a number, and the chord that may stand right behind it
 _TABLATURE = re.compile(r"\{(?:sot|start_of_tab)\b[^}]*\}.*?\{(?:eot|end_of_tab)\}", re.DOTALL)
 _SECTION = re.compile(
     r"\*.*|(?:pre-?)?(?:intro|verse|chorus|refrain|bridge|solo|interlude|instrumental|break|hook|riff|coda|tag|outro|"
@@ -168,7 +170,7 @@ def _list_bars(text: str) -> list[list[str]]:
 
 def _read_bars(lines: Sequence[str]) -> list[list[str]]:
     """Read lines with bar lines; write out what is repeated."""
-    bars = list[list[str]]()
+    bars, endings = list[list[str]](), _Endings()
     section, repeat = 0, 0  # where the bars begin that `:|` repeats, and those that a number after it does
     for line in lines:
         line_start = len(bars)
@@ -177,13 +179,20 @@ def _read_bars(lines: Sequence[str]) -> list[list[str]]:
             bars.append(label.split())  # a line may begin without its bar line; other words there name a section
         closes = False
         for mark, piece in zip(pieces[::2], pieces[1::2], strict=True):
-            closes = mark.startswith(":")
+            names = [name.strip("[]") for name in piece.split()]
+            closes = mark.startswith(":") and not endings.is_open
             if closes:
                 repeat = section
                 bars += bars[section:]
+            elif mark.startswith(":"):
+                endings.close(bars)
+            if names and (number := endings.read_number(names)):
+                endings.begin(bars, section, number)
+                names = [name for name in (_split_ending(names[0])[1], *names[1:]) if name]
+            elif names or mark.endswith(":"):
+                endings.leave(bars, mark)
             if closes or mark.endswith(":"):
                 section = len(bars)
-            names = [name.strip("[]") for name in piece.split()]
             times = _TIMES.fullmatch(names[0]) if len(names) == 1 else None
             if times is not None:
                 count = max(1, int(times.group(1) or times.group(2)))
@@ -195,6 +204,51 @@ def _read_bars(lines: Sequence[str]) -> list[list[str]]:
                 bars.append(names)
             _require_few(bars)
     return bars
+
+
+class _Endings:
+    """The endings of a repeated section, before each of which stands what they have in common."""
+
+    def __init__(self) -> None:
+        self.is_open = False  # the bars that come are one's
+        self._common = list[list[str]]()
+        self._start = self._passes = self._count = 0  # of the ending, and how many there have been
+
+    def read_number(self, names: Sequence[str]) -> str:
+        """Return the number with which a bar begins an ending, "" if it does not: the first one is 1."""
+        number, _ = _split_ending(names[0])
+        return number if number and (number[0] == "1") == (self._count == 0) else ""
+
+    def begin(self, bars: list[list[str]], section: int, number: str) -> None:
+        """Begin one: its number says how often it is played."""
+        if self._count:
+            bars += self._common
+        else:
+            self._common = bars[section:]
+        digits = [int(digit) for digit in re.findall(r"\d", number)]
+        self._passes = digits[-1] - digits[0] + 1 if "-" in number else len(digits)
+        self._start, self._count, self.is_open = len(bars), self._count + 1, True
+
+    def close(self, bars: list[list[str]]) -> None:
+        """Write out what `:|` behind one repeats; the common part follows with the next one."""
+        ending = bars[self._start :]
+        for _ in range(self._passes - 1):
+            bars += [*self._common, *ending]
+        self.is_open = False
+
+    def leave(self, bars: list[list[str]], mark: str) -> None:
+        """Go on behind a bar line without a number. After a single ending the section comes again without it."""
+        if self.is_open and mark == "|":
+            return
+        if self._count == 1 and not self.is_open:
+            bars += self._common
+        self._count, self.is_open = 0, False
+
+
+def _split_ending(name: str) -> tuple[str, str]:
+    """Split the number of an ending from the chord behind it; both are "" where there is none."""
+    match = _ENDING.fullmatch(name)
+    return ("", "") if match is None else (match.group(1), match.group(2))
 
 
 def _read_chord_lines(lines: Sequence[str]) -> list[list[str]]:

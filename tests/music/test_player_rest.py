@@ -31,6 +31,7 @@ class Session:
         groove: str = "",
         returns_at: float = RETURN,
         has_player: bool = True,
+        until: float = END,
     ) -> None:
         self.sink = RecordingSink()
         conductor = Conductor(self.sink, band(), seed=seed, tonic=0, rest=RestOptions(when_silent, WAIT))
@@ -38,7 +39,7 @@ class Session:
         conductor.start(0.0, parameters)
         self.chords: dict[int, str] = {}
         self.answers: dict[int, str] = {}
-        for step in range(round(END / 0.05)):
+        for step in range(round(until / 0.05)):
             now = 0.05 * step
             player = PlayerActivity(True, 0.0)
             if STOP <= now < returns_at:
@@ -168,6 +169,16 @@ def test_a_transport_that_starts_in_a_long_rest_starts_the_band() -> None:
 def test_where_nobody_has_played_the_band_plays() -> None:
     session = Session(has_player=False)
     assert all(session.bar(bar) for bar in range(29))
+
+
+def test_after_five_minutes_the_band_is_back_in_the_next_bar() -> None:
+    """Silent all the while, in the key and at the tempo that it had."""
+    returns = STOP + 300.0
+    session = Session(returns_at=returns, until=returns + 8.0)
+    first = int(returns / BAR) + 1
+    assert not any(session.bar(bar) for bar in range(14, first))
+    assert {"chords", "bass"} <= session.parts(first)
+    assert all(note.pitch % 12 in {0, 2, 4, 5, 7, 9, 11} for note in session.bar(first, "bass"))
 
 
 def test_the_same_rest_gives_the_same_notes() -> None:

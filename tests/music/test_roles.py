@@ -348,6 +348,28 @@ def test_whatever_he_plays_the_band_plays_on(role: str) -> None:
     assert all(later.onset_beats >= before.onset_beats - 0.3 for before, later in pairwise(session.melody(0, 80)))
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_band_that_hears_itself_plays_on_and_no_more_than_alone(role: str) -> None:
+    """All that it sends comes back as the player's, 40 ms later and an octave up, as from a loop through an effect."""
+    sink = RecordingSink()
+    conductor = Conductor(sink, band(), seed=1, tonic=0, role=RoleOptions(role, 2), slice_beats=1 / 16)
+    conductor.start(0.0, parameters := make_parameters(bpm=120.0))
+    for number in range(round(4 * 12 * BEAT / STEP)):
+        now = STEP * number
+        back = [(conductor.seconds_at(note.onset_beats) + 0.04, note) for note in sink.notes[-64:]]
+        heard = tuple(
+            PlayerNote(seconds, min(127, note.pitch + 12), note.velocity)
+            for seconds, note in sorted(back, key=lambda one: one[0])
+            if now - 0.2 < seconds <= now
+        )
+        conductor.advance(now, parameters, SyncState(BeatEstimate(0.0, 120.0, 1.0, 0), notes=heard[-32:]))
+    alone = Session(LEAD, [], 12)
+    per_bar = [sum(4 * bar <= note.onset_beats < 4 * bar + 4 for note in sink.notes) for bar in range(1, 12)]
+    assert min(per_bar) > 3
+    assert len(sink.notes) < 1.5 * len(alone.sink.notes)
+    assert conductor.status().bpm == pytest.approx(120.0)
+
+
 def test_a_band_without_a_melody_player_says_so_and_plays_on() -> None:
     players = GeneratorBand([ChordGenerator(), BassGenerator()])
     session = Session(ANSWER, calls(2, 4), 10, players=players)
