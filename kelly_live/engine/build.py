@@ -155,7 +155,7 @@ def create_reloader(options: HostOptions) -> GeneratorReloader | None:
         return None
     from kelly_live.generators.reloader import GeneratorReloader
 
-    return GeneratorReloader(options.developed)
+    return GeneratorReloader(options.developed, options.developed_python)
 
 
 def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:

@@ -136,8 +136,7 @@ def find_targets(place: str, python: str | None, memory_mb: int = MEMORY_MB) -> 
 
     A `.py` file (or `file.py:Class`) is run by `python`, any other file is a program. Raises ConfigError.
     """
-    if python is not None and not os.access(python, os.X_OK):
-        raise ConfigError(f"{python} is no interpreter; name the python of an environment, as /its/venv/bin/python")
+    require_interpreter(python)
     python = None if python is None else str(Path(python).absolute())  # not resolved: a link makes an environment
     file, _, name = place.partition(".py:")
     path = Path(file + ".py" if name else place)
@@ -154,6 +153,12 @@ def find_targets(place: str, python: str | None, memory_mb: int = MEMORY_MB) -> 
     if not listed:
         raise ConfigError(f"{place} declares no generator; it needs the entry-point group {GROUP} or {EFFECT_GROUP}")
     return tuple(AddedGenerator(one["name"], one["target"], True, python, memory_mb) for one in listed)
+
+
+def require_interpreter(python: str | None) -> None:
+    """Raise ConfigError for a path that is no program; None is this interpreter."""
+    if python is not None and not os.access(python, os.X_OK):
+        raise ConfigError(f"{python} is no interpreter; name the python of an environment, as /its/venv/bin/python")
 
 
 def _list_package(package: str, python: str | None) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ import msgspec
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.plugins import LOAD_SECONDS, find_plugins
-from kelly_live.generators.added import GROUP, find_targets
+from kelly_live.generators.added import GROUP, find_targets, require_interpreter
 from kelly_live.generators.descriptor import Descriptor
 from kelly_live.generators.parameter import Value, adapt_values
 from kelly_live.generators.plugin_generator import PluginGenerator
@@ -49,18 +49,22 @@ class DevelopedGenerator:
     is_package: bool = False  # with those in its folders
 
     @classmethod
-    def find(cls, place: str) -> DevelopedGenerator:
-        """Find it at a path: a Python file (or FILE.py:CLASS), a program, or a package's folder. Raises ConfigError."""
+    def find(cls, place: str, python: str | None = None) -> DevelopedGenerator:
+        """Find it at a path: a Python file (or FILE.py:CLASS), a program, or a package's folder. Raises ConfigError.
+
+        `python`: the interpreter that runs it; None: this one.
+        """
         path = Path(place)
         if path.is_dir():
-            return cls._find_package(path.absolute())
-        (found,) = find_targets(str(path.absolute()), None)
+            return cls._find_package(path.absolute(), python)
+        (found,) = find_targets(str(path.absolute()), python)
         file = Path(found.target.partition(".py:")[0] + ".py") if ".py:" in found.target else Path(found.target)
         folder = file.parent if found.is_python else None
         return cls(_write_no_bytecode(replace(found.build_command(), name=file.stem)), (file,), folder)
 
     @classmethod
-    def _find_package(cls, folder: Path) -> DevelopedGenerator:
+    def _find_package(cls, folder: Path, python: str | None) -> DevelopedGenerator:
+        require_interpreter(python)
         project = folder / "pyproject.toml"
         try:
             points = tomllib.loads(project.read_text("utf-8")).get("project", {}).get("entry-points", {}).get(GROUP, {})
@@ -70,10 +74,10 @@ class DevelopedGenerator:
             names = ", ".join(points) or "none"
             raise ConfigError(f"{project} declares {len(points)} generators ({names}); name one file, as FILE.py:CLASS")
         ((name, target),) = points.items()
-        command = _write_no_bytecode(PluginCommand.for_python(str(name), str(target)))
+        command = _write_no_bytecode(PluginCommand.for_python(str(name), str(target), python))
         environment = dict(command.environment or {})
         sources = [str(one) for one in (folder / "src", folder) if one.is_dir()]
-        environment["PYTHONPATH"] = os.pathsep.join([*sources, environment.get("PYTHONPATH", "")])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [*sources, environment.get("PYTHONPATH")]))
         return cls(replace(command, environment=environment), (project,), folder, is_package=True)
 
     def read_stamp(self) -> Stamp | None:
@@ -96,9 +100,9 @@ def _write_no_bytecode(command: PluginCommand) -> PluginCommand:
 class GeneratorReloader:
     """A generator that is being written, as a player. Raises ConfigError if it does not load."""
 
-    def __init__(self, place: str, *, waits: bool = False) -> None:
-        """Load it; `waits`: its answers are waited for, offline."""
-        self._developed = DevelopedGenerator.find(place)
+    def __init__(self, place: str, python: str | None = None, *, waits: bool = False) -> None:
+        """Load it, by the interpreter `python` or this one; `waits`: its answers are waited for, offline."""
+        self._developed = DevelopedGenerator.find(place, python)
         self._stamp = self._seen = self._developed.read_stamp()
         loaded = load_command(self._developed.command, waits=waits)
         if loaded.generator is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.host import HostOptions
 from kelly_live.generators.host_preset import HostPreset, PresetPlayer, Setting
 from kelly_live.generators.preset_band import PresetBand
 from kelly_live.generators.reloader import GeneratorReloader
@@ -172,6 +174,20 @@ def test_the_folder_of_a_package_is_watched_whole(tmp_path: Path) -> None:
         assert reloader.take_lines() == ["slow-bass: loaded again, heard from the next bar on"]
     finally:
         reloader.generator.close()
+
+
+def test_it_may_run_in_an_environment_of_its_own(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')  # without any installed package
+    python.chmod(0o755)
+    file = tmp_path / "draft.py"
+    file.write_text(SOURCE.replace("KEY", "40") + "\nimport sys\nassert sys.flags.no_site\n")
+    reloader = GeneratorReloader(str(file), str(python), waits=True)
+    reloader.generator.close()
+    with pytest.raises(ConfigError, match="is no interpreter"):
+        GeneratorReloader(str(file), str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="--dev-python is for the generator of --dev PATH"):
+        HostOptions(developed_python=str(python))
 
 
 def test_what_does_not_load_at_the_start_is_one_line(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ class HostOptions:
 
     `presets`: names in their order (empty: the preset `band`); `extra`: generators that play beside every preset;
     `effects`: PLAYER=EFFECT each; `settings`: PLAYER.PARAMETER=VALUE each; `outputs`: (port, MIDI output) for ports
-    beside the main one; `developed`: the path of a generator that is loaded again when its file changes.
+    beside the main one; `developed`: the path of a generator that is loaded again when its file changes, by the
+    interpreter `developed_python`.
     """
 
     presets: tuple[str, ...] = option(
@@ -76,6 +77,12 @@ class HostOptions:
         help="A generator that you are writing (FILE.py, FILE.py:CLASS, or a package's folder): it plays, and is "
         "loaded again at the next bar when its file changes.",
     )
+    developed_python: str | None = option(
+        "--dev-python",
+        metavar="PATH",
+        default_note="this program's own",
+        help="The Python of the environment that --dev runs in, as /its/venv/bin/python.",
+    )
     outputs: tuple[tuple[str, str], ...] = option(
         "--port",
         default=(),
@@ -89,6 +96,8 @@ class HostOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.developed_python is not None and self.developed is None:
+            raise ConfigError("--dev-python is for the generator of --dev PATH; name it too")
         places = [text.partition("=")[0].strip() for text in self.settings]
         for place in places:
             if places.count(place) > 1:
