@@ -18,6 +18,7 @@ from pathlib import Path
 import mido
 import pytest
 
+from kelly_live.engine.model_choice import state_terms
 from tests.live.conftest import JackMonitor, JackServer, end, wait_for
 
 OPTIONS = ("--emotion", "happy", "--culture", "turkish-makam:hicaz", "--seed", "5", "--follow", "tempo,key")
@@ -54,6 +55,7 @@ def pads(monitor: JackMonitor) -> Iterator[Pads]:
 @pytest.fixture
 def kelly(pads: Pads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    state_terms(lambda line: None)  # the terms of the models are said once, and not in a test of other lines
     process = subprocess.Popen(
         [sys.executable, "-m", "kelly_live", *OPTIONS, "--midi-in", "pads", "--record", str(tmp_path / "set.mid")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
