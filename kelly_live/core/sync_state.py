@@ -69,15 +69,18 @@ class ChordChange:
 class ChordEstimate:
     """The chord that an external source plays, and the changes that are expected of it.
 
-    `confidence` in [0, 1]. `expected` is in order of time; it is empty until the source repeats itself.
+    `confidence` in [0, 1]. `expected` is in order of time; it is empty until the source repeats itself. `chances` are
+    the probabilities of the 12 major chords from C up and the 12 minor ones; empty where only one chord is known.
     """
 
     chord: ChordChange
     confidence: float
     expected: tuple[ChordChange, ...] = ()
+    chances: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         require_range("chord confidence", self.confidence, 0.0, 1.0)
+        require(len(self.chances) in (0, 24), f"{len(self.chances)} chords have a probability; it must be 24 or none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class AudioTracker:
             self._frames += len(strengths)
             self._beat.step(strengths)
         if self._key is not None:
-            self._key.push(samples)
+            self._key.push(samples, notes)
         if self._chords is not None:
             self._chords.push(samples, notes)
 
@@ -147,4 +147,6 @@ class AudioTracker:
             return None
         now = self._origin + self._samples / SAMPLE_RATE - self._chords.pending_seconds
         expected = tuple(ChordChange(now + seconds, root, quality) for seconds, root, quality in belief.expected)
-        return ChordEstimate(ChordChange(now, belief.root, belief.quality), belief.probability, expected)
+        return ChordEstimate(
+            ChordChange(now, belief.root, belief.quality), belief.probability, expected, belief.chances
+        )

@@ -12,9 +12,8 @@ import math
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.sync.key import HARMONICS
 from kelly_live.sync.onsets import SAMPLE_RATE
-from kelly_live.sync.spectrum import PeakFinder, SpectralPeaks, fold_pitches
+from kelly_live.sync.spectrum import HARMONICS, PeakFinder, SpectralPeaks, fold_pitches
 
 HOP_SECONDS = 0.1
 GROUPS = 6

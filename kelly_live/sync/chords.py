@@ -28,6 +28,7 @@ class ChordBelief:
 
     `root` 0-11 and one of CHORD_QUALITIES; both None where there is no chord. `probability`: of it, 0 to 1. `expected`:
     seconds after the latest hop, root and quality of each change. `loop_seconds`: the length of the loop.
+    `chances`: the probability of each of the 24 chords.
     """
 
     root: int | None
@@ -35,6 +36,7 @@ class ChordBelief:
     probability: float
     expected: tuple[tuple[float, int, str], ...] = ()
     loop_seconds: float | None = None
+    chances: tuple[float, ...] = ()
 
 
 class ChordFilter:
@@ -81,7 +83,12 @@ class ChordFilter:
         index = int(self._probabilities.argmax())
         root, quality = name_chord(index)
         return ChordBelief(
-            root, quality, float(self._probabilities[index]), tuple(self._list_expected(index)), self._memory.seconds
+            root,
+            quality,
+            float(self._probabilities[index]),
+            tuple(self._list_expected(index)),
+            self._memory.seconds,
+            tuple(self._probabilities[:NO_CHORD].tolist()),
         )
 
     def _list_expected(self, index: int) -> list[tuple[float, int, str]]:

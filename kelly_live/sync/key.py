@@ -1,13 +1,15 @@
 """Key estimation: spectral peaks, folded into pitch classes, are compared with key profiles.
 
 Chroma after Gómez (2006), "Tonal description of music audio signals": spectral peaks only, each also counted for the
-tones of which it may be a harmonic, relative to the estimated tuning. The profiles are `key_profiles.modal_profiles`
+tones of which it may be a harmonic, relative to the estimated tuning. A player's own notes are taken as they are, and
+while any are played the sound is not. The profiles are `key_profiles.modal_profiles`
 (Albrecht & Shanahan 2013). Old evidence decays, so that a modulation is noticed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,20 +17,21 @@ import numpy as np
 from kelly_live.core.arrays import Floats
 from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles
 from kelly_live.core.values import MAJOR_MODES, MODES
+from kelly_live.sync.note_chord_features import NoteChordFeatures, TimedMessage
 from kelly_live.sync.onsets import SAMPLE_RATE
-from kelly_live.sync.spectrum import PeakFinder, fold_pitches
+from kelly_live.sync.spectrum import HARMONICS, PeakFinder, fold_pitches
 
 HOP_SECONDS = 0.25
 _WINDOW = 8192  # half a second: C2 and C#2 are two bins apart
 _HOP = int(HOP_SECONDS * SAMPLE_RATE)
 _LOW_HZ, _HIGH_HZ = 60.0, 2_000.0
 _RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage of the window
-HARMONICS = (1.0, 0.5, 0.25, 0.12)  # weight of a peak for the tone whose n-th harmonic it may be
 _MEMORY_SECONDS = 30.0  # time constant of the evidence
 _TUNING_SECONDS = 60.0  # and of the tuning
 _BLUR = 0.4  # share of a uniform profile: harmonics and passing tones reach every pitch class
 _NOTES_PER_SECOND = 4.0  # a second of sound counts as this many independent notes
 _SILENCE_SECONDS = 6.0  # a longer silence has no key
+_NOTES_LEAD_SECONDS = 8.0  # after the last note: what sounds then may be another player
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,17 @@ class KeyFilter:
         self._tuning = 0.0 + 0.0j
         self._belief: KeyBelief | None = None
         self._silent_seconds = 0.0
+        self._note_features = NoteChordFeatures()
+        self._noted = np.zeros(12)  # the tones of the notes since the last window
+        self._unnoted_seconds = math.inf  # without a note
 
-    def push(self, samples: np.ndarray) -> None:
-        """Take new samples `[n]` at SAMPLE_RATE."""
+    def push(self, samples: np.ndarray, notes: Sequence[TimedMessage] = ()) -> None:
+        """Take new samples `[n]` at SAMPLE_RATE, and the messages of the player's notes meanwhile."""
+        for row in self._note_features.push(notes, len(samples)):
+            self._noted += row[:12]
+        self._unnoted_seconds += len(samples) / SAMPLE_RATE
+        if any(note.starts_note for note in notes):
+            self._unnoted_seconds = 0.0
         self._pending_samples = np.concatenate([self._pending_samples, samples])
         while len(self._pending_samples) >= _WINDOW:
             self._add_window(self._pending_samples[:_WINDOW])
@@ -91,10 +102,21 @@ class KeyFilter:
         self._chroma *= fade
         self._seconds *= fade
         self._silent_seconds += HOP_SECONDS
+        noted, self._noted = self._noted, np.zeros(12)
+        found = (noted, 1.0) if self._unnoted_seconds < _NOTES_LEAD_SECONDS else self._measure(sound)
+        if found is None or found[0].sum() <= 0.0:
+            return
+        chroma, tonality = found
+        self._silent_seconds = 0.0
+        self._tonality += (1.0 - fade) * (tonality - self._tonality)
+        self._chroma += HOP_SECONDS * chroma / chroma.sum()
+        self._seconds += HOP_SECONDS
+
+    def _measure(self, sound: Floats) -> tuple[Floats, float] | None:
+        """Return the pitch classes `[12]` of a window of sound and its tonality; None for silence."""
         peaks = self._finder.find(sound)
         if peaks is None:
-            return
-        self._silent_seconds = 0.0
+            return None
         weight = peaks.amplitudes / peaks.amplitudes.max()
         pitch = peaks.pitches
         self._tuning = self._tuning * np.exp(-HOP_SECONDS / _TUNING_SECONDS) + complex(
@@ -104,10 +126,7 @@ class KeyFilter:
         chroma = np.zeros(12)
         for harmonic, share in enumerate(HARMONICS, start=1):
             chroma += fold_pitches(pitch - 12.0 * np.log2(harmonic), share * weight)
-        chroma /= chroma.sum()
-        self._tonality += (1.0 - fade) * (peaks.tonality - self._tonality)
-        self._chroma += HOP_SECONDS * chroma
-        self._seconds += HOP_SECONDS
+        return chroma, peaks.tonality
 
     def estimate(self) -> KeyBelief | None:
         """Return the belief after the last window; None before the first sound and in a silence."""

@@ -16,7 +16,7 @@ from kelly_live.sync.note_tracker import NoteTracker
 
 
 class PlayerTracker:
-    """A SyncSource: beat and chords are those of the notes while any are played, everything else is heard.
+    """A SyncSource: beat, key and chords are those of the notes while any are played, the rest is heard.
 
     `targets` as in AudioTracker.
     """

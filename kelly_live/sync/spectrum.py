@@ -10,6 +10,7 @@ from kelly_live.core.arrays import Floats
 from kelly_live.sync.onsets import SAMPLE_RATE
 
 QUIET_AMPLITUDE = 1e-3  # if the loudest peak is under -60 dBFS, the window counts as silence
+HARMONICS = (1.0, 0.5, 0.25, 0.12)  # weight of a peak for the tone whose n-th harmonic it may be
 _MAINS_HERTZ = (50.0, 60.0)
 _HUM_HERTZ = 0.4  # G1 and B1, the notes nearest to the two, lie 1 and 1.7 Hz away in the tuning of today
 

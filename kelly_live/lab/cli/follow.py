@@ -140,6 +140,7 @@ def _measure_turns(corpora: Path, cache: Path) -> None:
 def _measure_changes(corpora: Path, cache: Path) -> None:
     from kelly_live.lab.corpora.pop909 import choose_songs, extract_pop909, list_songs, read_note_song
     from kelly_live.lab.corpora.tempo_changes import read_changed_songs
+    from kelly_live.lab.judging.note_keys import format_first_keys
     from kelly_live.lab.judging.tempo_changes import follow_notes, follow_sound, format_changes, format_first_beats
 
     songs = choose_songs(list_songs(extract_pop909(corpora, cache)), held_out=True)
@@ -147,3 +148,4 @@ def _measure_changes(corpora: Path, cache: Path) -> None:
     click.echo("by sound\n" + format_changes([follow_sound(song) for song in changed_songs]))
     click.echo("by notes\n" + format_changes([follow_notes(song) for song in changed_songs]))
     click.echo(format_first_beats([read_note_song(song) for song in songs]))
+    click.echo(format_first_keys(songs))
