@@ -62,7 +62,7 @@ def voice_chord(
         doubling = sum(1.5 * (sum(p % 12 == pc for p in notes) > 1) for pc in (*classes[1:2], *classes[3:4]))
         gaps = [b - a for a, b in pairwise(notes)]
         crowding = sum(5.0 for a, gap in zip(notes, gaps, strict=False) if gap < (5 if a < _LOW else 2))
-        seconds = 1.5 * max(0, sum(gap <= 2 for gap in gaps) - 1) + 3.0 * (gaps[-1] <= 2)
+        seconds = 1.5 * max(0, sum(gap <= 2 for gap in gaps) - 1) + 3.0 * (bool(gaps) and gaps[-1] <= 2)
         wide = 2.0 * max(0, notes[-1] - notes[0] - _LARGEST_SPAN) + 2.0 * max(0, 7 - (notes[-1] - notes[0]))
         off_centre = abs(sum(notes) / len(notes) - centre)
         movement = float(measure_voice_leading(previous, notes)) if previous else off_centre

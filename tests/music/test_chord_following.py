@@ -17,7 +17,10 @@ SLICE = 0.25
 def play(
     heard: list[tuple[float, ChordEstimate | None]], until: float = 16.0
 ) -> tuple[ChordFollower, Phrase, list[tuple[float, str]]]:
-    """Follow what is heard from given beats on; return the follower, the phrase, and each change of chord."""
+    """Follow what is heard from given beats on; return the follower, the phrase, and each change of chord.
+
+    Common tones that are played while the chord is open are no change.
+    """
     phrase = plan_phrase(1, 0, C_MAJOR, start_bar=0)
     follower, played, names = ChordFollower(), phrase, list[tuple[float, str]]()
     beat = 0.0
@@ -25,7 +28,7 @@ def play(
         estimate = next((one for at, one in reversed(heard) if at <= beat), None)
         played = follower.follow(phrase, beat, beat, BPM, estimate)
         name = played.span_at(beat).chord.name
-        if not names or names[-1][1] != name:
+        if not name.endswith("(open)") and (not names or names[-1][1] != name):
             names.append((beat, name))
         beat += SLICE
     return follower, played, names
@@ -51,12 +54,12 @@ def test_a_flicker_is_not_followed() -> None:
     assert play(flicker)[2] == [(0.0, "Am")]
 
 
-def test_an_expected_change_is_taken_on_its_beat() -> None:
-    change = ChordChange(4.07, 5, "major")
-    late = [(0.0, hear(9, "minor", 0.9, change)), (4.25, hear(9, "minor")), (4.75, hear(5, "major"))]
+def test_an_expected_change_is_taken_when_it_is_due() -> None:
+    change = ChordChange(4.57, 5, "major")
+    late = [(0.0, hear(9, "minor", 0.9, change)), (4.75, hear(5, "major"))]
     _, phrase, names = play(late)
-    assert names == [(0.0, "Am"), (4.0, "F")]
-    assert phrase.span_at(3.9).chord.name == "Am"
+    assert names == [(0.0, "Am"), (4.5, "F")]
+    assert phrase.span_at(4.4).chord.name != "F"
 
 
 def test_what_is_expected_is_in_the_plan_before() -> None:
@@ -68,8 +71,44 @@ def test_what_is_expected_is_in_the_plan_before() -> None:
 
 
 def test_doubt_leaves_the_third_out() -> None:
-    _, _, names = play([(0.0, hear(9, "minor")), (4.0, hear(9, "minor", 0.4))], until=8.0)
-    assert names == [(0.0, "Am"), (6.0, "Am(no3)")]
+    _, phrase, _ = play([(0.0, hear(9, "minor")), (4.0, hear(9, "minor", 0.4))], until=8.0)
+    assert phrase.span_at(3.75).chord.pitch_classes == (9, 0, 4)
+    assert set(phrase.span_at(7.75).chord.pitch_classes) <= {9, 4}
+
+
+def repeat(*chords: tuple[int, str], beats: float = 4.0, rounds: int = 4) -> list[tuple[float, ChordEstimate | None]]:
+    """Return what is heard of a loop of chords, each a quarter of a beat after it has begun."""
+    return [
+        (beats * number + 0.25 * (number > 0), hear(*chords[number % len(chords)]))
+        for number in range(rounds * len(chords))
+    ]
+
+
+def test_from_the_third_round_on_a_loop_is_played_with_the_player() -> None:
+    loop = [(9, "minor"), (5, "major"), (0, "major"), (7, "major")]
+    starts = [beat for beat, _ in play(repeat(*loop), until=64.0)[2]]
+    assert {4.25, 8.25, 12.25} <= set(starts)  # the first round is chased,
+    assert {36.0, 40.0, 44.0, 48.0, 52.0, 56.0, 60.0} <= set(starts)  # the third is known
+
+
+def test_a_chord_misheard_once_does_not_break_a_loop() -> None:
+    loop = [(9, "minor"), (5, "major"), (0, "major"), (7, "major")]
+    heard = [(at, hear(4, "minor", 0.6) if at == 24.25 else one) for at, one in repeat(*loop, rounds=5)]
+    names = play(heard, until=80.0)[2]
+    assert [name for beat, name in names if beat >= 32.0 and name == "Em"] == []
+    assert {(60.0, "G"), (64.0, "Am"), (68.0, "F"), (76.0, "G")} <= set(names)
+
+
+def test_where_a_change_is_likely_and_unknown_the_tones_in_common_are_played() -> None:
+    heard = [(2.0 * n + 0.25 * (n > 0), hear(root, "major")) for n, root in enumerate((0, 5, 7, 0, 7, 5, 0, 5))]
+    follower, phrase = ChordFollower(), plan_phrase(1, 0, C_MAJOR, start_bar=0)
+    for step in range(round(14.0 / SLICE) + 1):
+        beat = step * SLICE
+        estimate = next((one for at, one in reversed(heard) if at <= beat), None)
+        chord = follower.follow(phrase, beat, beat, BPM, estimate).span_at(beat).chord
+    assert chord.name.endswith("(open)")
+    assert len(chord.degrees) < 3
+    assert set(chord.pitch_classes) <= {0, 4, 7, 5, 9}
 
 
 def test_without_chords_the_band_keeps_the_last_and_then_plays_its_own() -> None:

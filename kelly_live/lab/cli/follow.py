@@ -108,6 +108,7 @@ def _measure_chords(corpora: Path, cache: Path) -> None:
         read_chord_songs,
         read_note_songs,
     )
+    from kelly_live.lab.judging.chord_anticipation import follow_loop, format_loops
     from kelly_live.lab.judging.chord_tracking import count_band_tones, evaluate_song, format_chord_results
     from kelly_live.sync.chord_net import NOTE_MODEL_FILE, load_chord_weights
 
@@ -119,6 +120,9 @@ def _measure_chords(corpora: Path, cache: Path) -> None:
     loops = [loop for song in songs[::3] if (loop := make_loop(song)) is not None]
     for group in (songs, loops):
         click.echo(format_chord_results([evaluate_song(song, compute_features(song)) for song in group]))
+    note_loops = [loop for song in note_songs[::3] if (loop := make_loop(song)) is not None]
+    click.echo(format_loops([follow_loop(loop) for loop in loops], "by sound"))
+    click.echo(format_loops([follow_loop(loop, by_notes=True) for loop in note_loops], "by notes"))
     content = create_mapper()(create_state(valence=0.3, arousal=0.2))
     counts = [count_band_tones(song, content, seed) for seed, song in enumerate(songs[:: len(songs) // 6], start=1)]
     inside, total = (sum(column) for column in zip(*counts, strict=True))
