@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # The first interpreter found that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
+SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm chromium chromium-driver
 
 .PHONY: help demo demo-recording pictures scores test test-others field lint types bench soak drills licences sbom audit fuzz system clean
 
@@ -97,7 +97,7 @@ system: ## the system packages that the live tests use (apt where it may, else t
 	line="apt-get update && apt-get install --yes --no-install-recommends $${missing[*]}"; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then export DEBIAN_FRONTEND=noninteractive; bash -c "$$line" >/dev/null; \
 	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then sudo DEBIAN_FRONTEND=noninteractive bash -c "$$line" >/dev/null; \
-	else echo "the live tests need JACK, PortAudio and fluidsynth and will be skipped; on Debian or Ubuntu run: sudo bash -c '$$line'" >&2; fi
+	else echo "the live tests need JACK, PortAudio, fluidsynth and chromium and will be skipped; on Debian or Ubuntu run: sudo bash -c '$$line'" >&2; fi
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
@@ -105,12 +105,13 @@ clean: ## remove the virtual environment and caches
 demo-recording: $(VENV)/.lab system ## make presets/demo/recording.ogg again from its score
 	$(BIN)/python -m kelly_live.lab.corpora.demo_recording
 
-pictures: $(VENV)/.run ## draw the music again in docs/: players.png, traditions.png, cultures.png, demo.png, together.png
+pictures: $(VENV)/.test system ## draw the pictures of docs/ again: players, traditions, cultures, demo, together, page
 	$(BIN)/kelly-live gallery build/gallery --only emotions --sheet docs/players.png
 	$(BIN)/kelly-live gallery build/gallery --only traditions --sheet docs/traditions.png
 	$(BIN)/kelly-live cultures --sheet docs/cultures.png
 	$(BIN)/kelly-live demo --out build/demo && cp build/demo/demo.png docs/demo.png
 	$(BIN)/python -m kelly_live.lab.plots.together docs/together.png
+	$(BIN)/python -m tests.live.page_picture docs/page.png
 
 # What is read, a line each: the options of `kelly-live lab read`.
 define SCORES

@@ -235,7 +235,11 @@ class LiveEngine:
 
     def describe(self) -> list[str]:
         """Say what is open, one line each."""
-        return list(getattr(self._session_parts, "lines", ()))
+        session_parts = self._session_parts
+        if session_parts is None:
+            return []
+        page = session_parts.page
+        return [*session_parts.lines, *(() if page is None else page.describe())]
 
     def own_keys(self) -> Mapping[str, Action | None]:
         """Return the actions that the profile gives to single keys."""
@@ -256,10 +260,12 @@ class LiveEngine:
         ):
             raise EngineError(f"the engine is {self._phase.value}; open it before it can run")
         try:
+            page, shown = session_parts.page, display or LogDisplay()
+            pages = () if page is None else (page,)
             console = Console(
                 session_parts.session,
-                display or LogDisplay(),
-                (*surfaces, *session_parts.external_io.create_surfaces(self._notify), self._actions),
+                shown if page is None else page.wrap_display(shown),
+                (*surfaces, *session_parts.external_io.create_surfaces(self._notify), *pages, self._actions),
                 person=session_parts.person,
                 reader=session_parts.analysis_proxy,
                 band=session_parts.band,
@@ -282,6 +288,8 @@ class LiveEngine:
                 console.update(snapshot)
                 self._observers.publish(snapshot)
 
+            if page is not None:
+                self.observe(page.show, max_hertz=page.states_per_second)
             for line in session_parts.lines:
                 _log.info("%s", line)
             self._phase = _Phase.RUNNING

@@ -36,6 +36,7 @@ from kelly_live.engine.session import LiveSession
 if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader
     from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.page import Page
     from kelly_live.engine.person import Person
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.generators.reloader import GeneratorReloader
@@ -62,6 +63,7 @@ class SessionParts:
     recorder: Recorder | None = None
     reloader: GeneratorReloader | None = None
     session: LiveSession | None = None
+    page: Page | None = None
     lines: tuple[str, ...] = ()
 
     def close(self) -> list[str]:
@@ -78,6 +80,8 @@ class SessionParts:
                 stack.callback(self.reloader.close)
             stack.callback(self.external_io.close)
             stack.callback(self.sink.send, Stop())
+            if self.page is not None:
+                stack.callback(self.page.close)
             stack.callback(self.source.close)
         return paths
 
@@ -122,10 +126,19 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
             own_notes=own_notes,
             analysis_proxy=analysis_proxy,
             reloader=reloader,
+            page=_create_page(options),
         )
     except BaseException:
         reader.close()
         raise
+
+
+def _create_page(options: LiveOptions) -> Page | None:
+    if not options.page.is_shown:
+        return None
+    from kelly_live.engine.page import Page
+
+    return Page(options.page)
 
 
 def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, notify: Notify = log_notice) -> None:
@@ -137,8 +150,11 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     external = options.external_io
     wrapped_sink = created.sink if parts.wrap_sink is None else parts.wrap_sink(created.sink)
     heard_sink = wrapped_sink if options.play_in is None else created.own_notes.wrap(wrapped_sink)
-    sink = insert_tee(options.recording, heard_sink)
+    shown_sink = heard_sink if created.page is None else created.page.wrap(heard_sink)
+    sink = insert_tee(options.recording, shown_sink)
     ports = created.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
+    if created.page is not None:
+        created.page.open()
     if (audio := find_capture(created.source)) is not None:
         audio.open()
     override, tuning = options.override.build_override(), options.tuning.build_tuning()

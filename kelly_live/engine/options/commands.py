@@ -15,6 +15,7 @@ from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOO
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.metadata import check_options, group, option
 from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.options.page import PageOptions
 from kelly_live.engine.options.piece import PieceOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.options.role import BandRoleOptions
@@ -169,6 +170,7 @@ class LiveOptions:
         help="Hear the keys of --play-in so many semitones higher (negative: lower).",
     )
     external_io: ExternalIOOptions = group(ExternalIOOptions)
+    page: PageOptions = group(PageOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
     piece: PieceOptions = group(PieceOptions)

@@ -1,0 +1,17 @@
+"""Print the feeling as it changes: `page_client.py ADDRESS`, an address that `kelly-live --ui` prints."""
+
+import json
+import sys
+from urllib.parse import urlsplit
+
+from websockets.sync.client import connect
+
+address = urlsplit(sys.argv[1])
+with connect(f"ws://{address.netloc}/api?{address.query}") as socket:
+    last = None
+    for text in socket:
+        message = json.loads(text)
+        if message["type"] != "state" or message["played"]["name"] == last:
+            continue
+        last = message["played"]["name"]
+        print(f"bar {message['music']['bar']}: {last} at {message['music']['bpm']:.0f} BPM", flush=True)

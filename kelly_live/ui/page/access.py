@@ -1,0 +1,63 @@
+"""Who may open the page: tokens, the Host and Origin of a request, and how often a browser may act."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+COOKIE = "kelly_live_token"
+ACTIONS_PER_SECOND = 30.0  # a dragged point sends as many
+BURST_ACTIONS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The tokens of a session and the names that the page is reached by ("127.0.0.1:8808")."""
+
+    token: str
+    watch_token: str
+    hosts: frozenset[str]
+
+    def may_look(self, token: str | None) -> bool:
+        """Return whether a token opens the page."""
+        return self.may_act(token) or _is_same(token, self.watch_token)
+
+    def may_act(self, token: str | None) -> bool:
+        """Return whether a token may steer."""
+        return _is_same(token, self.token)
+
+    def is_own(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a request is for this page and comes from it, or from no page at all.
+
+        Another Host is a name that was made to lead here (DNS rebinding); another Origin is another site's page.
+        """
+        if headers.get("host", "") not in self.hosts:
+            return False
+        origin = headers.get("origin")
+        return origin is None or urlsplit(origin).netloc in self.hosts
+
+
+class TokenBucket:
+    """Lets so many events a second through, and a burst. Thread: one."""
+
+    def __init__(
+        self, clock: Callable[[], float], rate: float = ACTIONS_PER_SECOND, burst: float = BURST_ACTIONS
+    ) -> None:
+        self._clock, self._rate, self._burst = clock, rate, burst
+        self._level, self._at = burst, clock()
+
+    def take(self) -> bool:
+        """Return whether one more event may pass."""
+        now = self._clock()
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if self._level < 1.0:
+            return False
+        self._level -= 1.0
+        return True
+
+
+def _is_same(given: str | None, expected: str) -> bool:
+    return given is not None and hmac.compare_digest(given.encode(), expected.encode())

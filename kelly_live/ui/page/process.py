@@ -1,0 +1,116 @@
+"""The page process: serves the page until its parent ends.
+
+Run by the session as `python -m kelly_live.ui.page.process`. Threads: the main one runs the server, `parent` takes the
+session's messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+from kelly_live.core.page_messages import Broadcast, FromPage, PageFailed, PageOpened, ServePage, ToPage
+from kelly_live.ui.page.access import Access
+from kelly_live.ui.page.server import MAX_REQUEST_BYTES, Hub, create_app
+from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class _QuietServer(uvicorn.Server):
+    """A server that leaves the signals alone: Ctrl-C is the parent's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def bind(order: ServePage) -> socket.socket:
+    """Return a listening socket. Raises OSError."""
+    family = socket.AF_INET6 if ":" in order.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere it would let a second program take the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((order.host, order.port))
+    listener.listen(16)
+    return listener
+
+
+def list_hosts(host: str, port: int) -> frozenset[str]:
+    """Return the names by which a page that is served on `host` may be asked for."""
+    names = {*_LOOPBACK, f"[{host}]" if ":" in host else host}
+    if host in ("0.0.0.0", "::"):
+        names |= {socket.gethostname().lower(), *_list_own_addresses()}
+    return frozenset(f"{name}:{port}" for name in names)
+
+
+def _list_own_addresses() -> Iterator[str]:
+    try:
+        for row in socket.getaddrinfo(socket.gethostname(), None):
+            address = str(row[4][0]).partition("%")[0]
+            yield f"[{address}]" if ":" in address else address
+    except OSError:
+        return
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        probe.connect(("192.0.2.1", 9))  # sends nothing: asks which address leads out (RFC 5737)
+        yield str(probe.getsockname()[0])
+    except OSError:
+        pass
+    finally:
+        probe.close()
+
+
+def main() -> None:
+    """Serve until the parent ends."""
+    ignore_signals(*TERMINAL_SIGNALS)
+    parent: ParentConnection[ToPage] = ParentConnection(ToPage, silent=True)
+    messages = parent.receive()
+    order = next(messages, None)
+    if not isinstance(order, ServePage):
+        os._exit(parent.exit_code)
+    try:
+        listener = bind(order)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        send(
+            parent, PageFailed(f"cannot serve the page on {order.host}:{order.port} ({reason}); give another --ui-port")
+        )
+        os._exit(parent.exit_code)
+    port = int(listener.getsockname()[1])
+    hub = Hub()
+    access = Access(order.token, order.watch_token, list_hosts(order.host, port))
+    app = create_app(access, hub, lambda action: send(parent, action))
+    server = _QuietServer(
+        uvicorn.Config(
+            app, log_config=None, lifespan="off", ws="websockets-sansio", ws_max_size=MAX_REQUEST_BYTES * 4,
+            server_header=False, timeout_graceful_shutdown=1, limit_concurrency=256,
+        )
+    )  # fmt: skip
+    threading.Thread(target=_take, args=(messages, hub, server), name="parent", daemon=True).start()
+    send(parent, PageOpened(port))
+    server.run(sockets=[listener])
+    os._exit(parent.exit_code)
+
+
+def send(parent: ParentConnection[ToPage], message: FromPage) -> None:
+    """Tell the session something."""
+    parent.send(message)
+
+
+def _take(messages: Iterator[ToPage], hub: Hub, server: uvicorn.Server) -> None:
+    """Thread: parent. Ends with the parent, and ends the server."""
+    for message in messages:
+        if isinstance(message, Broadcast):
+            hub.broadcast(message)
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()

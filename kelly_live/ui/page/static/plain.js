@@ -1,0 +1,38 @@
+import { addLine, connect } from "./session.js";
+
+const SUMMARY_MS = 4000; // a screen reader must get to the end of the last one
+const get = (id) => document.getElementById(id);
+let summaryAt = -SUMMARY_MS;
+
+const session = connect({
+  connection(isOpen) {
+    if (!isOpen) get("summary").textContent = "not connected; trying again";
+  },
+  hello(message) {
+    const names = Object.entries(message.actions).filter(([name]) => name !== "role" && !name.includes("valence")
+      && !name.includes("arousal") && !name.includes("dominance") && name !== "emotion" && name !== "morph" && name !== "set");
+    const buttons = names.map(([name, help]) => createButton(help, () => session.act(name)));
+    if (message.may_act) {
+      buttons.push(...message.emotions.map((name) => createButton(`morph to ${name}`, () => session.act("morph", name))));
+      buttons.push(...message.roles.map((name) => createButton(`role: ${name}`, () => session.act("role", name))));
+    }
+    get("actions").replaceChildren(...buttons);
+  },
+  state({ played, music, health, remarks }) {
+    const now = performance.now();
+    if (now - summaryAt < SUMMARY_MS) return;
+    summaryAt = now;
+    get("summary").textContent = [`${played.name}, ${Math.round(music.bpm)} BPM, ${music.tonic} ${music.mode}`,
+      `chord ${music.chord || "none"}, bar ${music.bar}`, remarks, ...health.problems].filter(Boolean).join(". ");
+  },
+  line: (message) => addLine(get("lines"), message.text, 20),
+  refusal: (message) => addLine(get("lines"), `not done: ${message.text}`, 20),
+});
+
+function createButton(text, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", act);
+  return button;
+}

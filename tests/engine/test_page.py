@@ -1,0 +1,211 @@
+"""The page's server as a program meets it: who may look, who may act, and what a slow or hostile one gets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from kelly_live.core.actions import Action
+from kelly_live.engine.options.page import PageOptions
+from kelly_live.engine.page import Page, PageError
+from tests.workers.until import wait_until
+
+websockets = pytest.importorskip("websockets.sync.client")
+from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    page = Page(PageOptions(is_shown=True, port=0))
+    page.open()
+    yield page
+    page.close()
+
+
+def get_links(page: Page) -> tuple[str, str]:
+    """Return the address that may steer, and the one that may only look."""
+    steer, look = (line.partition(": ")[2] for line in page.describe())
+    return steer, look
+
+
+def get_token(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["token"][0]
+
+
+def get(page: Page, path: str, **headers: str) -> http.client.HTTPResponse:
+    address = urlsplit(get_links(page)[0]).netloc
+    with closing(http.client.HTTPConnection(address, timeout=10.0)) as connection:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        response.read()
+        return response
+
+
+def connect(page: Page, token: str | None = None, **options: object) -> websockets.ClientConnection:
+    link = urlsplit(get_links(page)[0])
+    query = "" if token is None else f"?token={token}"
+    return websockets.connect(f"ws://{link.netloc}/api{query}", **options)
+
+
+def receive(client: websockets.ClientConnection, kind: str) -> dict[str, object]:
+    """Return the next message of a kind."""
+    while True:
+        message = json.loads(client.recv(timeout=10.0))
+        if message["type"] == kind:
+            return dict(message)
+
+
+def act(client: websockets.ClientConnection, name: str, value: object = None) -> None:
+    client.send(json.dumps({"type": "action", "name": name, "value": value}))
+
+
+def drain(page: Page, count: int = 1) -> list[Action]:
+    actions: list[Action] = []
+    wait_until(lambda: bool(actions.extend(page.poll()) or len(actions) >= count))
+    return actions
+
+
+def test_the_link_opens_the_page_and_its_token_leaves_the_address(page: Page) -> None:
+    link = urlsplit(get_links(page)[0])
+    assert link.hostname == "127.0.0.1"
+    response = get(page, f"{link.path}?{link.query}")
+    assert (response.status, response.headers["location"]) == (303, "/")
+    cookie = response.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    cookie = cookie.partition(";")[0]
+    for path in ("/", "/show", "/overlay", "/plain", "/static/page.js", "/static/page.css"):
+        assert get(page, path, Cookie=cookie).status == 200
+    assert get(page, "/static/..%2Fserver.py", Cookie=cookie).status == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/show", "/plain", "/static/page.js", "/?token=guess"])
+def test_nothing_is_served_without_the_token(page: Page, path: str) -> None:
+    assert get(page, path).status == 403
+
+
+def test_another_name_for_the_host_is_refused(page: Page) -> None:
+    """As a site does that lets its own name lead to 127.0.0.1 (DNS rebinding)."""
+    assert get(page, f"/?token={get_token(get_links(page)[0])}", Host="evil.example").status == 403
+
+
+def test_nothing_of_the_page_may_be_framed_or_kept(page: Page) -> None:
+    response = get(page, "/show", Cookie=f"kelly_live_token={get_token(get_links(page)[1])}")
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_who_connects_hears_what_may_be_done_and_does_it(page: Page) -> None:
+    with connect(page, get_token(get_links(page)[0])) as client:
+        hello = receive(client, "hello")
+        assert (hello["version"], hello["may_act"]) == (1, True)
+        assert "panic" in hello["actions"]  # type: ignore[operator]
+        act(client, "valence", 0.5)
+        act(client, "morph", "sad")
+        act(client, "freeze")
+        assert drain(page, 3) == [Action("valence", 0.5), Action("morph", "sad"), Action("freeze")]
+
+
+def test_who_may_only_look_can_do_nothing(page: Page) -> None:
+    with connect(page, get_token(get_links(page)[1])) as client:
+        hello = receive(client, "hello")
+        assert (hello["may_act"], hello["actions"]) == (False, {})
+        act(client, "panic")
+        assert "may only look" in str(receive(client, "refusal")["text"])
+    assert list(page.poll()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"type": "action", "name": "valence", "value": 7}', "it takes a number from -1 to 1"),
+        ('{"type": "action", "name": "valence"}', "lacks its value"),
+        ('{"type": "action", "name": "format-disk"}', "no action is called"),
+        ('{"type": "action", "name": "quit"}', "quit is for the terminal"),
+        ('{"type": "action", "name": "panic", "more": 1}', "unknown field"),
+        ('{"name": "panic"', "truncated"),
+        ("[[[[", "Expected"),
+        ('{"type": "action", "name": "' + "x" * 2000 + '"}', "1000 characters"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_its_reason(page: Page, text: str, reason: str) -> None:
+    with connect(page, get_token(get_links(page)[0])) as client:
+        client.send(text)
+        assert reason in str(receive(client, "refusal")["text"])
+    assert list(page.poll()) == []
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+def test_another_sites_page_is_refused(page: Page, origin: str) -> None:
+    with pytest.raises(InvalidStatus):
+        connect(page, get_token(get_links(page)[0]), origin=origin)
+
+
+def test_a_socket_needs_the_token(page: Page) -> None:
+    for token in (None, "guess"):
+        with pytest.raises(InvalidStatus):
+            connect(page, token)
+
+
+def test_a_flood_is_thinned_out_but_panic_passes(page: Page) -> None:
+    with connect(page, get_token(get_links(page)[0])) as client:
+        for _ in range(200):
+            act(client, "nudge-valence", 0.1)
+        act(client, "panic")
+        actions: list[Action] = []
+        wait_until(lambda: bool(actions.extend(page.poll()) or Action("panic") in actions))
+    assert len(actions) < 150
+
+
+def test_a_message_that_is_too_long_ends_its_connection_alone(page: Page) -> None:
+    with (
+        connect(page, get_token(get_links(page)[0])) as hostile,
+        connect(page, get_token(get_links(page)[0])) as client,
+    ):
+        hostile.send("x" * 100_000)
+        with pytest.raises(ConnectionClosed):
+            receive(hostile, "nothing")
+        act(client, "freeze")
+        assert drain(page) == [Action("freeze")]
+
+
+def test_a_browser_that_reads_nothing_holds_nobody_up(page: Page) -> None:
+    token = get_token(get_links(page)[0])
+    link = urlsplit(get_links(page)[0])
+    with closing(socket.create_connection((link.hostname, link.port))) as deaf, connect(page, token) as client:
+        deaf.sendall(
+            f"GET /api?token={token} HTTP/1.1\r\nHost: {link.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        for number in range(2000):
+            page.say(f"{number} " + "x" * 2000)
+            if number % 20 == 0:
+                time.sleep(0.001)  # the parent's outbox is bounded, and drops
+        page.say("the last line")
+        wait_until(lambda: "the last line" in str(receive(client, "line")["text"]) or bool(page.say("the last line")))
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PageError, match=f"cannot serve the page on 127.0.0.1:{port} .* give another --ui-port"):
+            Page(PageOptions(is_shown=True, port=port)).open()
+
+
+def test_the_tokens_are_not_on_a_command_line(page: Page) -> None:
+    from pathlib import Path
+
+    tokens = [get_token(link).encode() for link in get_links(page)]
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:  # it has ended
+            continue
+        assert not any(token in line for token in tokens)

@@ -1,0 +1,184 @@
+"""The page in a real browser: what it shows is what plays, and what is done there is done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kelly_live.audio.sources import ToneSource
+from kelly_live.cli import run_program
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.engine.live import LiveEngine
+from kelly_live.engine.live_parts import LiveParts, create_null_sink
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.options.page import PageOptions
+from tests.fakes import ScriptedReader
+from tests.live.browser import open_browser
+from tests.live.conftest import wait_for
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LiveEngine]:
+    """A session that plays on, without nets and without a port."""
+    clock = MonotonicClock()
+    parts = LiveParts(
+        clock=clock, source=ToneSource(440.0, clock, realtime=True), sink=create_null_sink(), reader=ScriptedReader()
+    )
+    options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="none", seed=1)
+    with LiveEngine(options, parts) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def browser(engine: LiveEngine) -> Iterator[Chrome]:
+    with open_browser(1024, 900) as browser:
+        browser.get(get_link(engine, "page: "))
+        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+        yield browser
+
+
+def get_link(engine: LiveEngine, prefix: str) -> str:
+    return next(line.removeprefix(prefix) for line in engine.describe() if line.startswith(prefix))
+
+
+def find(browser: Chrome, name: str) -> WebElement:
+    return browser.find_element("id", name)
+
+
+def get_text(browser: Chrome, name: str) -> str:
+    return str(find(browser, name).get_property("textContent"))
+
+
+def get_valence(engine: LiveEngine) -> float:
+    return engine.snapshot().reading.state.valence
+
+
+def test_it_shows_what_plays(engine: LiveEngine, browser: Chrome) -> None:
+    wait_for(lambda: len(find(browser, "parts").find_elements("tag name", "li")) >= 3, "notes of three parts", 30.0)
+    assert get_text(browser, "now-tempo") == f"{engine.snapshot().conductor.bpm:.0f} BPM"
+    key = f"{engine.snapshot().conductor.tonic} {engine.snapshot().conductor.mode}"
+    wait_for(lambda: get_text(browser, "now-key") == key, "the key")
+    bar = int(get_text(browser, "now-bar"))
+    wait_for(lambda: int(get_text(browser, "now-bar")) > bar, "the next bar")
+
+
+def test_a_drag_on_the_plane_steers_and_a_double_tap_lets_go(engine: LiveEngine, browser: Chrome) -> None:
+    from selenium.webdriver import ActionChains
+
+    plane = find(browser, "plane")
+    width, height = plane.size["width"], plane.size["height"]
+    chain = ActionChains(browser).move_to_element(plane).click_and_hold()
+    chain.move_by_offset(int(width * 0.3), -int(height * 0.25)).pause(0.2).move_by_offset(2, 0).release().perform()
+    wait_for(lambda: get_valence(engine) == pytest.approx(0.6, abs=0.1), "the valence that was dragged to")
+    assert engine.snapshot().reading.state.arousal == pytest.approx(0.5, abs=0.1)
+    wait_for(lambda: "held" in get_text(browser, "override"), "what is held")
+    ActionChains(browser).pause(0.5).move_to_element(plane).click().click().perform()
+    wait_for(lambda: get_text(browser, "override") == "follows what is heard", "the release")
+
+
+def test_a_slider_steers_by_keyboard_alone(engine: LiveEngine, browser: Chrome) -> None:
+    slider = find(browser, "valence")
+    slider.send_keys("\ue010")  # End
+    wait_for(lambda: get_valence(engine) == 1.0, "the valence at its end")
+    find(browser, "release").click()
+    wait_for(lambda: get_valence(engine) < 1.0, "the release")
+
+
+def test_buttons_freeze_lead_and_end_every_note(engine: LiveEngine, browser: Chrome) -> None:
+    find(browser, "freeze").click()
+    wait_for(lambda: find(browser, "freeze").get_attribute("aria-pressed") == "true", "the freeze")
+    find(browser, "emotions").find_element("css selector", '[data-emotion="sad"]').click()
+    wait_for(lambda: "on the way to sad" in get_text(browser, "override"), "the morph")
+    find(browser, "release").click()
+    wait_for(lambda: get_text(browser, "override") == "follows what is heard", "the release")
+    sent = engine.snapshot().scheduler.sent_messages
+    find(browser, "panic").click()
+    wait_for(lambda: engine.snapshot().scheduler.sent_messages > sent, "the end of every note")
+
+
+def test_who_may_only_look_finds_every_control_off(engine: LiveEngine) -> None:
+    with open_browser(400, 800) as browser:
+        browser.get(get_link(engine, "to look only: "))
+        browser.get(browser.current_url.replace("/show", "/"))
+        wait_for(lambda: "to look only" in get_text(browser, "connection"), "the connection", 30.0)
+        assert not find(browser, "panic").is_enabled()
+        assert not find(browser, "valence").is_enabled()
+
+
+def test_a_page_process_that_is_killed_comes_back_and_the_music_plays_on(engine: LiveEngine, browser: Chrome) -> None:
+    listing = subprocess.run(["pgrep", "-f", "kelly_live.ui.page.process"], capture_output=True, text=True, check=True)
+    own = [int(word) for word in listing.stdout.split() if get_parent(int(word)) == os.getpid()]
+    bar = engine.snapshot().conductor.bar
+    for process_id in own:
+        os.kill(process_id, signal.SIGKILL)
+    wait_for(lambda: "not connected" in get_text(browser, "connection"), "the loss", 20.0)
+    wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 40.0)
+    assert engine.snapshot().conductor.bar > bar
+
+
+def get_parent(process_id: int) -> int:
+    return int(Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing(engine: LiveEngine, scheme: str) -> None:
+    axe = pytest.importorskip("axe_core_python.selenium").Axe()
+    with open_browser(1024, 900, scheme=scheme) as browser:
+        browser.get(get_link(engine, "page: "))
+        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+        for path in ("/", "/plain", "/show", "/overlay"):
+            browser.get(browser.current_url.rpartition("/")[0] + path)
+            violations: list[dict[str, Any]] = axe.run(browser)["violations"]
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations] == [], path
+
+
+def test_no_page_is_wider_than_a_telephone(engine: LiveEngine) -> None:
+    with open_browser(320, 800) as browser:
+        browser.get(get_link(engine, "page: "))
+        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 320
+
+
+def test_a_reaction_is_learned_and_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert run_program(["profile", "create", "me"]) == 0
+    clock = MonotonicClock()
+    parts = LiveParts(
+        clock=clock, source=ToneSource(440.0, clock, realtime=True), sink=create_null_sink(), reader=ScriptedReader()
+    )
+    options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="me", seed=1)
+    with LiveEngine(options, parts) as engine, open_browser(1024, 900) as browser:
+        browser.get(get_link(engine, "page: "))
+        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+        buttons = {button.text: button for button in find(browser, "reactions").find_elements("tag name", "button")}
+        buttons["Too fast"].click()
+        wait_for(lambda: "too-fast" in get_text(browser, "lines"), "the reaction", 30.0)
+        lines = get_text(browser, "lines")
+        buttons["Undo"].click()
+        wait_for(lambda: get_text(browser, "lines") != lines, "the undo", 30.0)
+
+
+def test_the_example_prints_the_feeling(engine: LiveEngine) -> None:
+    example = Path(__file__).parents[2] / "examples" / "page_client.py"
+    program = subprocess.Popen(
+        [sys.executable, str(example), get_link(engine, "page: ")], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert program.stdout is not None
+        assert "BPM" in program.stdout.readline()
+    finally:
+        program.kill()
+        program.wait()
