@@ -57,6 +57,13 @@ def test_a_groove_that_breaks_off_still_has_its_dominant(groove: str, beat: floa
     assert 7 in bass_classes(sink, end - 8.0, end - 4.0)
 
 
+def test_the_last_chord_of_a_dance_rings_over_its_bass() -> None:
+    sink, end = finish(22.5, groove="dance")
+    last = [note for note in sink.notes if note.onset_beats > end - 4.2 and note.part in ("bass", "chords")]
+    assert {note.part for note in last} == {"bass", "chords"}
+    assert all(note.duration_beats > 3.5 for note in last)
+
+
 def test_a_piece_closes_as_its_groove_does() -> None:
     sink = play_piece(make_parameters(groove="rock", mode="aeolian", density=1.5), bars=8)
     last = [note for note in sink.notes if note.onset_beats > 27.8]

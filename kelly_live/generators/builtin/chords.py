@@ -97,7 +97,7 @@ class ChordGenerator(BarPlayer):
                 again = (other for other, later in strokes[index + 1 :] if number in later)
                 beats_left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
                 is_pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
-                if groove.stroke_beats is not None:
+                if groove.stroke_beats is not None and not context.closing:  # the last chord rings
                     beats_left, is_pedalled = min(beats_left, groove.stroke_beats), True
                 note = tune_pitch(span.chord, pitch)
                 yield NoteEvent(
