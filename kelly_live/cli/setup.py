@@ -24,8 +24,8 @@ def command() -> None:
     audio_in = _choose_input()
     if output is not None and audio_in is not None:
         _offer_latency(output, audio_in)
-    _print_faults()
-    print_line("ready: `kelly-live` plays along; `kelly-live config show` lists what is kept")
+    begin = "mend what is said above, and" if _print_faults() else "ready:"
+    print_line(f"{begin} `kelly-live` plays along; `kelly-live config show` lists what is kept")
 
 
 def _choose_output() -> str | None:
@@ -117,12 +117,14 @@ def _offer_latency(output: str, audio_in: str) -> None:
         print_line(f"  {error}")
 
 
-def _print_faults() -> None:
+def _print_faults() -> bool:
+    """Say what does not work on this machine, and return whether there is anything."""
     from kelly_live.engine.diagnosis import diagnose
 
-    for finding in diagnose():
-        if finding.is_fault:
-            print_line(f"{finding.topic}: {finding.text}")
+    faults = [finding for finding in diagnose() if finding.is_fault]
+    for finding in faults:
+        print_line(f"{finding.topic}: {finding.text}")
+    return bool(faults)
 
 
 def _ask(question: str, names: Sequence[str], otherwise: str) -> int:
