@@ -114,9 +114,9 @@ def test_the_card_contains_scores_of_the_same_recipe(tmp_path: Path, monkeypatch
     out = tmp_path / "emotion.safetensors"
 
     def run(*more: str) -> str:
-        command = ["emotion", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache"), "--front-end",
-                   str(tmp_path / "f.safetensors"), "--out", str(out), "--most", "5", "--cross", "1",
-                   *more]  # fmt: skip
+        command = ["emotion", "--set", "research", "--data", str(tmp_path / "data"),
+                   "--cache", str(tmp_path / "cache"), "--front-end", str(tmp_path / "f.safetensors"),
+                   "--out", str(out), "--most", "5", "--cross", "1", *more]  # fmt: skip
         return CliRunner().invoke(train_command, command, catch_exceptions=False).output
 
     log = run("--epochs", "2", "--leave-out", "far")
