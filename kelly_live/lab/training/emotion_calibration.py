@@ -181,6 +181,7 @@ def calibrate(
                 rows_x.append(build_evidence(said)[torch.from_numpy(is_marked)])
                 rows_y.append(torch.from_numpy(clip_right[is_marked]).float())
                 rows_weight.append(torch.full((int(is_marked.sum()),), total / max(1, int(is_marked.sum()))))
+            rows_weight[0][-len(sounds) :] *= 4.0  # else the nets that know less would raise the confidence in noise
             x, y, importance = torch.cat(rows_x), torch.cat(rows_y), torch.cat(rows_weight).numpy()
         start = torch.tensor([0.0, 1.0, 0.0, 1.0])
         net.confidence_fit[int(music)] = _fit_confidence(x, y, torch.from_numpy(importance).float(), start)

@@ -60,10 +60,17 @@ class Sources:
         return fit if part == "fit" else test
 
     def limit(self, part: str, clips: Sequence[Clip]) -> list[Clip]:
-        """Limit a part to the clips that are used: `most` a data set to fit; in the open set a quarter for the rest."""
-        if part == "fit":
-            return limit_clips(clips, self.most)
-        return list(clips) if self.model_set == "research" else limit_clips(clips, max(1, self.most // 4))
+        """Limit a part to the clips that are used: `most` a data set to fit.
+
+        In the open set bursts have two thirds of that, and the parts to stop by and to report on a sixth.
+        """
+        if self.model_set == "research":
+            return limit_clips(clips, self.most) if part == "fit" else list(clips)
+        if part != "fit":
+            return limit_clips(clips, max(1, self.most // 6))
+        bursts = [clip for clip in clips if clip.kind == "vocalisation"]
+        others = [clip for clip in clips if clip.kind != "vocalisation"]
+        return limit_clips(others, self.most) + limit_clips(bursts, max(1, self.most * 2 // 3))
 
     def read_clips(self, log: Log) -> dict[str, list[Clip]]:
         """Read the parts `fit` (at most `most` clips of each data set), `fold` and `val`."""
