@@ -98,7 +98,7 @@ class HopStep:
                 "timbre": timbre.clone(),
                 "history": torch.zeros(ROW, HISTORY_STEPS, device=device),
             }
-            self._adaptation = VoiceAdaptation(net)
+            self._adaptation = VoiceAdaptation(net, is_captured=True)
             self.state |= {f"adaptation_{name}": value for name, value in self._adaptation.state.items()}
             self._start = {name: value.clone() for name, value in self.state.items()}
 

@@ -17,7 +17,8 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _Scale, _shift
 from kelly_live.emotion.features import FeatureStream, MelStream
-from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES, MelScale
+from kelly_live.emotion.nets.adaptation import VoiceAdaptation
+from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SCALES, MelScale
 from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture_hop, load_live_reader, read_test_noise
 from kelly_live.engine.analysis_worker import AnalysisWorker
 from tests.emotion.nets.test_emotion import sound
@@ -52,10 +53,10 @@ def test_a_hop_in_one_step_gives_the_stream_s_answer(reader: LiveEmotionReader, 
     """With the shipped weights; the state's buffers stay at their addresses."""
     hop.reset()
     places = {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()}
-    features, stream = FeatureStream(), reader.fork_stream()
+    features, stream, adaptation = FeatureStream(), reader.fork_stream(), VoiceAdaptation(reader.net)
     for samples in sound(3.0, seed=4).reshape(-1, HOP_SAMPLES):
         stream.push(features.push(samples).mels)
-        (raw,) = RawReading.from_output(stream.read())
+        (raw,) = RawReading.from_output(adaptation.predict(stream.describe(), HOP_SECONDS))
         assert hop(samples, True, ())[:13] == pytest.approx(raw.to_row(), abs=1e-4)
     assert {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()} == places
 

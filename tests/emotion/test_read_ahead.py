@@ -67,6 +67,14 @@ def test_read_ahead_gives_the_live_states_and_the_cores_change_no_bit(reader: Li
     assert [s.probabilities for s in one] == [s.probabilities for s in three]
 
 
+def test_a_net_that_adapts_to_the_session_adapts_alike_when_read_ahead() -> None:
+    adaptive = make_reader(adaptation_seconds=5.0)
+    live = numbers(read_source(recording(13.5, 0.25), adaptive))
+    assert numbers(read_source_ahead(adaptive, 2, recording(13.5, 0.25))) == pytest.approx(live, abs=1e-4)
+    fixed = numbers(read_source(recording(13.5, 0.25), make_reader()))
+    assert np.abs(live - fixed).max() > 0.01  # it does adapt
+
+
 def test_less_than_a_hop_gives_no_state(reader: LiveEmotionReader) -> None:
     assert read_source_ahead(reader, 2, recording(0.2, 0.05)) == []
 

@@ -25,12 +25,15 @@ from kelly_live.lab.nets.system import load_system, save_system
 from tests.emotion.nets.test_emotion import make_net, sound, window_ending
 
 
-def make_reader(seed: int = 0) -> LiveEmotionReader:
-    net = make_net(seed)
+def make_reader(seed: int = 0, adaptation_seconds: float = 0.0) -> LiveEmotionReader:
+    net = make_net(seed, adaptation_seconds)
     with torch.no_grad():
         presence = len(EMOTIONS) + 3
         for member in net.members.each:  # every sound counts as voice or music
             member.head.weight[presence], member.skip.weight[presence], member.head.bias[presence] = 0.0, 0.0, 5.0
+            if adaptation_seconds:  # and as a voice, to which alone a net adapts
+                member.head.weight[presence + 1], member.skip.weight[presence + 1] = 0.0, 0.0
+                member.head.bias[presence + 1] = -5.0
     torch.manual_seed(seed)
     return LiveEmotionReader(net, EmotionTransitionModel(hidden_dim=16, heads=4), torch.device("cpu"))
 

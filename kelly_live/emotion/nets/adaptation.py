@@ -16,17 +16,19 @@ from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet
 from kelly_live.emotion.nets.members import Description
 
 PARTS = ("trunk", "voice", "speech")  # that describe a voice
-LEAST_SHARE = 0.02  # below it the second answer is not worth its time
+LEAST_SHARE = 0.02  # below it nothing is adapted, so that music need not be answered twice
 
 
 class VoiceAdaptation:
     """The running mean of a session's voice, written in place, so that a captured graph can advance it.
 
+    `is_captured`: no value may be read back from the device, so every hop is answered twice.
+
     `state`: `seconds` of voice `[1]`, and for each of PARTS the mean offset `[width]` from the training mean.
     """
 
-    def __init__(self, net: MultiScaleEmotionNet) -> None:
-        self._net = net
+    def __init__(self, net: MultiScaleEmotionNet, *, is_captured: bool = False) -> None:
+        self._net, self._is_captured = net, is_captured
         self.is_on = net.adaptation_seconds > 0.0
         device = net.mix.device
         self.state = {"seconds": torch.zeros(1, device=device)}
@@ -58,8 +60,8 @@ class VoiceAdaptation:
         for name in PARTS:
             offset = self.state[name]
             offset.add_(rate * (parts[name][0] - self._training_mean(name) - offset))
-        share = voice * seconds / (seconds + self._net.adaptation_seconds)
-        if share.device.type == "cpu" and float(share) < LEAST_SHARE:
+        share = (voice * seconds / (seconds + self._net.adaptation_seconds) - LEAST_SHARE).clamp_min(0.0)
+        if not self._is_captured and float(share) == 0.0:
             return out
         adapted = {name: parts[name] - share * self.state[name] for name in PARTS}
         return self._net.predict(description._replace(**adapted))

@@ -18,10 +18,10 @@ from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES
 from kelly_live.emotion.nets.voice import VOICE_STATISTICS, VoiceStatistics
 
 
-def make_net(seed: int = 0) -> MultiScaleEmotionNet:
+def make_net(seed: int = 0, adaptation_seconds: float = 0.0) -> MultiScaleEmotionNet:
     """Random weights, large enough that a wrong frame changes the answer."""
     torch.manual_seed(seed)
-    net = MultiScaleEmotionNet(hidden_dim=16, views=(("speech",), tuple(WIDTHS)))
+    net = MultiScaleEmotionNet(hidden_dim=16, views=(("speech",), tuple(WIDTHS)), adaptation_seconds=adaptation_seconds)
     for name, parameter in net.named_parameters():
         if ".head." in name or ".skip." in name:
             torch.nn.init.normal_(parameter, std=0.5)
