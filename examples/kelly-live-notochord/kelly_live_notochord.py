@@ -79,7 +79,7 @@ class NotochordPlayer:
 
     def _find_bar(self, parameters: Any, context: Any, bar: int) -> list[dict[str, Any]]:
         """Return the notes of a bar, made once for the same parameters and harmony."""
-        made_for = (bar, repr(parameters), repr(context))
+        made_for = (bar, repr(parameters), repr(context), self._octave, self._share, self._freedom)
         if self._planned is None or self._planned[0] != made_for:
             before = [note for note in self._played if note["onset_beats"] < bar * context.beats_per_bar]
             notes = self._make_bar(parameters, context, bar, before)

@@ -26,7 +26,7 @@ from kelly_live.generators.base import Value
 PITCH, CHANNEL = 30, 12
 FAULT_BAR = 3
 HOLD_SECONDS = 5
-LEAK_BYTES = 600 << 20  # a bar
+LEAK_BARS, LEAK_BYTES = 4, 330 << 20  # how long before, and how much in each of them
 MANY_NOTES, MANY_THREADS = 10**6, 500
 
 
@@ -112,20 +112,22 @@ class Memory(Faulty):
 class Leak(Faulty):
     """It keeps more and more memory, until there is no more that it may have."""
 
-    _kept: tuple[bytes, ...] = ()
+    _kept: tuple[bytearray, ...] = ()
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start: float, end: float
     ) -> Iterable[NoteEvent]:
-        if self._bar - 2 <= context.bar_at(start) < self._bar and self._mark is not None and not self._mark.exists():
+        is_sound = self._mark is None or self._mark.exists()
+        if self._bar - LEAK_BARS <= context.bar_at(start) < self._bar and not is_sound:
             self.keep_more()
         return super().generate(parameters, context, start, end)
 
     def break_down(self, start: float, end: float) -> Any:
-        self.keep_more()
+        while True:
+            self.keep_more()
 
     def keep_more(self) -> None:
-        self._kept = (*self._kept, b"x" * LEAK_BYTES)
+        self._kept = (*self._kept, bytearray(LEAK_BYTES))
 
 
 class Again(Faulty):

@@ -57,7 +57,7 @@ MORE_FAULTS = {
     "abort in C": ("Abort", "signal SIGABRT"),
     "a regular expression that never ends": ("Regex", "did not answer"),
     "2 GB allocated": ("Memory", "1536 MB of memory"),
-    "memory that leaks, 600 MB a bar": ("Leak", "1536 MB of memory"),
+    "memory that leaks, 330 MB a bar": ("Leak", "1536 MB of memory"),
     "it ends each time that it is started": ("Again", "exit code 6"),
     "500 threads": ("Threads", "can't start new thread"),
     "patched time and random": ("Patch", SURVIVES),
