@@ -8,7 +8,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -340,6 +340,9 @@ class UnrepeatablePlayer:
 
     def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
         """Do nothing: it answers when it is asked."""
+
+    def peek(self, bar: int) -> Sequence[NoteEvent] | None:
+        return None
 
     def is_back(self) -> bool:
         return True
