@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from kelly_live.emotion.nets.emotion import LABELS, MultiScaleEmotionNet
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
-from kelly_live.lab.corpora.targets import find_label, is_music
+from kelly_live.lab.corpora.targets import TEACHER_LABELLED, find_label, is_music
 from kelly_live.lab.training.labelled_windows import LabelledWindows, compute_loss, convert_targets
 from kelly_live.lab.training.scores import Predictions, average_by_clip, find_quadrants, predict, select_description
 from kelly_live.lab.training.windows import Windows
@@ -100,6 +100,9 @@ def mark_correct(clips: Sequence[Clip], answers: Predictions, clip: np.ndarray) 
     for index, c in enumerate(clips):
         if c.quadrant is not None:
             right[index] = float(quadrants[index] == list(QUADRANTS).index(c.quadrant))
+        elif c.dataset in TEACHER_LABELLED and c.bar_ratings is not None:  # the quadrant of its mean label
+            taught = find_quadrants(np.array(c.bar_ratings).mean(axis=0, keepdims=True))[0]
+            right[index] = float(quadrants[index] == taught)
         elif c.emotions is not None and find_label(c) >= 0:
             right[index] = float(guess[index] == int(np.argmax(c.emotions)))
     return right
