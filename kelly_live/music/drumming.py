@@ -111,18 +111,19 @@ def find_place(position: float) -> int:
 
 
 def compute_stroke_velocity(
-    drumming: Drumming, dynamics: Dynamics, stroke: Stroke, *, lift: float, deviation: float
+    drumming: Drumming, dynamics: Dynamics, stroke: Stroke, *, lift: float, deviation: float, share: float = 1.0
 ) -> int:
     """Compute a stroke's MIDI velocity: as people strike that instrument in that place, under the band's ceiling.
 
-    `lift` (about -0.3 to 0.3) is the form's, `deviation` in [-1, 1] the stroke's own.
+    `lift` (about -0.3 to 0.3) is the form's, `deviation` in [-1, 1] the stroke's own, `share` (0-1) of the level is
+    what the groove leaves it.
     """
     loudest = dynamics.ceiling + lift * (dynamics.ceiling - dynamics.floor)
     uneven = 0.4 + _USUAL_VARIANCE_SHARE * dynamics.variance
     instrument = find_instrument(stroke.key)
     touch = stroke.touch + math.sqrt(3.0) * drumming.touch_sd[instrument] * uneven * deviation
     shares = drumming.velocities[instrument][find_place(stroke.position)]
-    level = loudest * min(_LIMIT, max(_AUDIBLE, _interpolate(shares, touch)))
+    level = share * loudest * min(_LIMIT, max(_AUDIBLE, _interpolate(shares, touch)))
     return max(SOFTEST_VELOCITY, min(LOUDEST_VELOCITY, round(LOUDEST_VELOCITY * level)))
 
 

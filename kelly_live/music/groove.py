@@ -12,6 +12,10 @@ Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest
 The levels of a part are patterns with the least density that each asks for; the last one that is reached is played. The
 chords take a restless feeling for more density, a light one for less (generators/builtin/chords.py).
 
+`balance`, `lowest_bass` and `chords_lower` are how heavy a groove is: light is joy, loud, low and doubled is anger
+(Juslin & Laukka 2003; Gabrielsson & Lindström 2010). Their sizes were chosen by judges on seeds 1 to 12, and the usual
+balance of bass and tune is that of EMOPIA's pianists (docs/likeness.md; generators/builtin/bass.py).
+
 Sources of the patterns, all from memory: swing and bossa nova after Riley, "The Art of Bop Drumming" (1994), son
 after Mauleón, "Salsa Guidebook" (1993), bulgar after Strom, "The Book of Klezmer" (2002). Which feeling asks for which
 groove: mapping/groove.py.
@@ -26,7 +30,7 @@ from kelly_live.core.values import GROOVES
 
 KICK, SNARE, RIM, CLAP, CLOSED_HAT, PEDAL_HAT, OPEN_HAT = 36, 38, 37, 39, 42, 44, 46
 CRASH, RIDE, BELL, LOW_TOM, MID_TOM, HIGH_TOM = 49, 51, 56, 45, 47, 50
-SHAKER, CLAVE, LOW_CONGA, OPEN_CONGA, SLAP_CONGA, BASS_DRUM, TAMBOURINE = 70, 75, 64, 63, 62, 35, 54
+SHAKER, CLAVE, LOW_CONGA, OPEN_CONGA, SLAP_CONGA, BASS_DRUM, TAMBOURINE, WOOD_BLOCK = 70, 75, 64, 63, 62, 35, 54, 76
 
 Levels = tuple[tuple[float, tuple[str, ...]], ...]
 
@@ -65,8 +69,10 @@ class Groove:
     `stroke_beats` is how long the chords' notes last at most, and makes the bass detached; None: they ring. `resolves`
     False leaves clashes of the chords with the melody standing. `is_broken_off` lets answers end on the sixth degree
     instead of the tonic; `is_chromatic` moves weak notes of the melody by semitones into the next one. `drummers` are
-    those whose touch the drummer has, one of music/drumming.py's DRUMMERS.
-    `closing` says how the music ends.
+    those whose touch the drummer has, one of music/drumming.py's DRUMMERS. `balance` is how firmly bass, chords and
+    drums play, as shares of their usual weight against the tune's. `lowest_bass`: the bass goes an octave down where it
+    stays at or above this MIDI note; `chords_lower`: so many semitones the chords lie below their usual place. `closing`
+    says how the music ends.
     """
 
     name: str
@@ -86,6 +92,9 @@ class Groove:
     rhythm: str = ""
     drummers: str = "backbeat"
     closing: Closing = Closing()
+    balance: Mapping[str, float] = field(default_factory=dict)
+    lowest_bass: int | None = None
+    chords_lower: int = 0
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -120,6 +129,7 @@ PATTERNS: Mapping[str, Groove] = {
             bass={4: ((0.0, ("R...............",)), (0.85, ("R.......5.......", "R.......3......."))),},
             chords={4: ((0.0, ("0.1.2.3.2.......", "0.1.2.3.2.1.....")),
                         (0.55, ("0.1.2.3.2.1.2.1.", "0.1.2.3.2.3.2.1.")))},
+            balance={"bass": 0.8, "chords": 0.9},
         ),
         Groove(
             "pop",
@@ -135,6 +145,7 @@ PATTERNS: Mapping[str, Groove] = {
                 )
             },
             bass={4: ((0.0, ("R.......5.......",)), (1.2, ("R.......5.....A.", "R.......5...A...")))},
+            balance={"bass": 0.9, "drums": 0.85},
         ),
         Groove(
             "rock",
@@ -158,22 +169,25 @@ PATTERNS: Mapping[str, Groove] = {
             # A riff has no last chord to hold: a breath, and all strike together.
             closing=Closing(0.5, 0.5, accent=1.2, in_unison=True, drums=(
                 DrumLine(KICK, ("X",)), DrumLine(SNARE, ("X",)), DrumLine(CRASH, ("x",), 0.8))),
+            balance={"bass": 1.2},
+            lowest_bass=24,  # C1: a bass tuned down
+            chords_lower=5,
         ),
         Groove(
             "suspense",
-            "a heartbeat, an ostinato that leans on a semitone, held clusters, silence",
+            "a heartbeat, a clock, an ostinato that leans on a semitone, held clusters, silence",
             drums={
                 4: (
                     DrumLine(BASS_DRUM, ("X.x.............", "X.x.............", "X.x.............", "................"),),
-                    DrumLine(SHAKER, ("--------........", "................"), 0.7),
+                    DrumLine(WOOD_BLOCK, ("x.-.x.-.x.-.x.-.", "x.-.x.-.x.-.x.-.", "x.-.x.-.x.-.x.-.", "................"), 0.5),
                     DrumLine(LOW_TOM, ("................", "............o.o.", "................", "................"), 0.8),
                 )
             },
             bass={4: ((0.0, ("R...B...R...B...", "R...B...R.......", "R...B...R...B...", "R...............")),
                       (0.6, ("R.R.B.R.R.R.B.R.", "R.R.B.R.R.R.B.R.", "R.R.B.R.R.R.B.R.", "R.R.B...........")),
                       (1.1, ("R.RRB.R.R.RRB.R.", "R.RRB.R.R.RRB.R.", "R.RRB.R.R.RRB.R.", "R.RRB...........")))},
-            chords={4: ((0.0, ("X...............", "................", "X.......3.......", "................")),
-                        (1.0, ("X.......xxxxxxxx", "x...............", "X.......3.3.3.3.", "................")))},
+            chords={4: ((0.0, ("X...............", "X...............", "X.......3.......", "................")),
+                        (1.0, ("X.......xxxxxxxx", "x.......xxxxxxxx", "X.......3.3.3.3.", "................")))},
             resolves=False,
             gate=0.7,
             is_chromatic=True,
@@ -181,6 +195,7 @@ PATTERNS: Mapping[str, Groove] = {
             drummers="all",
             # It breaks off; after half a bar of nothing the tonic lies there, bare and low.
             closing=Closing(2.0, in_unison=True, drums=(DrumLine(BASS_DRUM, ("x",)),)),
+            balance={"bass": 1.2},
         ),
         Groove(
             "stop-time",
@@ -226,6 +241,9 @@ PATTERNS: Mapping[str, Groove] = {
             resolves=False,
             gate=0.95,
             drummers="all",
+            balance={"bass": 1.2, "chords": 1.2},
+            lowest_bass=24,  # C1: the double bass's extension
+            chords_lower=7,
         ),
         Groove(
             "lament",
@@ -238,6 +256,7 @@ PATTERNS: Mapping[str, Groove] = {
             melody_range=0.6,
             falls=True,
             drummers="all",
+            balance={"bass": 0.8},
         ),
         Groove(
             "dance",
@@ -256,6 +275,7 @@ PATTERNS: Mapping[str, Groove] = {
             chords={4: ((0.0, ("..x...x...x...x.",)), (0.7, ("..X..xX...X..xX.", "x.X..xX..xX...X.")))},
             gate=0.85,
             stroke_beats=0.5,
+            balance={"bass": 0.9, "drums": 0.85},
         ),
         Groove(
             "waltz",

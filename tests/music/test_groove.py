@@ -84,6 +84,39 @@ def test_a_rock_bass_plays_eighths_with_the_kick() -> None:
     assert statistics.mean(n.pitch for n in notes if n.part == "chords") < 55
 
 
+@pytest.mark.parametrize("groove", ["pop", "dance", "ballad", "lament"])
+def test_the_tune_leads_and_the_bass_is_softer_as_under_peoples_hands(groove: str) -> None:
+    notes = play(groove)
+    tune, bass = (statistics.mean(n.velocity for n in notes if n.part == part) for part in ("melody", "bass"))
+    assert 0.5 < bass / tune < 0.95
+
+
+def test_anger_and_disgust_lie_low_and_joy_does_not() -> None:
+    def measure_middle(groove: str, part: str) -> float:
+        return statistics.median(n.pitch for n in play(groove) if n.part == part)
+
+    for heavy in ("rock", "march"):
+        assert measure_middle(heavy, "bass") <= measure_middle("pop", "bass") - 4
+        assert min(n.pitch for n in play(heavy) if n.part == "bass") >= 24
+    assert measure_middle("march", "chords") <= measure_middle("pop", "chords") - 4
+
+
+def test_joy_is_drummed_lightly_with_the_cymbals_as_usual() -> None:
+    pop, plain = (
+        [n for n in play_piece(make_plain(groove=name), bars=17).notes if n.part == "percussion"]
+        for name in ("pop", "march")
+    )
+    kicks, heavy_kicks = ([n.velocity for n in notes if n.pitch == 36] for notes in (pop, plain))
+    assert statistics.mean(kicks) < 0.95 * statistics.mean(heavy_kicks)
+    assert max(n.velocity for n in pop if n.pitch == 54) > 0.8 * max(kicks)
+
+
+def test_a_clock_ticks_through_suspense_but_for_the_silence() -> None:
+    ticks = places(play("suspense"), "percussion", 76)
+    assert {bar % 4 for bar, _ in ticks} == {0, 1, 2}
+    assert {cell % 2 for _, cell in ticks} == {0}
+
+
 def test_suspense_falls_silent_every_fourth_bar() -> None:
     notes = play("suspense")
     struck = {bar for part in ("chords", "percussion") for bar, _ in places(notes, part)}

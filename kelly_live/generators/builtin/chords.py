@@ -84,6 +84,7 @@ class ChordGenerator(BarPlayer):
             for attack in _choose_attacks(parameters, context, bar)
         ]
         strong, groove = list_strong_beats(context.beats_per_bar), find_groove(parameters.groove)
+        weight = groove.balance.get("chords", 1.0)
         longest, less, least = _RING_BEATS
         down = rng_for(context.seed, "pedal", context.phrase.index, bar).random() < _PEDAL
         pedal = down or context.closing or context.rhythm == "sustained"
@@ -107,7 +108,12 @@ class ChordGenerator(BarPlayer):
                     pitch=note.pitch,
                     cents=note.cents,
                     velocity=compute_velocity(
-                        parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number
+                        parameters,
+                        context,
+                        "chords",
+                        beat,
+                        weight=weight * (0.9 if firm else 0.62),
+                        voice=number,
                     ),
                     channel=self.descriptor.channel,
                     part=self.descriptor.part,
@@ -159,7 +165,8 @@ def _voice_power_chord(chord: Chord) -> tuple[int, ...]:
 def _choose_centre(parameters: MusicParameters) -> int:
     """Choose the middle of the voicing: under the melody, neither too low nor too high."""
     highest = _HIGHEST_CENTRE if parameters.style is None else _HIGHEST_IN_TRADITION
-    return int(min(highest, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
+    centre = int(min(highest, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
+    return centre - find_groove(parameters.groove).chords_lower
 
 
 def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:

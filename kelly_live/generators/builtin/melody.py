@@ -40,7 +40,7 @@ class MelodyGenerator(BarPlayer):
                 duration_beats=length,
                 pitch=moved if 0 <= moved <= 127 else note.pitch,
                 cents=note.cents,
-                velocity=compute_velocity(parameters, context, "melody", beat, weight=1.15),
+                velocity=compute_velocity(parameters, context, "melody", beat, weight=1.35),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

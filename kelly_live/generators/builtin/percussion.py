@@ -39,6 +39,7 @@ from kelly_live.music.rhythm import find_middle_beat
 
 _KIT = 0.8  # the kit comes in where the melody has most of a note a beat; below that there are no drums
 _STROKE_BEATS = 0.2
+_DRUMS = ("kick", "snare")  # what a groove's balance calls the drums; cymbals and what is shaken go on as usual
 _BUILDING, _CALMING = 0.5, 0.5  # trends from which the drums follow
 _CRASH_BEATS = 2.0
 _ARC_TOUCH = 0.08  # how much more firmly a phrase's highest place is struck
@@ -70,18 +71,21 @@ class PercussionGenerator(BarPlayer):
         """Yield the notes of a bar."""
         density = compute_accompaniment_density(parameters, context)
         groove = find_groove(parameters.groove)
-        drumming = self._drummers[groove.drummers]
+        drumming, drums_share = self._drummers[groove.drummers], groove.balance.get("drums", 1.0)
         for stroke in _list_strokes(groove, drumming, context, bar, fills=self.switch("fills")):
             if density < stroke.density:
                 continue
             beat = bar * context.beats_per_bar + stroke.position
             lift = compute_lift(context, beat) + _ARC_TOUCH * compute_phrase_arc(context.phrase_fraction(beat))
             deviation = draw_deviation(context.seed, "percussion", beat, stroke.key)
+            share = drums_share if find_instrument(stroke.key) in _DRUMS else 1.0
             yield NoteEvent(
                 onset_beats=float(beat),
                 duration_beats=_CRASH_BEATS if stroke.key == CRASH else _STROKE_BEATS,
                 pitch=stroke.key,
-                velocity=compute_stroke_velocity(drumming, parameters.dynamics, stroke, lift=lift, deviation=deviation),
+                velocity=compute_stroke_velocity(
+                    drumming, parameters.dynamics, stroke, lift=lift, deviation=deviation, share=share
+                ),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )
