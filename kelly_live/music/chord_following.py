@@ -31,6 +31,7 @@ _LOST_BEATS = 8.0  # and after so much without any chord, the band plays its own
 _GRID_BEATS = 0.5  # expected changes fall on half beats
 _SAFE = 0.7  # a tone that lies in the coming chord with this probability is played before that is heard
 _LIKELY = 0.6  # a chord with this probability is played whole
+_LIKELY_IN_LOOP = 0.4  # or with this one, where the source's own loop says the same
 _MOST_SKIPPED = 16  # beats
 _TONES = build_tone_table()
 _UNHEARD = np.full(CHORDS, 1.0 / CHORDS)
@@ -173,8 +174,10 @@ class ChordFollower:
             return
         chances = self._predictor.predict(tonic)
         likely, tones = int(chances.argmax()), chances @ _TONES
-        if chances[likely] >= _LIKELY or (tones[_TONES[likely] > 0.0] >= _SAFE).all():
-            self._state = state.take((likely % 12, CHORD_QUALITIES[likely // 12]))
+        name = likely % 12, CHORD_QUALITIES[likely // 12]
+        least = _LIKELY_IN_LOOP if state.expected and name == state.name else _LIKELY
+        if chances[likely] >= least or (tones[_TONES[likely] > 0.0] >= _SAFE).all():
+            self._state = state.take(name)
             return
         firm = (likely % 12, (likely + 7) % 12)  # before its third
         order = sorted(range(12), key=lambda tone: (-round(float(tones[tone]), 3), tone not in firm))
