@@ -181,7 +181,8 @@ class ChordFollower:
             return
         firm = (likely % 12, (likely + 7) % 12)  # before its third
         order = sorted(range(12), key=lambda tone: (-round(float(tones[tone]), 3), tone not in firm))
-        self._open_tones = tuple(tone for tone in order[:3] if tones[tone] >= _SAFE) or (order[0],)
+        safest = next(tone for tone in order if _TONES[int(heard.argmax()), tone] > 0.0)  # it sounds already
+        self._open_tones = tuple(tone for tone in order[:3] if tones[tone] >= _SAFE) or (safest,)
 
     def _open(self, key: Key) -> Chord | None:
         """Return the tones that are played until the chord is heard, as a chord; None where it is known."""
