@@ -32,7 +32,7 @@ CREDITS = """\
 - Frozen speech encoder: the first two blocks of **Smart Turn 3.2** in `pipecat-ai` (BSD 2-clause: Copyright (c)
   2024-2026, Daily), which is **Whisper tiny** (OpenAI 2022, MIT), tuned
 
-No RAVDESS, nEMO, ASED, Emotify, EMOPIA or VGMIDI: they are measured below, and chose nothing.
+No RAVDESS, nEMO, ASED, Emotify, EMOPIA or VGMIDI: they are not read in training.
 """
 
 
