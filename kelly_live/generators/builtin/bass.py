@@ -18,8 +18,8 @@ from kelly_live.music.voicing import HIGHEST_BASS, LOWEST_BASS, find_bass_root
 
 _LEAD_IN_DENSITY = 0.5  # of the accompaniment: below it the bass holds its last note
 # How firmly it plays against the tune (1.35). EMOPIA's pianists (train, a quarter of the clips, 192) strike the lowest
-# note of two or more, below E3, with .85, .89, .75 and .68 of the top one's velocity in Q1 to Q4; ours then have .87,
-# .91, .84 and .73, and had 1.01 with a weight of 1.1 against 1.15.
+# note of two or more, below E3, with .85, .89, .75 and .68 of the top one's velocity in Q1 to Q4; ours have .85,
+# .88, .82 and .73 with the grooves' balance, and had 1.01 with a weight of 1.1.
 _WEIGHT, _PASSING = 0.7, 0.88
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
