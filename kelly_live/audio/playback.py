@@ -3,7 +3,8 @@
 Run by the built-in synth's port (midi/backends/built_in.py) as `python -m kelly_live.audio.playback`. PortAudio can't
 be used again in a process whose sound server has died, so it gets one that may be thrown away.
 
-Threads: the main one renders and writes to the device; `parent` takes the messages.
+Threads: the main one renders and writes to the device; `parent` takes the messages; `watch` ends the process when a
+write to the device hangs, as it does for ever when JACK's server has died.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -31,6 +33,8 @@ _BLOCK_SECONDS = BLOCK_FRAMES / SAMPLE_RATE
 _LOST_BLOCKS = 4  # a device that is so far behind or ahead of the clock is placed anew
 _FAREWELL_BLOCKS = 40  # half a second in which the last notes die away
 _CLOSE_SECONDS = 1.5
+_CHECK_SECONDS = 0.25
+STALLED_CHECKS = 6  # so many in a row without a block: the device takes no more
 
 
 class BlockRenderer:
@@ -53,6 +57,27 @@ class BlockRenderer:
     def release_all(self) -> None:
         """Let go of all keys."""
         self._synth.release_all()
+
+
+class StallWatch:
+    """Tells when no block was played any more. It counts checks, not seconds: a process that was stopped has not hung.
+
+    Threads: `count_block` the main one, `has_stalled` the watch.
+    """
+
+    def __init__(self) -> None:
+        self._blocks, self._checked_blocks, self._idle_checks = 0, -1, 0
+
+    def count_block(self) -> None:
+        """Note that the device took a block."""
+        self._blocks += 1
+
+    def has_stalled(self) -> bool:
+        """Return whether the last STALLED_CHECKS calls saw no new block."""
+        blocks = self._blocks
+        self._idle_checks = self._idle_checks + 1 if blocks == self._checked_blocks else 0
+        self._checked_blocks = blocks
+        return self._idle_checks >= STALLED_CHECKS
 
 
 class _Output:
@@ -104,7 +129,17 @@ def _take_messages(parent: ParentConnection[TimedMessage], inbox: SimpleQueue[Ti
     inbox.put(None)
 
 
-def play(output: _Output, inbox: SimpleQueue[TimedMessage | None]) -> None:
+def _watch(watch: StallWatch, parent: ParentConnection[TimedMessage], name: str) -> None:
+    """Thread: watch. Ends the process when the device takes no more."""
+    while not watch.has_stalled():
+        time.sleep(_CHECK_SECONDS)
+    parent.send(
+        OutputFailed(f"the audio output {name!r} takes no more sound; plug it in again, or restart the sound server")
+    )
+    os._exit(parent.exit_code)
+
+
+def play(output: _Output, inbox: SimpleQueue[TimedMessage | None], watch: StallWatch) -> None:
     """Play what comes until None does, and then until the last notes have died away. Raises AudioError."""
     renderer = BlockRenderer(read_clock())
     blocks_left: int | None = None
@@ -116,6 +151,7 @@ def play(output: _Output, inbox: SimpleQueue[TimedMessage | None]) -> None:
             renderer.release_all()
             blocks_left = _FAREWELL_BLOCKS
         output.write(renderer.render(read_clock(), messages))
+        watch.count_block()
         blocks_left = None if blocks_left is None else blocks_left - 1
 
 
@@ -129,7 +165,9 @@ def main() -> None:
         inbox: SimpleQueue[TimedMessage | None] = SimpleQueue()
         threading.Thread(target=_take_messages, args=(parent, inbox), name="parent", daemon=True).start()
         parent.send(OutputOpened(output.name, output.delay_seconds))
-        play(output, inbox)
+        watch = StallWatch()
+        threading.Thread(target=_watch, args=(watch, parent, output.name), name="watch", daemon=True).start()
+        play(output, inbox, watch)
     except AudioError as error:
         parent.send(OutputFailed(str(error)))
     except Exception as error:  # a traceback would be invisible

@@ -190,7 +190,7 @@ class PortAudioSource:
         self.close()
         raise AudioError(
             f"the audio input {self.name!r} stopped delivering ({cause}); a live input must keep running: "
-            "plug it in again or restart the sound server, then start kelly-live again"
+            "plug it in again or restart the sound server"
         )
 
     def health(self) -> AudioHealth:

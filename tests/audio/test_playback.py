@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kelly_live.audio.note_synth import NoteSynth
-from kelly_live.audio.playback import BLOCK_FRAMES, BlockRenderer
+from kelly_live.audio.playback import BLOCK_FRAMES, STALLED_CHECKS, BlockRenderer, StallWatch
 from kelly_live.audio.synth import SAMPLE_RATE, Audio
 from kelly_live.core.midi_messages import (
     EXPRESSION,
@@ -95,3 +95,12 @@ def test_a_released_note_dies_away() -> None:
     for _ in range(round(2.5 / BLOCK_SECONDS)):
         block = synth.render_stereo(BLOCK_FRAMES)
     assert np.abs(block).max() < 1e-4
+
+
+def test_an_output_that_takes_no_more_is_told_and_a_slow_one_is_not() -> None:
+    """As JACK's when its server dies: a write never returns."""
+    watch = StallWatch()
+    for _ in range(3):
+        watch.count_block()
+        assert not any(watch.has_stalled() for _ in range(STALLED_CHECKS))
+    assert watch.has_stalled()
