@@ -105,6 +105,21 @@ def test_a_fault_is_one_line_with_its_place(config: Path, run: Run, tmp_path: Pa
     assert str(config) in err
 
 
+def test_a_file_that_never_ends_or_begins_is_refused(run: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for name, message in ((pipe, "is a pipe"), ("/dev/zero", "is larger than")):
+        code, _, err = run("compose", "--config", name, "--emotion", "sad", "--midi", tmp_path / "out.mid")
+        assert (code, err.count("\n")) == (1, 1)
+        assert message in err
+
+
+def test_help_shows_its_examples_line_by_line(run: Run) -> None:
+    lines = run("config", "--help")[1].splitlines()
+    assert not any("\\b" in line for line in lines)
+    assert "  kelly-live config edit                       in your editor" in lines
+
+
 def test_a_key_of_another_command_is_no_fault(config: Path, run: Run, tmp_path: Path) -> None:
     write(config, 'midi-out = "IAC Bus"\n')
     assert run("compose", "--emotion", "sad", "--bars", 1, "--midi", tmp_path / "out.mid")[0] == 0

@@ -9,7 +9,7 @@ from kelly_live.cli.config import edit, path, set_, show, unset
 
 @click.group("config")
 def command() -> None:
-    r"""Keep options in a file, so that they need not be typed each time.
+    """Keep options in a file, so that they need not be typed each time.
 
     \b
     kelly-live config set midi-out "IAC Bus"     for every command that has --midi-out
@@ -17,7 +17,7 @@ def command() -> None:
     kelly-live config edit                       in your editor
 
     What is typed wins. `--config none` leaves the file out.
-    """
+    """  # noqa: D301 - click needs the backspace itself
 
 
 for _module in (show, path, edit, set_, unset):

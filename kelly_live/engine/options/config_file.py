@@ -12,6 +12,7 @@ follow = "all"
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,9 +78,13 @@ def load_config(file: Path) -> tuple[Setting, ...]:
 def read_text(file: Path) -> str:
     """Return the file's text. Raises ConfigError."""
     try:
-        if file.stat().st_size > MAX_BYTES:
+        if stat.S_ISFIFO(file.stat().st_mode):  # it would be waited for
+            raise ConfigError(f"{file} is a pipe; write the options to a file, or give --config {NO_CONFIG}")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)  # a device may never end
+        if len(content) > MAX_BYTES:
             raise ConfigError(f"{file} is larger than {MAX_BYTES} bytes; a config file holds options alone")
-        return file.read_text(encoding="utf-8-sig")  # an editor may put a byte order mark first
+        return content.decode("utf-8-sig").replace("\r\n", "\n")  # an editor may put a byte order mark first
     except OSError as error:
         raise ConfigError(f"cannot read {file} ({error.strerror}); mend it, or give --config {NO_CONFIG}") from error
     except UnicodeDecodeError as error:
