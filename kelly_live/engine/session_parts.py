@@ -218,7 +218,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     name = getattr(created.source, "name", type(created.source).__name__)  # a program's own source may have none
     inputs = getattr(created.source, "inputs", "")
     measured = [
-        f"{port.name!r} gets everything {abs(port.measured_latency) * 1e3:g} ms "
+        f"{port.name!r} gets everything {round(abs(port.measured_latency) * 1e3, 1):g} ms "
         f"{'earlier' if port.measured_latency >= 0.0 else 'later'}, as measured; --latency-ms changes that"
         for port in ports.values()
         if port.measured_latency is not None
