@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import HELP, describe_own_keys
@@ -71,6 +71,7 @@ class Console:
         follow: Collection[str] = (),
         count_in: bool = False,
         reloader: GeneratorReloader | None = None,
+        page_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Read these surfaces and show on this display; `follow` is what of the input the band is to follow.
 
@@ -82,7 +83,7 @@ class Console:
         self._recorder, self._follow = recorder, follow
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
-        self._reloader = reloader
+        self._reloader, self._page_problem = reloader, page_problem
         self._counts_in, self._waits = count_in, False  # it waits from the conductor's first step on
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
@@ -179,6 +180,7 @@ class Console:
             "the analysis": snapshot.problem,
             "the beat tracker": snapshot.tracker_problem,
             "the GPU": None if self._reader is None else self._reader.problem,
+            "the page": self._page_problem(),
             "the recording": None if self._recorder is None else self._recorder.problem,
             **{f"the MIDI port {name}".rstrip(): failure for name, failure in self._sink.failures.items()},
         }

@@ -276,6 +276,7 @@ class LiveEngine:
                 follow=self.options.follow,
                 count_in=self.options.count_in,
                 reloader=session_parts.reloader,
+                page_problem=lambda: None if page is None else page.problem,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(console.help_text())

@@ -59,6 +59,7 @@ class Page:
         self._opened = threading.Event()
         self._port: int | None = None
         self._problem: str | None = None
+        self._loss: str | None = None  # from the process's end until the next one serves
         self._states_lost = 0
         self._is_closed = False
 
@@ -87,8 +88,7 @@ class Page:
     @property
     def problem(self) -> str | None:
         """Why the page is lost, in a line, for as long as it is."""
-        process = self._process
-        return None if process is None or not process.is_lost else f"{process.error or 'it ended'}; it is started again"
+        return self._loss
 
     def wrap(self, sink: NoteSink) -> NoteSink:
         """Return a sink that shows the page every note that it hands on."""
@@ -128,6 +128,7 @@ class Page:
     def show(self, snapshot: Snapshot) -> None:
         """Show the session as it is now. Thread: an observer's."""
         if self._process is not None and self._process.is_lost and not self._is_closed:
+            self._loss = f"{self._problem or self._process.error or 'the page ended'}; it is started again"
             self._states_lost += 1
             if self._states_lost % _RETRY_STATES == 0 and self._port is not None:
                 self._start(self._port)
@@ -146,6 +147,7 @@ class Page:
     # ------------------------------------------------------------ inside
 
     def _start(self, port: int) -> None:
+        self._problem = None
         self._process = WorkerProcess(
             module_command("kelly_live.ui.page.process"),
             name="the page",
@@ -169,7 +171,7 @@ class Page:
         """Thread: worker-read."""
         match message:
             case PageOpened(port):
-                self._port = port
+                self._port, self._loss = port, None
                 self._opened.set()
             case PageFailed(text):
                 self._problem = text

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,10 +51,25 @@ def get(page: Page, path: str, **headers: str) -> http.client.HTTPResponse:
         return response
 
 
+def open_link(page: Page, link: str, **headers: str) -> str | None:
+    """Follow an address that is printed, and return the cookie that it gives."""
+    address = urlsplit(link)
+    response = get(page, f"{address.path}?{address.query}", **headers)
+    assert response.status == 303
+    cookie = response.headers["set-cookie"]
+    return None if cookie is None else str(cookie.partition(";")[0])
+
+
+def look_only_cookie(page: Page) -> str:
+    cookie = open_link(page, get_links(page)[1])
+    assert cookie is not None
+    return cookie
+
+
 def connect(page: Page, token: str | None = None, **options: object) -> websockets.ClientConnection:
     link = urlsplit(get_links(page)[0])
     query = "" if token is None else f"?token={token}"
-    return websockets.connect(f"ws://{link.netloc}/api{query}", **options)
+    return websockets.connect(f"ws://{link.netloc}/api{query}", close_timeout=0.2, **options)
 
 
 def receive(client: websockets.ClientConnection, kind: str) -> dict[str, object]:
@@ -91,13 +109,114 @@ def test_nothing_is_served_without_the_token(page: Page, path: str) -> None:
     assert get(page, path).status == 403
 
 
+def test_who_may_steer_still_may_after_looking_at_the_audience_view(page: Page) -> None:
+    steer, look = get_links(page)
+    may_steer = open_link(page, steer)
+    assert may_steer is not None
+    assert open_link(page, look, Cookie=may_steer) is None  # the browser keeps the one it has
+    assert open_link(page, steer, Cookie=look_only_cookie(page)) == may_steer
+
+
+def test_two_sessions_side_by_side_keep_their_own_cookies(page: Page) -> None:
+    """Browsers share the cookies of a host between its ports."""
+    other = Page(PageOptions(is_shown=True, port=0))
+    other.open()
+    try:
+        cookies = "; ".join(str(open_link(one, get_links(one)[0])) for one in (page, other))
+        assert [get(one, "/", Cookie=cookies).status for one in (page, other)] == [200, 200]
+    finally:
+        other.close()
+
+
+def test_a_port_that_browsers_leave_out_is_known() -> None:
+    from kelly_live.ui.page.process import list_hosts
+
+    assert {"localhost", "localhost:80"} <= list_hosts("127.0.0.1", 80)
+    assert "localhost" not in list_hosts("127.0.0.1", 8808)
+
+
+def test_a_request_that_never_ends_is_dropped_and_a_socket_stays() -> None:
+    """Else some hundred half-sent requests would shut everybody out."""
+    import asyncio
+
+    import uvicorn
+    from uvicorn.server import ServerState
+    from websockets.asyncio.client import connect as connect_async
+
+    from kelly_live.core.page_messages import Broadcast
+    from kelly_live.ui.page.access import Access
+    from kelly_live.ui.page.process import PatientProtocol, list_hosts
+    from kelly_live.ui.page.server import Hub, create_app
+
+    class Impatient(PatientProtocol):
+        life_seconds = 0.2
+
+    async def meet() -> tuple[bytes, str]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        hub = Hub()
+        app = create_app(Access("steer", "look", list_hosts("127.0.0.1", port), "cookie"), hub, lambda action: None)
+        config = uvicorn.Config(app, log_config=None, lifespan="off", ws="websockets-sansio")
+        config.load()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Impatient(config, ServerState(), {}), sock=listener)
+        async with server, connect_async(f"ws://127.0.0.1:{port}/api?token=look") as client:
+            assert "hello" in str(await client.recv())
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            answer = await asyncio.wait_for(reader.read(), 10.0)
+            writer.close()
+            hub.broadcast(Broadcast(b"still here"))
+            return answer, str(await asyncio.wait_for(client.recv(), 10.0))
+
+    assert asyncio.run(meet()) == (b"", "still here")
+
+
+def test_who_only_looks_keeps_nobody_from_steering(page: Page) -> None:
+    from contextlib import ExitStack
+
+    steer, look = (get_token(link) for link in get_links(page))
+    with ExitStack() as stack:
+        refused = 0
+        for _ in range(40):
+            try:
+                stack.enter_context(connect(page, look))
+            except InvalidStatus:
+                refused += 1
+        assert refused > 0
+        receive(stack.enter_context(connect(page, steer)), "hello")
+
+
+def test_a_lost_page_is_said_until_it_serves_again(page: Page) -> None:
+    from tests.engine.test_actions import SNAPSHOT
+
+    before = list_page_processes()
+    other = Page(PageOptions(is_shown=True, port=0))
+    other.open()
+    try:
+        assert other.problem is None
+        (process_id,) = list_page_processes() - before
+        os.kill(process_id, signal.SIGKILL)
+        wait_until(lambda: bool(other.show(SNAPSHOT) or other.problem))
+        assert "the page ended by itself" in str(other.problem)
+        wait_until(lambda: bool(other.show(SNAPSHOT) or other.problem is None))
+        assert get(other, "/").status == 403
+    finally:
+        other.close()
+
+
+def list_page_processes() -> set[int]:
+    command = ["pgrep", "-P", str(os.getpid()), "-f", "kelly_live.ui.page.process"]
+    return set(map(int, subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()))
+
+
 def test_another_name_for_the_host_is_refused(page: Page) -> None:
     """As a site does that lets its own name lead to 127.0.0.1 (DNS rebinding)."""
     assert get(page, f"/?token={get_token(get_links(page)[0])}", Host="evil.example").status == 403
 
 
 def test_nothing_of_the_page_may_be_framed_or_kept(page: Page) -> None:
-    response = get(page, "/show", Cookie=f"kelly_live_token={get_token(get_links(page)[1])}")
+    response = get(page, "/show", Cookie=look_only_cookie(page))
     assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
     assert response.headers["cache-control"] == "no-store"
 
@@ -142,7 +261,7 @@ def test_what_is_no_request_is_refused_with_its_reason(page: Page, text: str, re
     assert list(page.poll()) == []
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://["])
 def test_another_sites_page_is_refused(page: Page, origin: str) -> None:
     with pytest.raises(InvalidStatus):
         connect(page, get_token(get_links(page)[0]), origin=origin)
@@ -197,6 +316,11 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PageError, match=f"cannot serve the page on 127.0.0.1:{port} .* give another --ui-port"):
             Page(PageOptions(is_shown=True, port=port)).open()
+
+
+def test_a_host_that_is_not_this_machine_is_one_line() -> None:
+    with pytest.raises(PageError, match=r"cannot serve the page on 203\.0\.113\.9:0 .* --ui-host takes"):
+        Page(PageOptions(is_shown=True, host="203.0.113.9", port=0)).open()
 
 
 def test_the_tokens_are_not_on_a_command_line(page: Page) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-COOKIE = "kelly_live_token"
+_SCHEMES = ("http", "https")
 ACTIONS_PER_SECOND = 30.0  # a dragged point sends as many
 BURST_ACTIONS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The tokens of a session and the names that the page is reached by ("127.0.0.1:8808")."""
+    """The tokens of a session and the names that the page is reached by ("127.0.0.1:8808").
+
+    `cookie`: its name has the port, since browsers share cookies between ports: sessions side by side keep theirs.
+    """
 
     token: str
     watch_token: str
     hosts: frozenset[str]
+    cookie: str
 
     def may_look(self, token: str | None) -> bool:
         """Return whether a token opens the page."""
@@ -36,7 +39,8 @@ class Access:
         if headers.get("host", "") not in self.hosts:
             return False
         origin = headers.get("origin")
-        return origin is None or urlsplit(origin).netloc in self.hosts
+        scheme, _, host = (origin or "").partition("://")
+        return origin is None or (scheme in _SCHEMES and host in self.hosts)
 
 
 class TokenBucket:

@@ -6,20 +6,39 @@ session's messages.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import os
 import socket
 import threading
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kelly_live.core.page_messages import Broadcast, FromPage, PageFailed, PageOpened, ServePage, ToPage
 from kelly_live.ui.page.access import Access
 from kelly_live.ui.page.server import MAX_REQUEST_BYTES, Hub, create_app
 from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
 
+_HTTP_PORT = 80  # browsers leave it out
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP on connections that end after some seconds, since uvicorn waits for a request for ever. Sockets live on."""
+
+    life_seconds = 20.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, and set the end."""
+        super().connection_made(transport)
+        self.loop.call_later(self.life_seconds, self._end)
+
+    def _end(self) -> None:
+        if self.transport.get_protocol() is self:  # it has not become a WebSocket
+            self.transport.close()
 
 
 class _QuietServer(uvicorn.Server):
@@ -42,12 +61,20 @@ def bind(order: ServePage) -> socket.socket:
     return listener
 
 
+def describe_failure(order: ServePage, error: OSError | OverflowError) -> str:
+    """Say in a line why nothing can be served, and what to change."""
+    is_of_port = isinstance(error, OverflowError) or error.errno in (errno.EADDRINUSE, errno.EACCES)
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    remedy = "give another --ui-port" if is_of_port else "--ui-host takes an address of this machine, or 0.0.0.0"
+    return f"cannot serve the page on {order.host}:{order.port} ({reason}); {remedy}"
+
+
 def list_hosts(host: str, port: int) -> frozenset[str]:
     """Return the names by which a page that is served on `host` may be asked for."""
     names = {*_LOOPBACK, f"[{host}]" if ":" in host else host}
     if host in ("0.0.0.0", "::"):
         names |= {socket.gethostname().lower(), *_list_own_addresses()}
-    return frozenset(f"{name}:{port}" for name in names)
+    return frozenset({f"{name}:{port}" for name in names} | (names if port == _HTTP_PORT else set()))
 
 
 def _list_own_addresses() -> Iterator[str]:
@@ -78,19 +105,16 @@ def main() -> None:
     try:
         listener = bind(order)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        send(
-            parent, PageFailed(f"cannot serve the page on {order.host}:{order.port} ({reason}); give another --ui-port")
-        )
+        send(parent, PageFailed(describe_failure(order, error)))
         os._exit(parent.exit_code)
     port = int(listener.getsockname()[1])
     hub = Hub()
-    access = Access(order.token, order.watch_token, list_hosts(order.host, port))
+    access = Access(order.token, order.watch_token, list_hosts(order.host, port), f"kelly_live_{port}")
     app = create_app(access, hub, lambda action: send(parent, action))
     server = _QuietServer(
         uvicorn.Config(
-            app, log_config=None, lifespan="off", ws="websockets-sansio", ws_max_size=MAX_REQUEST_BYTES * 4,
-            server_header=False, timeout_graceful_shutdown=1, limit_concurrency=256,
+            app, log_config=None, lifespan="off", http=PatientProtocol, ws="websockets-sansio",
+            ws_max_size=MAX_REQUEST_BYTES * 4, server_header=False, timeout_graceful_shutdown=1, limit_concurrency=256,
         )
     )  # fmt: skip
     threading.Thread(target=_take, args=(messages, hub, server), name="parent", daemon=True).start()

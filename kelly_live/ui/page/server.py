@@ -24,12 +24,13 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.page_messages import Broadcast, PageAction
 from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import EMOTIONS
-from kelly_live.ui.page.access import COOKIE, Access, TokenBucket
+from kelly_live.ui.page.access import Access, TokenBucket
 from kelly_live.ui.page.api import API_VERSION, ActionRequest, Hello, Refusal, encode
 
 STATIC = Path(__file__).with_name("static")
 PAGES = {"/": "index.html", "/show": "show.html", "/overlay": "overlay.html", "/plain": "plain.html"}
 MAX_CLIENTS = 32
+_STEERING_CLIENTS = 4  # of these, kept for browsers that may steer
 MAX_REQUEST_BYTES = 1000
 WAITING_MESSAGES = 64  # for one browser; past this the oldest is forgotten
 SEND_SECONDS = 10.0  # a browser that takes nothing for so long is dropped
@@ -88,10 +89,9 @@ class Hub:
         for client in self._clients:
             client.put(message)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether MAX_CLIENTS browsers are connected."""
-        return len(self._clients) >= MAX_CLIENTS
+    def is_full(self, *, may_act: bool) -> bool:
+        """Return whether there is no place for one more browser: who only looks keeps nobody from steering."""
+        return len(self._clients) >= MAX_CLIENTS - (0 if may_act else _STEERING_CLIENTS)
 
     def add(self) -> _Client:
         """Add a browser, which gets the latest message of each key first."""
@@ -117,25 +117,26 @@ def create_app(access: Access, hub: Hub, act: Callable[[PageAction], object]) ->
             if not access.may_look(token):
                 return _refuse("that token is not of this session; open the address that kelly-live prints")
             response: Response = RedirectResponse(request.url.path, 303, _HEADERS)
-            response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+            if not access.may_act(request.cookies.get(access.cookie)):  # one that may steer does not lose it by looking
+                response.set_cookie(access.cookie, token, httponly=True, samesite="strict")
             return response
-        if not access.may_look(request.cookies.get(COOKIE)):
+        if not access.may_look(request.cookies.get(access.cookie)):
             return _refuse("the page needs this session's token; open the address that kelly-live prints")
         return _send_file(PAGES[request.url.path])
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
-        if not access.is_own(request.headers) or not access.may_look(request.cookies.get(COOKIE)):
+        if not access.is_own(request.headers) or not access.may_look(request.cookies.get(access.cookie)):
             return _refuse("the page needs this session's token")
         if name not in _ASSETS:
             return PlainTextResponse("not found", 404, _HEADERS)
         return _send_file(name)
 
     async def api(socket: WebSocket) -> None:
-        token = socket.query_params.get("token") or socket.cookies.get(COOKIE)
+        token = socket.query_params.get("token") or socket.cookies.get(access.cookie)
         if not access.is_own(socket.headers) or not access.may_look(token):
             await socket.close(_POLICY_VIOLATION)
-        elif hub.is_full:
+        elif hub.is_full(may_act=access.may_act(token)):
             await socket.close(_TRY_AGAIN)
         else:
             await _serve(socket, hub, act, may_act=access.may_act(token))

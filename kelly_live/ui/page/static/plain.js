@@ -1,6 +1,8 @@
 import { addLine, connect } from "./session.js";
 
 const SUMMARY_MS = 4000; // a screen reader must get to the end of the last one
+// No button can give what these take; roles and morphs have buttons of their own.
+const NEED_A_VALUE = /valence|arousal|dominance|^(emotion|morph|role|set|save-preset)$/;
 const get = (id) => document.getElementById(id);
 let summaryAt = -SUMMARY_MS;
 
@@ -9,8 +11,7 @@ const session = connect({
     if (!isOpen) get("summary").textContent = "not connected; trying again";
   },
   hello(message) {
-    const names = Object.entries(message.actions).filter(([name]) => name !== "role" && !name.includes("valence")
-      && !name.includes("arousal") && !name.includes("dominance") && name !== "emotion" && name !== "morph" && name !== "set");
+    const names = Object.entries(message.actions).filter(([name]) => !NEED_A_VALUE.test(name));
     const buttons = names.map(([name, help]) => createButton(help, () => session.act(name)));
     if (message.may_act) {
       buttons.push(...message.emotions.map((name) => createButton(`morph to ${name}`, () => session.act("morph", name))));
