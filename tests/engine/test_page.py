@@ -34,7 +34,7 @@ def page() -> Iterator[Page]:
 
 def get_links(page: Page) -> tuple[str, str]:
     """Return the address that may steer, and the one that may only look."""
-    steer, look = (line.partition(": ")[2] for line in page.describe())
+    steer, look = (line.partition(": ")[2] for line in page.describe()[:2])
     return steer, look
 
 
@@ -126,6 +126,19 @@ def test_two_sessions_side_by_side_keep_their_own_cookies(page: Page) -> None:
         assert [get(one, "/", Cookie=cookies).status for one in (page, other)] == [200, 200]
     finally:
         other.close()
+
+
+def test_the_address_for_a_tablet_is_one_that_the_page_answers_to() -> None:
+    from kelly_live.ui.page.process import list_hosts
+
+    page = Page(PageOptions(is_shown=True, host="0.0.0.0", port=0))
+    page.open()
+    try:
+        link = urlsplit(get_links(page)[0])
+        assert link.netloc in list_hosts("0.0.0.0", link.port or 0)
+        assert open_link(page, get_links(page)[0]) is not None
+    finally:
+        page.close()
 
 
 def test_a_port_that_browsers_leave_out_is_known() -> None:
@@ -307,8 +320,13 @@ def test_a_browser_that_reads_nothing_holds_nobody_up(page: Page) -> None:
             page.say(f"{number} " + "x" * 2000)
             if number % 20 == 0:
                 time.sleep(0.001)  # the parent's outbox is bounded, and drops
-        page.say("the last line")
-        wait_until(lambda: "the last line" in str(receive(client, "line")["text"]) or bool(page.say("the last line")))
+
+        def hears_the_last() -> bool:
+            for _ in range(20):
+                page.say("the last line")
+            return any("the last line" in str(receive(client, "line")["text"]) for _ in range(20))
+
+        wait_until(hears_the_last)
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:

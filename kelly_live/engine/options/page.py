@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.own_address import find_own_address
 from kelly_live.engine.options.metadata import check_options, option
 
 DEFAULT_PORT = 8808
@@ -47,9 +48,9 @@ class PageOptions:
 
     @property
     def shown_host(self) -> str:
-        """The host as an address has it; for every address, the name of this machine."""
+        """The host as an address has it; for every address, this machine's own: a tablet may not know its name."""
         if self.host in _EVERYWHERE:
             import socket
 
-            return socket.gethostname()
+            return find_own_address() or socket.gethostname()
         return f"[{self.host}]" if ":" in self.host else self.host

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from kelly_live.core.own_address import find_own_address
 from kelly_live.core.page_messages import Broadcast, FromPage, PageFailed, PageOpened, ServePage, ToPage
 from kelly_live.ui.page.access import Access
 from kelly_live.ui.page.server import MAX_REQUEST_BYTES, Hub, create_app
@@ -83,15 +84,9 @@ def _list_own_addresses() -> Iterator[str]:
             address = str(row[4][0]).partition("%")[0]
             yield f"[{address}]" if ":" in address else address
     except OSError:
-        return
-    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        probe.connect(("192.0.2.1", 9))  # sends nothing: asks which address leads out (RFC 5737)
-        yield str(probe.getsockname()[0])
-    except OSError:
-        pass
-    finally:
-        probe.close()
+        pass  # a name that nothing resolves
+    if (address := find_own_address()) is not None:
+        yield address
 
 
 def main() -> None:
