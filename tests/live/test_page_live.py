@@ -119,14 +119,25 @@ def test_who_may_only_look_finds_every_control_off(engine: LiveEngine) -> None:
 
 
 def test_a_page_process_that_is_killed_comes_back_and_the_music_plays_on(engine: LiveEngine, browser: Chrome) -> None:
-    listing = subprocess.run(["pgrep", "-f", "kelly_live.ui.page.process"], capture_output=True, text=True, check=True)
-    own = [int(word) for word in listing.stdout.split() if get_parent(int(word)) == os.getpid()]
     bar = engine.snapshot().conductor.bar
-    for process_id in own:
-        os.kill(process_id, signal.SIGKILL)
+    kill_page()
     wait_for(lambda: "not connected" in get_text(browser, "connection"), "the loss", 20.0)
     wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 40.0)
     assert engine.snapshot().conductor.bar > bar
+
+
+def test_a_page_of_a_session_that_has_ended_says_so(engine: LiveEngine, browser: Chrome) -> None:
+    """Another session has its address: its token is not the one that this browser keeps."""
+    browser.delete_all_cookies()
+    kill_page()
+    wait_for(lambda: "that session has ended" in get_text(browser, "connection"), "the end", 40.0)
+
+
+def kill_page() -> None:
+    listing = subprocess.run(["pgrep", "-f", "kelly_live.ui.page.process"], capture_output=True, text=True, check=True)
+    for process_id in map(int, listing.stdout.split()):
+        if get_parent(process_id) == os.getpid():
+            os.kill(process_id, signal.SIGKILL)
 
 
 def get_parent(process_id: int) -> int:

@@ -85,8 +85,8 @@ def _list_own_addresses() -> Iterator[str]:
             yield f"[{address}]" if ":" in address else address
     except OSError:
         pass  # a name that nothing resolves
-    if (address := find_own_address()) is not None:
-        yield address
+    if (own := find_own_address()) is not None:
+        yield own
 
 
 def main() -> None:

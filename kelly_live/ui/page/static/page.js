@@ -30,6 +30,9 @@ const session = connect({
     document.body.classList.toggle("lost", !isOpen);
     if (isOpen) notes = [];
   },
+  ended() {
+    get("connection").textContent = "that session has ended; open the address that kelly-live prints now";
+  },
   hello(message) {
     mayAct = message.may_act;
     if (!mayAct) get("connection").textContent = "connected, to look only";

@@ -10,6 +10,9 @@ const session = connect({
   connection(isOpen) {
     if (!isOpen) get("summary").textContent = "not connected; trying again";
   },
+  ended() {
+    get("summary").textContent = "that session has ended; open the address that kelly-live prints now";
+  },
   hello(message) {
     const names = Object.entries(message.actions).filter(([name]) => !NEED_A_VALUE.test(name));
     const buttons = names.map(([name, help]) => createButton(help, () => session.act(name)));

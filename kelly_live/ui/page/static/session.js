@@ -1,6 +1,7 @@
 // The socket to the session. Reconnects by itself; see docs/page.md for the messages.
 
-/** Connect, and call the handler of a message's type with it: hello, state, notes, line, refusal, connection. */
+/** Connect, and call the handler of a message's type with it: hello, state, notes, line, refusal, connection; ended if
+ * another session has the page's address, which this browser's token does not open. */
 export function connect(handlers) {
   const call = (name, message) => handlers[name] && handlers[name](message);
   let socket = null;
@@ -19,6 +20,9 @@ export function connect(handlers) {
     };
     socket.onclose = () => {
       call("connection", false);
+      fetch("/plain", { cache: "no-store" }).then((answer) => {
+        if (answer.status === 403) call("ended");
+      }, () => {}); // nobody answers: it is tried again
       setTimeout(open, waitMs);
       waitMs = Math.min(4000, waitMs * 2);
     };
