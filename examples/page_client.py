@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from websockets.sync.client import connect
 
+if len(sys.argv) != 2:
+    sys.exit("usage: page_client.py ADDRESS")
 address = urlsplit(sys.argv[1])
 with connect(f"ws://{address.netloc}/api?{address.query}") as socket:
     last = None
