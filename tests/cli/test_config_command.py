@@ -114,6 +114,14 @@ def test_a_file_that_never_ends_or_begins_is_refused(run: Run, tmp_path: Path) -
         assert message in err
 
 
+def test_a_contradiction_of_what_was_typed_does_not_blame_the_file(config: Path, run: Run) -> None:
+    write(config, "tempo = 120\n")
+    code, _, err = run("live", "--sound", "--midi-out", "FLUID")
+    assert code == 2
+    assert "--sound and --midi-out do not go together" in err
+    assert "the config file gives" not in err
+
+
 def test_help_shows_its_examples_line_by_line(run: Run) -> None:
     lines = run("config", "--help")[1].splitlines()
     assert not any("\\b" in line for line in lines)

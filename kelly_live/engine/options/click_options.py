@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
@@ -42,7 +43,8 @@ def usage_errors(ctx: click.Context | None = None) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        flags = ctx.meta.get(CONFIG_FLAGS, ()) if ctx is not None else ()
+        given = ctx.meta.get(CONFIG_FLAGS, ()) if ctx is not None else ()
+        flags = [flag for flag in given if re.search(rf"{re.escape(flag)}(?![\w-])", str(error))]
         source = f" (the config file gives {', '.join(flags)}; --config none leaves it out)" if flags else ""
         raise click.UsageError(f"{error}{source}") from error
 
