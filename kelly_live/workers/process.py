@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from kelly_live.core.errors import WorkerError
@@ -135,14 +135,15 @@ class WorkerProcess(Generic[Received]):
             if self._is_closing:  # by another thread: nothing may be left behind
                 raise WorkerError(f"{self.name} was closed before it was started; make a new one")
             try:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=None if self._on_stderr is None else subprocess.PIPE,
-                    env=self._environment,
-                    bufsize=0,
-                )
+                with _hold_interrupts():
+                    self._process = subprocess.Popen(
+                        self._command,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=None if self._on_stderr is None else subprocess.PIPE,
+                        env=self._environment,
+                        bufsize=0,
+                    )
             except OSError as error:
                 is_full = error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
                 remedy = "close other programs, or raise the limits (`ulimit -a`)" if is_full else _CHECK_PYTHON
@@ -299,6 +300,23 @@ class WorkerProcess(Generic[Received]):
             _log.info("%s ended (exit code %s)", self.name, process.poll())
         if self._on_end is not None:
             self._on_end()
+
+
+@contextlib.contextmanager
+def _hold_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back from a child that is started: until it ignores it, it would print a traceback.
+
+    A child inherits the signals that the starting thread holds back. This process gets a Ctrl-C
+    that comes meanwhile afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _explain_exit(code: int) -> str:

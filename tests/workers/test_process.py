@@ -369,3 +369,17 @@ def test_a_module_runs_apart_from_the_user_s_folder() -> None:
     assert module_command("kelly_live.audio.capture", "16000") == [
         sys.executable, "-P", "-m", "kelly_live.audio.capture", "16000",
     ]  # fmt: skip
+
+
+@posix_only
+def test_ctrl_c_while_a_child_starts_does_not_reach_it(
+    start: Callable[..., Peer], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The terminal sends it to every process, also to one that has not come to ignoring it."""
+    peer = start(ECHO)
+    assert peer.process.process_id is not None
+    os.kill(peer.process.process_id, signal.SIGINT)
+    peer.process.send(Word("still here"))
+    wait_until(lambda: peer.words == ["still here"])
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
