@@ -16,7 +16,6 @@ from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import Metre, MusicParameters
 from kelly_live.music.band import Band, Slot
-from kelly_live.music.chord_following import ChordFollower
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
@@ -81,6 +80,9 @@ class Conductor:
         expression: bool = False,
         role: RoleOptions | None = None,
     ) -> None:
+        # It loads numpy, which a start under a low limit must not.
+        from kelly_live.music.chord_following import ChordFollower
+
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
         per_bar = 4 if beats_per_bar is None else beats_per_bar
