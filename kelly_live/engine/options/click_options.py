@@ -80,10 +80,10 @@ class CheckedCommand(click.Command):
     One directly under the program takes settings from the config file too.
     """
 
-    def __init__(self, *args: Any, **attributes: Any) -> None:
+    def __init__(self, name: str | None, **attributes: Any) -> None:
         """Declare a command as click does; -h asks for help wherever it stands."""
         settings = {"help_option_names": ["-h", "--help"], **(attributes.pop("context_settings", None) or {})}
-        super().__init__(*args, context_settings=settings, **attributes)
+        super().__init__(name, context_settings=settings, **attributes)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's options, --config among them where the config file counts."""
