@@ -30,10 +30,15 @@ Received = TypeVar("Received")
 
 
 def ignore_signals(*names: str) -> None:
-    """Ignore these signals, where the system has them. Thread: the main one."""
+    """Ignore these signals, where the system has them. Thread: the main one.
+
+    The parent holds Ctrl-C back from a child until then; from here on, processes of the child's own may get it again.
+    """
     for name in names:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 class ParentConnection(Generic[Received]):
