@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Generator, Sequence
@@ -10,17 +11,10 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
 from kelly_live.engine.model_choice import state_terms
-
-# A machine that is busy with other things draws slowly: that is no fault of a test.
-hypothesis.settings.register_profile(
-    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("shared machine")
 
 REASON = "needs torch, which is not installed"
 
@@ -39,9 +33,15 @@ class MissingTorchFinder(MetaPathFinder):
         return None
 
 
-# Machines are shared: how long an example takes says nothing about the code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+# Machines are shared: how long an example takes says nothing about the code. CI tries the same examples each time, so
+# that what is new to a change fails it, and nothing else; everybody else tries others each time.
+settings.register_profile(
+    "shared machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("KELLY_LIVE_REQUIRE_LIVE") == "1",
+)
+settings.load_profile("shared machine")
 
 # A shell's background ignores Ctrl-C, and nohup a hang-up. What tests start would inherit that; a handler it does not.
 for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
