@@ -44,6 +44,7 @@ demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kel
 # process with a sound server of its own. A shared machine may stand still for seconds, so one that fails is tried once
 # more, and listed as R at the end.
 test: $(VENV)/.test system ## every test, those on a real sound and MIDI server included
+	$(BIN)/python -m tests.numba_cache
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m live --numprocesses 2 --dist worksteal --reruns 1 -r fEsR tests/live
 

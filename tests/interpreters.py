@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 VERSIONS = ("3.12", "3.13", "3.14")
 EXTRAS = ("test", "lab", "isobar")
 LEFT_OUT = ("torch", "kelly-live")
+LONGEST_SECONDS = 1500  # they take 4 minutes
 MADE_OF = ("pyproject.toml", "constraints.txt")
 
 
@@ -84,7 +85,15 @@ def run_tests(python: Path) -> bool:
     # A shared machine may stand still for seconds: one that fails is tried once more, and listed as R at the end.
     arguments += ["--reruns", "1", "-r", "fER"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False).returncode == 0
+    subprocess.run([python, "-m", "tests.numba_cache"], cwd=ROOT, env=environment, check=True)
+    try:
+        run = subprocess.run(
+            [python, "-m", "pytest", *arguments], cwd=ROOT, env=environment, timeout=LONGEST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        print(f"the tests did not end within {LONGEST_SECONDS} s", file=sys.stderr)
+        return False
+    return run.returncode == 0
 
 
 if __name__ == "__main__":
