@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.plugins import LOAD_SECONDS, find_plugins
+from kelly_live.core.plugins import find_plugins
 from kelly_live.generators.added import EFFECT_GROUP, load_added
 from kelly_live.generators.effects.registry import EFFECTS, create_effect
 from kelly_live.generators.note_effect import EffectDescriptor, NoteEffect
 from kelly_live.generators.parameter import Value, resolve_values
 from kelly_live.generators.plugin_effect import PluginEffect
-from kelly_live.generators.plugin_process import GeneratorRun, PlayerFault, PluginCommand, PluginProcess, start_plugin
+from kelly_live.generators.plugin_process import PlayerFault, PluginCommand, begin_plugin, describe_plugin, start_plugin
 from kelly_live.generators.wire import NOTE_EFFECT
 
 
@@ -78,12 +79,7 @@ def load_effect(name: str, values: Mapping[str, Value], *, live: bool) -> NoteEf
     except PlayerFault as fault:
         raise ConfigError(f"effect {name} did not load: {fault.reason}; repair it, or play without it") from fault
     assert isinstance(descriptor, EffectDescriptor)
-
-    def begin(state: object) -> GeneratorRun:
-        another = PluginProcess(command)
-        another.begin(resolved, state)
-        return another
-
+    begin = partial(begin_plugin, command, resolved)
     return PluginEffect(descriptor, resolved, process, begin, waits=not live)
 
 
@@ -108,14 +104,10 @@ def _find_sources() -> dict[str, EffectSource]:
 
 
 def _describe(source: EffectSource) -> EffectInfo:
-    process = PluginProcess(source.command)
-    process.start()
     try:
-        descriptor = process.describe(LOAD_SECONDS)
+        descriptor = describe_plugin(source.command)
     except PlayerFault as fault:
         return EffectInfo(source.name, source, None, fault.reason)
-    finally:
-        process.close()
     if isinstance(descriptor, EffectDescriptor):
         return EffectInfo(source.name, source, descriptor)
     return EffectInfo(source.name, source, None, "it is no note effect")

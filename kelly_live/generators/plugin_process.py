@@ -373,19 +373,37 @@ class PluginProcess:
                     _log.info("%s prints more, which is not logged", self._command.name)
 
 
+def describe_plugin(command: PluginCommand) -> Descriptor | EffectDescriptor:
+    """Start a plug-in, read its descriptor and end it. Raises PlayerFault."""
+    process = PluginProcess(command)
+    process.start()
+    try:
+        return process.describe(LOAD_SECONDS)
+    finally:
+        process.close()
+
+
+def begin_plugin(command: PluginCommand, values: Mapping[str, Value], state: object) -> PluginProcess:
+    """Begin a plug-in from a state that it saved, with values of its parameters; nothing is waited for."""
+    process = PluginProcess(command)
+    process.begin(values, state)
+    return process
+
+
 def start_plugin(
-    command: PluginCommand, resolve: Callable[[Descriptor | EffectDescriptor], dict[str, Value]]
+    command: PluginCommand, resolve: Callable[[Descriptor | EffectDescriptor], dict[str, Value]], state: object = None
 ) -> tuple[PluginProcess, Descriptor | EffectDescriptor, dict[str, Value]]:
     """Start a plug-in and wait until it can play; return its process, its descriptor and its parameters' values.
 
-    `resolve` returns every declared parameter's value. Raises PlayerFault, and ConfigError where `resolve` does.
+    `resolve` returns every declared parameter's value; it begins from `state`, if there is one. Raises PlayerFault, and
+    ConfigError where `resolve` does.
     """
     process = PluginProcess(command)
     process.start()
     try:
         descriptor = process.describe(LOAD_SECONDS)
         values = resolve(descriptor)
-        process.configure(values)
+        process.configure(values, state)
         if not process.wait_until_ready(LOAD_SECONDS):
             reason = process.fault or f"it was not made within {LOAD_SECONDS:g} s"
             raise PlayerFault(PlayerState.NOT_LOADED, reason)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.plugins import (
-    LOAD_SECONDS,
     Plugin,
     describe_load_failure,
     find_plugins,
@@ -25,7 +25,7 @@ from kelly_live.generators.base import Configurable, Descriptor, Generator, Valu
 from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.parameter import resolve_values
 from kelly_live.generators.plugin_generator import OFFLINE_SECONDS, PluginGenerator
-from kelly_live.generators.plugin_process import GeneratorRun, PlayerFault, PluginCommand, PluginProcess, start_plugin
+from kelly_live.generators.plugin_process import PlayerFault, PluginCommand, begin_plugin, describe_plugin, start_plugin
 from kelly_live.generators.wire import GENERATOR
 from kelly_live.music.band import PlayerState
 
@@ -138,12 +138,7 @@ def load_command(command: PluginCommand, *, waits: bool) -> LoadedGenerator:
 
 def describe_command(command: PluginCommand) -> Descriptor:
     """Start a generator's command, read its descriptor and end it; raises PlayerFault."""
-    process = PluginProcess(command)
-    process.start()
-    try:
-        return _require_generator(process.describe(LOAD_SECONDS))
-    finally:
-        process.close()
+    return _require_generator(describe_plugin(command))
 
 
 def _find_sources() -> dict[str, GeneratorSource]:
@@ -212,12 +207,7 @@ def _create_external(
     except PlayerFault as fault:
         return LoadedGenerator(source.name, None, _describe_fault(source, fault), remark=source.remark)
     assert isinstance(descriptor, Descriptor)
-
-    def begin(state: object) -> GeneratorRun:
-        another = PluginProcess(command)
-        another.begin(resolved_values, state)
-        return another
-
+    begin = partial(begin_plugin, command, resolved_values)
     generator = PluginGenerator(descriptor, process, begin, waits=waits, offline_seconds=offline_seconds)
     return LoadedGenerator(source.name, generator, values=tuple(resolved_values.items()), remark=source.remark)
 

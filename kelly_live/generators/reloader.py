@@ -19,12 +19,13 @@ from typing import Any
 import msgspec
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.plugins import LOAD_SECONDS, find_plugins
+from kelly_live.core.plugins import find_plugins
 from kelly_live.generators.added import GROUP, find_targets, require_interpreter
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.parameter import Value, adapt_values
 from kelly_live.generators.plugin_generator import PluginGenerator
-from kelly_live.generators.plugin_process import PlayerFault, PluginCommand, PluginProcess
+from kelly_live.generators.plugin_process import PlayerFault, PluginCommand, PluginProcess, begin_plugin, start_plugin
 from kelly_live.generators.registry import load_command
 from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.workers.realtime import disable_realtime
@@ -177,35 +178,34 @@ class GeneratorReloader:
             return
 
         def begin(later_state: Any) -> PluginProcess:
-            another = PluginProcess(self._developed.command)
-            another.begin(adapt_values(descriptor.parameters, self.generator.values), later_state)
-            return another
+            return begin_plugin(self._developed.command, self._adapt_values(descriptor), later_state)
 
         self.generator.replace(process, descriptor, begin, keeps_state=not note)
         self._lines.append(f"{self.name}: loaded again, heard from the next bar on{note}")
 
     def _load(self, state: Any) -> tuple[PluginProcess, Descriptor]:
         """Start the new version and let it play a bar; raises PlayerFault."""
-        process = PluginProcess(self._developed.command)
-        process.start()
         try:
-            descriptor = process.describe(LOAD_SECONDS)
-            if not isinstance(descriptor, Descriptor):
-                raise ConfigError("it is a note effect; --dev plays generators")
-            values = adapt_values(descriptor.parameters, self.generator.values)
-            process.configure(values, state)
-            if not process.wait_until_ready(LOAD_SECONDS):
-                reason = process.fault or f"it was not made within {LOAD_SECONDS:g} s"
-                if state is not None and reason.startswith("reset failed"):
-                    raise _StateRefused(reason.removeprefix("reset failed: "))
-                raise PlayerFault(PlayerState.NOT_LOADED, reason)
+            process, descriptor, values = start_plugin(self._developed.command, self._adapt_values, state)
+        except ConfigError as error:
+            raise PlayerFault(PlayerState.NOT_LOADED, str(error)) from error
+        except PlayerFault as fault:
+            if state is not None and fault.reason.startswith("reset failed"):
+                raise _StateRefused(fault.reason.removeprefix("reset failed: ")) from fault
+            raise
+        assert isinstance(descriptor, Descriptor)
+        try:
             self._try(process, values)
-        except (PlayerFault, ConfigError, _StateRefused) as error:
-            process.give_up(str(error))
-            if isinstance(error, ConfigError):
-                raise PlayerFault(PlayerState.NOT_LOADED, str(error)) from error
+        except PlayerFault as fault:
+            process.give_up(fault.reason)
             raise
         return process, descriptor
+
+    def _adapt_values(self, descriptor: Descriptor | EffectDescriptor) -> dict[str, Value]:
+        """Return the values in force as the new version takes them. Raises ConfigError for what is no generator."""
+        if not isinstance(descriptor, Descriptor):
+            raise ConfigError("it is a note effect; --dev plays generators")
+        return adapt_values(descriptor.parameters, self.generator.values)
 
     def _try(self, process: PluginProcess, values: Mapping[str, Value]) -> None:
         """Let it play the bar that was asked for last; raises PlayerFault."""
