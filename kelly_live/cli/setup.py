@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
-from kelly_live.core.errors import KellyError
+from kelly_live.core.errors import AudioError, KellyError
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 
 METER_SECONDS = 4.0
@@ -32,22 +32,20 @@ def _choose_output() -> str | None:
     """Ask for a MIDI output until its notes were heard; returns its name, None for the virtual port."""
     from kelly_live.midi.ports import BUILT_IN_SYNTH, list_outputs
 
-    while True:
-        names = [*(port.name for port in list_outputs()), BUILT_IN_SYNTH]
-        number = _ask("MIDI output: where is your synth or DAW?", names, "a virtual port that your DAW connects to")
-        if number == _KEEP:
-            _store("midi-out", None)
-            return None
-        name = names[number - 1]
-        try:
-            _play(name)
-        except KellyError as error:
-            print_line(f"  {error}")
-            continue
+    def is_heard(name: str) -> bool:
+        _play(name)
         if click.confirm("  did you hear four notes and a chord?", default=True):
-            _store("midi-out", name)
-            return name
+            return True
         print_line("  the synth must listen to this port, on channel 1; choose again")
+        return False
+
+    return _choose(
+        "midi-out",
+        "MIDI output: where is your synth or DAW?",
+        lambda: [*(port.name for port in list_outputs()), BUILT_IN_SYNTH],
+        "a virtual port that your DAW connects to",
+        is_heard,
+    )
 
 
 def _play(name: str) -> None:
@@ -68,25 +66,21 @@ def _choose_input() -> str | None:
     """Ask for an audio input until its level is accepted; returns its name, None for the system's."""
     from kelly_live.audio.devices import list_inputs
 
-    while True:
-        try:
-            names = [device.name for device in list_inputs()]
-        except KellyError as error:
-            print_line(f"Audio input: {error}")
-            return None
-        number = _ask("Audio input: where do you play or sing?", names, "the system's own choice")
-        if number == _KEEP:
-            _store("audio-in", None)
-            return None
-        name = names[number - 1]
-        try:
-            _meter(name)
-        except KellyError as error:
-            print_line(f"  {error}")
-            continue
-        if click.confirm("  keep this input?", default=True):
-            _store("audio-in", name)
-            return name
+    def is_accepted(name: str) -> bool:
+        _meter(name)
+        return click.confirm("  keep this input?", default=True)
+
+    try:
+        return _choose(
+            "audio-in",
+            "Audio input: where do you play or sing?",
+            lambda: [device.name for device in list_inputs()],
+            "the system's own choice",
+            is_accepted,
+        )
+    except AudioError as error:  # there is no way to list them
+        print_line(f"Audio input: {error}")
+        return None
 
 
 def _meter(name: str) -> None:
@@ -125,6 +119,22 @@ def _print_faults() -> bool:
     for finding in faults:
         print_line(f"{finding.topic}: {finding.text}")
     return bool(faults)
+
+
+def _choose(
+    setting: str, question: str, list_names: Callable[[], list[str]], otherwise: str, passes: Callable[[str], bool]
+) -> str | None:
+    """Ask until a name passes its test, and keep it as this setting; None for what there is otherwise."""
+    while True:
+        names = list_names()
+        number = _ask(question, names, otherwise)
+        name = None if number == _KEEP else names[number - 1]
+        try:
+            if name is None or passes(name):
+                _store(setting, name)
+                return name
+        except KellyError as error:
+            print_line(f"  {error}")
 
 
 def _ask(question: str, names: Sequence[str], otherwise: str) -> int:
