@@ -8,7 +8,12 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.config_defaults import convert_setting, list_config_options
+from kelly_live.engine.options.config_defaults import (
+    convert_setting,
+    find_config_options,
+    list_config_commands,
+    list_config_options,
+)
 from kelly_live.engine.options.config_file import Setting, Value, load_config
 
 _SWITCH_VALUES = {"true": True, "false": False}
@@ -47,7 +52,7 @@ def read_values(ctx: click.Context, name: str, values: Sequence[str], table: str
 def build_template(ctx: click.Context) -> str:
     """Return a file in which each option of `live` stands as a comment, with its help."""
     blocks = [_TEMPLATE_HEAD]
-    for option in list_config_options(_commands(ctx)["live"]):
+    for option in list_config_options(list_config_commands(ctx.find_root())["live"]):
         help_lines = textwrap.wrap(option.help or "", 110, initial_indent="# ", subsequent_indent="# ")
         example = "true" if option.is_flag else '[""]' if option.multiple else '""'
         blocks.append("\n".join([*help_lines, f"# {option.opts[-1].removeprefix('--')} = {example}", ""]))
@@ -56,31 +61,23 @@ def build_template(ctx: click.Context) -> str:
 
 def _check(ctx: click.Context, setting: Setting) -> None:
     for command_name, option in _find_options(ctx, setting.name, setting.table):
-        command = _commands(ctx)[command_name]
+        command = list_config_commands(ctx.find_root())[command_name]
         convert_setting(click.Context(command, info_name=command_name, parent=ctx.find_root()), option, setting)
 
 
 def _find_options(ctx: click.Context, name: str, table: str | None) -> Iterator[tuple[str, click.Option]]:
     """Find an option in each command that has it. Raises click.UsageError if there is none."""
-    commands = _commands(ctx)
+    commands = list_config_commands(ctx.find_root())
     if table is not None and table not in commands:
         raise click.UsageError(f"there is no command {table!r}; give one of {', '.join(commands)}", ctx)
     found = False
     for command_name, command in commands.items():
         if table in (None, command_name):
-            for option in list_config_options(command):
-                if f"--{name}" in option.opts:
-                    found = True
-                    yield command_name, option
+            for option in find_config_options(command, name):
+                found = True
+                yield command_name, option
     if not found:
         owner = f"`kelly-live {table}` has" if table is not None else "no command has"
         raise click.UsageError(
             f"{owner} {'no' if table else 'an'} option --{name}; `kelly-live live --help` lists them", ctx
         )
-
-
-def _commands(ctx: click.Context) -> dict[str, click.Command]:
-    root = ctx.find_root()
-    assert isinstance(root.command, click.Group)
-    commands = ((name, root.command.get_command(root, name)) for name in root.command.list_commands(root))
-    return {name: one for name, one in commands if one is not None and not isinstance(one, click.Group)}

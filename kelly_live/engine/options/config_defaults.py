@@ -62,6 +62,18 @@ def list_config_options(command: click.Command) -> list[click.Option]:
     return [param for param in params if _NO_SETTINGS.isdisjoint(param.opts)]
 
 
+def list_config_commands(root: click.Context) -> dict[str, click.Command]:
+    """Load the commands that a config file can be for, by name: those directly under the program."""
+    assert isinstance(root.command, click.Group)
+    commands = ((name, root.command.get_command(root, name)) for name in root.command.list_commands(root))
+    return {name: one for name, one in commands if one is not None and not isinstance(one, click.Group)}
+
+
+def find_config_options(command: click.Command, name: str) -> list[click.Option]:
+    """Return the options of a command that a config file gives by this name."""
+    return [option for option in list_config_options(command) if f"--{name}" in option.opts]
+
+
 def convert_setting(ctx: click.Context, param: click.Option, setting: Setting) -> Any:
     """Return a setting as click takes it for a default. Raises ConfigError naming file and line."""
     value: Any = setting.value
@@ -101,19 +113,16 @@ def _select(ctx: click.Context, settings: Collection[Setting], params: Collectio
                 f"{setting.file}, line {setting.line}: {name} has no option --{setting.name}; "
                 f"`kelly-live {name} --help` lists them"
             )
-        if setting.table is None and setting.name not in params and not _is_known(group, setting.name):
+        if (
+            setting.table is None
+            and setting.name not in params
+            and not any(find_config_options(command, setting.name) for command in list_config_commands(group).values())
+        ):
             raise ConfigError(
                 f"{setting.file}, line {setting.line}: no command has an option --{setting.name}; mend the name"
             )
     yield from (one for one in settings if one.table is None and one.name in params)
     yield from (one for one in settings if one.table == name)
-
-
-def _is_known(group: click.Context, name: str) -> bool:
-    assert isinstance(group.command, click.Group)
-    commands = (group.command.get_command(group, one) for one in group.command.list_commands(group))
-    options = (option for command in commands if command is not None for option in list_config_options(command))
-    return any(f"--{name}" in option.opts for option in options)
 
 
 def _list_names(param: click.Option) -> list[str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +58,8 @@ def config_path() -> Path:
 
 def load_config(file: Path) -> tuple[Setting, ...]:
     """Load all settings of a file, in its order. Raises ConfigError naming file and line."""
+    import tomllib  # here, as most commands find no file
+
     text = read_text(file)
     try:
         content = tomllib.loads(text)
