@@ -7,7 +7,7 @@ and the bend and its range as they stand when a note begins.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 
 import numpy as np
 
@@ -48,11 +48,12 @@ _BAND_LEVEL = 0.5  # a loud band peaks about here; what is louder is bent under 
 
 
 class _Channel:
-    """What a channel's controllers say. `gain`: what its sound was multiplied by at the end of the last block."""
+    """What a channel was told. `gain`: what its sound was multiplied by at the end of the last block."""
 
-    __slots__ = ("bend", "bend_range", "expression", "gain", "parameter", "volume")
+    __slots__ = ("bend", "bend_range", "expression", "gain", "is_pedal_down", "parameter", "program", "volume")
 
     def __init__(self) -> None:
+        self.program, self.is_pedal_down = 0, False
         self.volume, self.expression = _FULL_VOLUME, _FULL_EXPRESSION
         self.bend, self.bend_range = BEND_CENTRE, _BEND_SEMITONES
         self.parameter = [127, 127]  # the registered parameter that data entry sets, coarse and fine
@@ -132,9 +133,7 @@ class NoteSynth:
 
     def __init__(self) -> None:
         self._voices: deque[_Voice] = deque()
-        self._programs: dict[int, int] = {}
-        self._pedals: set[int] = set()
-        self._channels: dict[int, _Channel] = {}
+        self._channels: defaultdict[int, _Channel] = defaultdict(_Channel)
         self._reverb: StreamingReverb | None = None
 
     def play(self, message: bytes, offset: int) -> None:
@@ -143,23 +142,22 @@ class NoteSynth:
         if kind not in ("note_on", "note_off", "control_change", "program_change", "pitch_bend"):
             return
         channel = get_channel(message)
-        state = self._channels.setdefault(channel, _Channel())
+        state = self._channels[channel]
         if kind == "note_on":
             self._release(channel, message[1], offset, with_pedal=True)  # a key that is struck again sounds once
-            program = self._programs.get(channel, 0)
-            self._voices.append(_Voice(channel, message[1], message[2], program, offset, state.bend_semitones))
+            self._voices.append(_Voice(channel, message[1], message[2], state.program, offset, state.bend_semitones))
             for _ in range(len(self._voices) - _MOST_VOICES):
                 self._voices.popleft()
         elif kind == "note_off":
             self._release(channel, message[1], offset)
         elif kind == "program_change":
-            self._programs[channel] = message[1]
+            state.program = message[1]
         elif kind == "pitch_bend":
             state.bend = message[1] + 128 * message[2]
         elif message[1] == _SUSTAIN:
             self._move_pedal(channel, message[2] >= _PEDAL_DOWN, offset)
         elif message[1] in CONTROLLERS.values():
-            self._pedals.discard(channel)
+            state.is_pedal_down = False
             self._release(channel, None, offset)
         else:
             state.control(message[1], message[2])
@@ -203,8 +201,8 @@ class NoteSynth:
 
     def release_all(self) -> None:
         """Let go of all keys and pedals."""
-        self._pedals.clear()
-        for channel in {voice.channel for voice in self._voices}:
+        for channel, state in self._channels.items():
+            state.is_pedal_down = False
             self._release(channel, None, 0)
 
     def _release(self, channel: int, pitch: int | None, offset: int, *, with_pedal: bool = False) -> None:
@@ -212,14 +210,13 @@ class NoteSynth:
         for voice in self._voices:
             if voice.channel == channel and pitch in (None, voice.pitch) and voice.released_age is None:
                 voice.is_held = False
-                if with_pedal or channel not in self._pedals:
+                if with_pedal or not self._channels[channel].is_pedal_down:
                     voice.released_age = voice.age + max(0, offset - voice.offset)
 
     def _move_pedal(self, channel: int, is_down: bool, offset: int) -> None:
+        self._channels[channel].is_pedal_down = is_down
         if is_down:
-            self._pedals.add(channel)
             return
-        self._pedals.discard(channel)
         for voice in self._voices:
             if voice.channel == channel and not voice.is_held and voice.released_age is None:
                 voice.released_age = voice.age + max(0, offset - voice.offset)

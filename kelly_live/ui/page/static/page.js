@@ -1,4 +1,4 @@
-import { EMOTION_COLOURS, addLine, connect, createBeatClock, fitCanvas } from "./session.js";
+import { EMOTION_COLOURS, addLine, connect, createBeatClock, createButton, fitCanvas } from "./session.js";
 
 const PART_COLOURS = ["#b18cff", "#ff8a3d", "#6ee7d8", "#a9b4c6"]; // of parts that have none yet
 const PAST_BEATS = 12;
@@ -66,14 +66,6 @@ function buildControls(hello) {
     ...REACTIONS.map(([name, text]) => createButton(text, () => session.act(name))));
   get("role").replaceChildren(...hello.roles.map((name) => new Option(name, name)));
   for (const control of document.querySelectorAll("button, input, select")) control.disabled = !mayAct;
-}
-
-function createButton(text, act) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = text;
-  button.addEventListener("click", act);
-  return button;
 }
 
 get("freeze").addEventListener("click", () => session.act("freeze"));

@@ -1,4 +1,4 @@
-import { addLine, connect } from "./session.js";
+import { addLine, connect, createButton } from "./session.js";
 
 const SUMMARY_MS = 4000; // a screen reader must get to the end of the last one
 // No button can give what these take; roles and morphs have buttons of their own.
@@ -32,11 +32,3 @@ const session = connect({
   line: (message) => addLine(get("lines"), message.text, 20),
   refusal: (message) => addLine(get("lines"), `not done: ${message.text}`, 20),
 });
-
-function createButton(text, act) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = text;
-  button.addEventListener("click", act);
-  return button;
-}

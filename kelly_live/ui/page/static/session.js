@@ -50,6 +50,15 @@ export const EMOTION_COLOURS = {
   neutral: "#a9b4c6",
 };
 
+/** Create a button that acts when it is pressed. */
+export function createButton(text, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", act);
+  return button;
+}
+
 /** Add a line to a list, and keep the last `most` of them. */
 export function addLine(list, text, most = 8) {
   const item = document.createElement("li");
