@@ -8,6 +8,10 @@ import shutil
 import sys
 import venv
 from pathlib import Path
+from typing import Any
+
+from kelly_live.core.values import NoteEvent
+from kelly_live.testing import ExternalGenerator, make_context, make_parameters, play
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -23,3 +27,12 @@ def make_environment(folder: Path, *distributions: str) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file.locate(), target)
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def play_with(player: ExternalGenerator, *, density: float = 1.0, seed: int = 3, **values: Any) -> list[NoteEvent]:
+    """Play a phrase in C with these parameters, the others at their defaults."""
+    generator: Any = player()
+    defaults = {one.name: one.default for one in player.descriptor.parameters}
+    generator.configure({**defaults, **values})
+    generator.reset()
+    return play(generator, make_parameters(density=density), make_context(tonic=0, seed=seed))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from kelly_live.core.values import NoteEvent
-from kelly_live.testing import ExternalGenerator, assert_conforms, make_context, make_parameters, play
-from tests.examples.environment import EXAMPLES, make_environment
+from kelly_live.testing import ExternalGenerator, assert_conforms, make_context
+from tests.examples.environment import EXAMPLES, make_environment, play_with
 
 pytest.importorskip("euclidean_rhythm", reason="it plays by euclidean-rhythm: pip install -e '.[test]'")
 
@@ -23,27 +21,19 @@ def euclidean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalGene
         yield player
 
 
-def strokes(player: ExternalGenerator, *, density: float = 1.0, seed: int = 3, **values: Any) -> list[NoteEvent]:
-    generator: Any = player()
-    defaults = {one.name: one.default for one in player.descriptor.parameters}
-    generator.configure({**defaults, **values})
-    generator.reset()
-    return play(generator, make_parameters(density=density), make_context(tonic=0, seed=seed))
-
-
 def test_it_keeps_the_contract(euclidean: ExternalGenerator) -> None:
     assert_conforms(euclidean)
 
 
 def test_three_strokes_in_a_bar_of_eighths_are_a_tresillo(euclidean: ExternalGenerator) -> None:
-    notes = strokes(euclidean, share=0.75, **{"low-line": False})
+    notes = play_with(euclidean, share=0.75, **{"low-line": False})
     gaps = [b.onset_beats - a.onset_beats for a, b in itertools.pairwise(notes[:4])]
     assert sorted(gaps) == [1.0, 1.5, 1.5]
 
 
 def test_the_high_line_leaves_the_beats_as_far_as_it_is_asked(euclidean: ExternalGenerator) -> None:
     plain, free = (
-        sum(note.onset_beats % 1.0 > 0.0 for note in strokes(euclidean, syncopation=amount, **{"low-line": False}))
+        sum(note.onset_beats % 1.0 > 0.0 for note in play_with(euclidean, syncopation=amount, **{"low-line": False}))
         for amount in (0.0, 1.0)
     )
     assert plain < free
@@ -51,11 +41,11 @@ def test_the_high_line_leaves_the_beats_as_far_as_it_is_asked(euclidean: Externa
 
 def test_it_strikes_tones_of_the_chord_the_same_for_a_seed(euclidean: ExternalGenerator) -> None:
     phrase = make_context(tonic=0).phrase
-    notes = strokes(euclidean)
+    notes = play_with(euclidean)
     for note in notes:
         assert note.pitch % 12 in phrase.span_at(note.onset_beats).chord.pitch_classes
-    assert notes == strokes(euclidean)
+    assert notes == play_with(euclidean)
 
 
 def test_it_follows_density(euclidean: ExternalGenerator) -> None:
-    assert len(strokes(euclidean, density=0.4)) < len(strokes(euclidean, density=2.0)) / 2
+    assert len(play_with(euclidean, density=0.4)) < len(play_with(euclidean, density=2.0)) / 2

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from kelly_live.core.values import NoteEvent
-from kelly_live.testing import ExternalGenerator, assert_conforms, make_context, make_parameters, play
-from tests.examples.environment import EXAMPLES, make_environment
+from kelly_live.testing import ExternalGenerator, assert_conforms, make_context
+from tests.examples.environment import EXAMPLES, make_environment, play_with
 
 pytest.importorskip("isobar", reason="what isobar needs has wheels for Python up to 3.12: pip install isobar==0.1.2")
 C_MAJOR = {0, 2, 4, 5, 7, 9, 11}
@@ -23,14 +21,6 @@ def isobar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalGenerat
         yield player
 
 
-def line(player: ExternalGenerator, *, density: float = 1.0, seed: int = 3, **values: Any) -> list[NoteEvent]:
-    generator: Any = player()
-    defaults = {one.name: one.default for one in player.descriptor.parameters}
-    generator.configure({**defaults, **values})
-    generator.reset()
-    return play(generator, make_parameters(density=density), make_context(tonic=0, seed=seed))
-
-
 def test_it_keeps_the_contract(isobar: ExternalGenerator) -> None:
     assert_conforms(isobar)
 
@@ -39,21 +29,21 @@ def test_it_keeps_the_contract(isobar: ExternalGenerator) -> None:
 def test_it_plays_in_the_key_the_same_for_a_seed_and_otherwise_for_another(
     isobar: ExternalGenerator, figure: str
 ) -> None:
-    notes = line(isobar, figure=figure)
+    notes = play_with(isobar, figure=figure)
     assert {note.pitch % 12 for note in notes} <= C_MAJOR
-    assert notes == line(isobar, figure=figure)
-    assert notes != line(isobar, figure=figure, seed=4)
+    assert notes == play_with(isobar, figure=figure)
+    assert notes != play_with(isobar, figure=figure, seed=4)
 
 
 def test_an_arpeggio_has_the_tones_of_the_chord_alone(isobar: ExternalGenerator) -> None:
     phrase = make_context(tonic=0).phrase
-    for note in line(isobar, figure="arpeggio"):
+    for note in play_with(isobar, figure="arpeggio"):
         assert note.pitch % 12 in phrase.span_at(note.onset_beats).chord.pitch_classes
 
 
 def test_it_follows_density_and_octave(isobar: ExternalGenerator) -> None:
-    sparse, dense = line(isobar, density=0.4), line(isobar, density=2.5)
+    sparse, dense = play_with(isobar, density=0.4), play_with(isobar, density=2.5)
     assert len(sparse) < len(dense) / 2
-    low, high = line(isobar, octave=-2), line(isobar, octave=0)
+    low, high = play_with(isobar, octave=-2), play_with(isobar, octave=0)
     assert max(note.pitch for note in low) < min(note.pitch for note in high) + 12
     assert sum(note.pitch for note in low) / len(low) < sum(note.pitch for note in high) / len(high) - 12

@@ -6,6 +6,8 @@ import itertools
 import os
 import signal
 import subprocess
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,18 @@ START_UP_SECONDS = 60.0  # on a loaded machine
 # Dense music that nothing heard can thin out.
 DENSE = ("--seed", "1", "--emotion", "excited", "--freeze")
 _BURST_SECONDS = 0.1
+
+
+def keep_lines(process: subprocess.Popen[str], lines: list[tuple[float, str]]) -> threading.Thread:
+    """Keep what a program prints, each line with its time; return the thread, which ends with the program."""
+
+    def read() -> None:
+        assert process.stdout is not None
+        lines.extend((time.monotonic(), line.rstrip()) for line in process.stdout)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    return reader
 
 
 def add_row(fault: str, over: float | None, back: float | None, gap: float | None, then: str) -> None:

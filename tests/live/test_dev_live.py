@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.live.conftest import JackMonitor, JackServer, wait_for
-from tests.live.live_program import DENSE, START_UP_SECONDS
+from tests.live.live_program import DENSE, START_UP_SECONDS, keep_lines
 
 pytestmark = pytest.mark.timeout(200)
 BAR_SECONDS = 4 * 60.0 / 130.0  # of DENSE
@@ -55,13 +54,7 @@ def test_a_change_in_the_file_is_heard_at_the_next_bar_and_a_fault_is_said_with_
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
-
-        def read() -> None:
-            assert process.stdout is not None
-            lines.extend((time.monotonic(), line.rstrip()) for line in process.stdout)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
+        reader = keep_lines(process, lines)
         try:
             wait_for(lambda: len(notes()) >= 5 or process.poll() is not None, "a bar of the draft", START_UP_SECONDS)
             offset = monitor.now() - time.monotonic()

@@ -13,7 +13,6 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +25,7 @@ import pytest
 
 from tests.generators import faulty
 from tests.live.conftest import JackMonitor, JackServer, wait_for
-from tests.live.live_program import DENSE, LiveProgram, longest_gap
+from tests.live.live_program import DENSE, LiveProgram, keep_lines, longest_gap
 
 pytestmark = pytest.mark.timeout(400)
 TABLE = os.environ.get("KELLY_LIVE_PLUGIN_DRILLS")
@@ -172,13 +171,7 @@ def run_session(
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
-
-        def read() -> None:
-            assert process.stdout is not None
-            lines.extend((time.monotonic(), line.rstrip()) for line in process.stdout)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
+        reader = keep_lines(process, lines)
         try:
             program = LiveProgram(monitor, process)
             wait_for(lambda: program.onsets() or process.poll() is not None, "a first note", 120.0)
