@@ -17,7 +17,7 @@ from kelly_live.core.values import MAIN_PORT
 if TYPE_CHECKING:
     from kelly_live.core.control_surface import ControlView
     from kelly_live.core.protocols import AudioSource, EmotionReader, Mapper, NoteSink
-    from kelly_live.engine.session import Journal
+    from kelly_live.engine.journal import Journal
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.ui.terminal import LiveStatus
 

@@ -56,7 +56,7 @@ def start_recorder(
     from kelly_live.core.resources import name_models
     from kelly_live.engine.options.metadata import list_settings
     from kelly_live.music.theory import NOTE_NAMES
-    from kelly_live.recording.log import Header
+    from kelly_live.recording.records import Header
 
     culture = options.culture
     header = Header(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kelly_live.generators.band import PlayerSlot
-    from kelly_live.recording.log import Header, Part
+    from kelly_live.recording.records import Header, Part
 
 
 def load_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:

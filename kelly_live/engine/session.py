@@ -20,7 +20,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from kelly_live.core.band_roles import ROLES
 from kelly_live.core.commands import Stop
@@ -37,9 +37,10 @@ from kelly_live.core.protocols import (
 )
 from kelly_live.core.sync_state import PlayerActivity, SyncState
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
+from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.core.wording import plural
 from kelly_live.engine.feeling_hold import FeelingHold
+from kelly_live.engine.journal import Journal, NoJournal
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.band import ParameterChange
@@ -93,65 +94,6 @@ def describe_input_loss(last: Snapshot) -> str:
 
 # Takes the state that is played at a time (s), to make controllers of it. Thread: the conductor's.
 Expression: TypeAlias = Callable[[float, EmotionState], None]
-
-
-class Journal(Protocol):
-    """Records every decision about notes right after it is made, and the readings. No call blocks.
-
-    Thread: the conductor's; `record_stop` comes from the one that ends the session.
-    """
-
-    def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
-        """Record that the conductor started."""
-
-    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
-        """Record a step of the conductor; cheap when it generated nothing."""
-
-    def record_panic(self, now: float, *, stops_transport: bool) -> None:
-        """Record that the conductor ended every note."""
-
-    def record_role(self, now: float, role: str) -> None:
-        """Record that the conductor was given another role."""
-
-    def record_parameter(self, now: float, change: ParameterChange) -> None:
-        """Record that a parameter of a player was given another value."""
-
-    def record_ending(self, now: float) -> None:
-        """Record that the conductor played its closing bar."""
-
-    def record_reading(self, reading: Reading) -> None:
-        """Record a state that was read, as it is played."""
-
-    def record_stop(self, now: float) -> None:
-        """Record that the sink was stopped."""
-
-
-class NoJournal:
-    """A Journal that records nothing."""
-
-    def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
-        """Record nothing."""
-
-    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
-        """Record nothing."""
-
-    def record_panic(self, now: float, *, stops_transport: bool) -> None:
-        """Record nothing."""
-
-    def record_role(self, now: float, role: str) -> None:
-        """Record nothing."""
-
-    def record_parameter(self, now: float, change: ParameterChange) -> None:
-        """Record nothing."""
-
-    def record_ending(self, now: float) -> None:
-        """Record nothing."""
-
-    def record_reading(self, reading: Reading) -> None:
-        """Record nothing."""
-
-    def record_stop(self, now: float) -> None:
-        """Record nothing."""
 
 
 def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncState:

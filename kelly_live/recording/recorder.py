@@ -31,7 +31,9 @@ from kelly_live.core.wording import plural
 from kelly_live.music.band import MutedPlayer, ParameterChange, Slot
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
-from kelly_live.recording.log import (
+from kelly_live.recording.log import Step, StepEncoder, create_emotion_record, encode_header, encode_record
+from kelly_live.recording.paths import Paths
+from kelly_live.recording.records import (
     MAX_TEXT,
     ActionRecord,
     ChecksumRecord,
@@ -49,15 +51,9 @@ from kelly_live.recording.log import (
     RoleRecord,
     SentNotes,
     StartRecord,
-    Step,
-    StepEncoder,
     StopRecord,
     TempoRecord,
-    create_emotion_record,
-    encode_header,
-    encode_record,
 )
-from kelly_live.recording.paths import Paths
 from kelly_live.recording.take import encode_take
 from kelly_live.recording.tape import Tape, TapeCommand
 from kelly_live.recording.tee import Checksum, Tee, drain

@@ -14,12 +14,12 @@ from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.role_options import RoleOptions
-from kelly_live.recording.log import (
+from kelly_live.recording.log import LogReader
+from kelly_live.recording.records import (
     ChecksumRecord,
     ControlRecord,
     FinishRecord,
     Header,
-    LogReader,
     MuteRecord,
     PanicRecord,
     ParameterRecord,

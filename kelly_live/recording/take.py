@@ -9,7 +9,7 @@ import mido
 
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.files import encode_midi
-from kelly_live.recording.log import Part
+from kelly_live.recording.records import Part
 from kelly_live.recording.tape import Tape
 
 

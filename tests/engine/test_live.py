@@ -22,11 +22,12 @@ from kelly_live.core.protocols import Mapper, NoteSink, SchedulerHealth
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import MAIN_PORT, EmotionState, MusicParameters, TempoRange
+from kelly_live.engine.journal import NoJournal
 from kelly_live.engine.live import EngineError, LiveEngine
 from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.recording import RecordingOptions
-from kelly_live.engine.session import NoJournal, Snapshot
+from kelly_live.engine.session import Snapshot
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import read_trace

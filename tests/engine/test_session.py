@@ -19,10 +19,11 @@ from kelly_live.core.protocols import EmotionOverride, Morph, Reading, Scheduler
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock, ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters
+from kelly_live.engine.journal import NoJournal
 from kelly_live.engine.offline import accompany, compose
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.performance import Performance
-from kelly_live.engine.session import STATE_HOLD_SECONDS, LiveSession, NoJournal, Snapshot, keep_latest
+from kelly_live.engine.session import STATE_HOLD_SECONDS, LiveSession, Snapshot, keep_latest
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand

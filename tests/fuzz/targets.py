@@ -172,18 +172,8 @@ def _replay(data: bytes) -> object:
 
 def _logs() -> Iterator[bytes]:
     from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState, Transport
-    from kelly_live.recording.log import (
-        FinishRecord,
-        Header,
-        PanicRecord,
-        Part,
-        StartRecord,
-        Step,
-        StepEncoder,
-        StopRecord,
-        encode_header,
-        encode_record,
-    )
+    from kelly_live.recording.log import Step, StepEncoder, encode_header, encode_record
+    from kelly_live.recording.records import FinishRecord, Header, PanicRecord, Part, StartRecord, StopRecord
     from tests.fakes import parameters
 
     sync = SyncState(

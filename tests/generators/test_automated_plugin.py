@@ -14,9 +14,10 @@ from kelly_live.generators.host_preset import load_preset
 from kelly_live.generators.preset_band import PresetBand
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
-from kelly_live.recording.log import Header, LogReader
+from kelly_live.recording.log import LogReader
 from kelly_live.recording.paths import choose_paths
 from kelly_live.recording.recorder import Recorder, list_parts
+from kelly_live.recording.records import Header
 from kelly_live.recording.replay import ReplayResult, replay
 from kelly_live.recording.tee import Tee
 from tests.music.band import make_parameters

@@ -39,7 +39,8 @@ from kelly_live.engine.offline import accompany
 from kelly_live.engine.session import STATE_HOLD_SECONDS, LiveSession
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
-from kelly_live.recording.log import LogReader, StepRecord
+from kelly_live.recording.log import LogReader
+from kelly_live.recording.records import StepRecord
 from tests.live.conftest import JackMonitor, JackServer, end, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, MusicObserver, add_row, children, longest_gap, most_at_once
 from tests.live.thread_waits import waits

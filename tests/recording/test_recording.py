@@ -37,9 +37,10 @@ from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.recording import recorder as recorder_module
-from kelly_live.recording.log import Header, LogReader, Part
+from kelly_live.recording.log import LogReader
 from kelly_live.recording.paths import Paths, choose_paths
 from kelly_live.recording.recorder import Recorder, list_parts
+from kelly_live.recording.records import Header, Part
 from kelly_live.recording.replay import ReplayResult, replay
 from kelly_live.recording.tee import Tee
 from tests.fakes import ScriptedReader, parameters, scripted_stage, state

@@ -19,7 +19,7 @@ from kelly_live.core.sync_state import SyncState
 from kelly_live.core.termination import temporary_folder
 from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters
-from kelly_live.engine.session import NoJournal
+from kelly_live.engine.journal import NoJournal
 from kelly_live.lab.bench.playing import create_engine
 from kelly_live.midi.trace import TracedMessage, read_trace
 from kelly_live.music.conductor import Conductor

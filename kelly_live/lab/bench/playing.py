@@ -8,11 +8,11 @@ from pathlib import Path
 
 from kelly_live.core.protocols import Mapper
 from kelly_live.core.values import MAIN_PORT
+from kelly_live.engine.journal import Journal
 from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.override import OverrideOptions
-from kelly_live.engine.session import Journal
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 

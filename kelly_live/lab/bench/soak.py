@@ -32,10 +32,10 @@ from kelly_live.core.sync_state import SyncState
 from kelly_live.core.termination import temporary_folder
 from kelly_live.core.timebase import MonotonicClock, TempoMap
 from kelly_live.core.values import EMOTIONS, MAIN_PORT, MusicParameters
+from kelly_live.engine.journal import NoJournal
 from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
-from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.memory import read_resident_bytes
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
