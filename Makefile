@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm chromium chromium-driver
 
-.PHONY: help demo demo-recording pictures scores test test-others field lint types bench soak drills licences sbom audit fuzz system clean
+.PHONY: help demo demo-recording pictures site scores test test-others field lint types bench soak drills licences sbom audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,7 +33,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.lab $(VENV)/.run
 
 $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) --editable ".[test,lint]"
+	$(INSTALL) --editable ".[test,lint,docs]"
 	@touch $@ $(VENV)/.test $(VENV)/.lab $(VENV)/.run
 
 demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kelly-live-demo/
@@ -59,6 +59,9 @@ lint: $(VENV)/.lint ## ruff: style, likely bugs; import-linter: the walls betwee
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m kelly_live.lab.licences docs/licences.md --check
+
+site: $(VENV)/.lint ## the documentation as a site, in build/site: every link is followed, nothing is fetched
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # --quiet would hide the warnings from --strict, too
 
 types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy
