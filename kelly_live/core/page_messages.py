@@ -35,6 +35,12 @@ class PageFailed(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
+class PageViewers(msgspec.Struct, frozen=True, tag=True):
+    """So many browsers and programs are connected now."""
+
+    count: int
+
+
 class PageAction(msgspec.Struct, frozen=True, tag=True):
     """A browser asks for an action: a name of ACTIONS, and its value."""
 
@@ -43,4 +49,4 @@ class PageAction(msgspec.Struct, frozen=True, tag=True):
 
 
 ToPage: TypeAlias = ServePage | Broadcast
-FromPage: TypeAlias = PageOpened | PageFailed | PageAction
+FromPage: TypeAlias = PageOpened | PageFailed | PageViewers | PageAction

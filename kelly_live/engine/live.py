@@ -90,6 +90,7 @@ class LiveEngine:
         self._stop_requested = threading.Event()
         self._started, self._ended = threading.Event(), threading.Event()
         self._actions = ActionQueue()
+        self._shows_coming = False
         self._clock = self._parts.clock or MonotonicClock()
         self._observers: Observers[Snapshot] = Observers(self._clock)
         self._session_parts: SessionParts | None = None
@@ -181,6 +182,10 @@ class LiveEngine:
         A slow observer misses snapshots; one that takes over a second, or raises, is dropped. Raises ConfigError.
         """
         return self._observers.observe(callback, max_hertz=max_hertz)
+
+    def show_coming(self, is_shown: bool = True) -> None:
+        """Put the coming bars into the snapshots (`Snapshot.coming`), or no longer; they cost some processor time."""
+        self._shows_coming = is_shown
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -287,6 +292,7 @@ class LiveEngine:
                 if self._stop_requested.is_set():
                     session.stop()
                 console.update(snapshot)
+                session.show_coming(self._shows_coming or (page is not None and page.has_viewers))
                 self._observers.publish(snapshot)
 
             if page is not None:

@@ -16,7 +16,15 @@ from kelly_live.core.actions import Action
 from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError, KellyError, WorkerError
-from kelly_live.core.page_messages import Broadcast, FromPage, PageAction, PageFailed, PageOpened, ServePage
+from kelly_live.core.page_messages import (
+    Broadcast,
+    FromPage,
+    PageAction,
+    PageFailed,
+    PageOpened,
+    PageViewers,
+    ServePage,
+)
 from kelly_live.core.protocols import EmotionOverride, NoteSink, SchedulerHealth
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.ui.page import api
@@ -25,6 +33,7 @@ from kelly_live.workers.process import WorkerProcess, module_command
 
 if TYPE_CHECKING:
     from kelly_live.core.values import NoteEvent
+    from kelly_live.engine.coming_bars import ComingBars
     from kelly_live.engine.console import Display
     from kelly_live.engine.options.page import PageOptions
     from kelly_live.engine.session import Snapshot
@@ -62,6 +71,8 @@ class Page:
         self._loss: str | None = None  # from the process's end until the next one serves
         self._states_lost = 0
         self._is_closed = False
+        self._viewers = 0
+        self._coming: ComingBars | None = None  # as it was sent last
 
     # ------------------------------------------------------------ the console's thread
 
@@ -89,6 +100,11 @@ class Page:
     def problem(self) -> str | None:
         """Why the page is lost, in a line, for as long as it is."""
         return self._loss
+
+    @property
+    def has_viewers(self) -> bool:
+        """Whether a browser or a program is connected."""
+        return self._viewers > 0
 
     def wrap(self, sink: NoteSink) -> NoteSink:
         """Return a sink that shows the page every note that it hands on."""
@@ -136,8 +152,10 @@ class Page:
         self._states_lost = 0
         if self._notes:
             notes = [self._notes.popleft() for _ in range(len(self._notes))]
-            rows = [(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.part) for n in notes]
-            self._send(Broadcast(api.encode(api.Notes(rows))))
+            self._send(Broadcast(api.encode(api.Notes(_build_notes(notes)))))
+        if snapshot.coming is not self._coming:
+            self._coming = snapshot.coming
+            self._send(Broadcast(api.encode(_build_coming(snapshot.coming)), key="coming"))
         self._send(Broadcast(api.encode(build_state(snapshot, self._override, self._remarks)), key="state"))
 
     def keep_remarks(self, remarks: str | None) -> None:
@@ -147,7 +165,8 @@ class Page:
     # ------------------------------------------------------------ inside
 
     def _start(self, port: int) -> None:
-        self._problem = None
+        self._problem = self._coming = None
+        self._viewers = 0
         self._process = WorkerProcess(
             module_command("kelly_live.ui.page.process"),
             name="the page",
@@ -173,6 +192,8 @@ class Page:
             case PageOpened(port):
                 self._port, self._loss = port, None
                 self._opened.set()
+            case PageViewers(count):
+                self._viewers = count
             case PageFailed(text):
                 self._problem = text
                 self._opened.set()
@@ -221,7 +242,10 @@ def build_state(snapshot: Snapshot, override: EmotionOverride, remarks: str) -> 
     """Return a snapshot as browsers get it."""
     music, parameters = snapshot.conductor, snapshot.reading.parameters
     scheduler, audio = snapshot.scheduler, snapshot.audio
-    problems = (audio.problem, snapshot.problem, snapshot.tracker_problem, scheduler.problem, scheduler.error)
+    problems = (
+        audio.problem, snapshot.problem, snapshot.tracker_problem, scheduler.problem, scheduler.error,
+        snapshot.coming_problem,
+    )  # fmt: skip
     morph = override.morph
     return api.State(
         played=_build_emotion(snapshot.reading.state),
@@ -268,6 +292,19 @@ def build_state(snapshot: Snapshot, override: EmotionOverride, remarks: str) -> 
         remarks=remarks,
         muted=_list_muted(snapshot),
     )
+
+
+def _build_notes(notes: Sequence[NoteEvent]) -> list[api.Note]:
+    return [
+        (round(n.onset_beats, _ROUNDING), round(n.duration_beats, _ROUNDING), n.pitch, n.velocity, n.part)
+        for n in notes
+    ]
+
+
+def _build_coming(coming: ComingBars | None) -> api.Coming:
+    if coming is None:
+        return api.Coming(0.0, 0.0, [], [])
+    return api.Coming(coming.start_beat, coming.end_beat, _build_notes(coming.notes), list(coming.chords))
 
 
 def _build_emotion(state: EmotionState) -> api.Emotion:

@@ -39,6 +39,7 @@ from kelly_live.core.sync_state import PlayerActivity, SyncState
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.core.wording import plural
+from kelly_live.engine.coming_bars import ComingBars, ComingBarsPreview
 from kelly_live.engine.feeling_hold import FeelingHold
 from kelly_live.engine.journal import Journal, NoJournal
 from kelly_live.engine.override import OverrideStage
@@ -65,6 +66,7 @@ class Snapshot:
 
     `reading` is what is played, the override included; `read` is the latest state of the analysis, before it. `problem`
     says in one line why no state comes from the analysis, `tracker_problem` why no beat comes, while that lasts.
+    `coming`: the bars to come, where they are shown; `coming_problem` says in one line why there are none.
     """
 
     reading: Reading
@@ -75,6 +77,8 @@ class Snapshot:
     problem: str | None = None
     read: EmotionState | None = None
     tracker_problem: str | None = None
+    coming: ComingBars | None = None
+    coming_problem: str | None = None
 
 
 def describe_input_loss(last: Snapshot) -> str:
@@ -180,6 +184,7 @@ class LiveSession:
         self._next_role: deque[str] = deque(maxlen=1)
         self._set_parameter = set_parameter
         self._changes: deque[ParameterChange] = deque(maxlen=MAX_CHANGES)
+        self._coming, self._shows_coming = ComingBarsPreview(conductor), False
         self._feeling = FeelingHold()
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
@@ -212,6 +217,10 @@ class LiveSession:
         """Give parameters of the players other values from the next slice on; from any thread."""
         self._changes.extend(changes)
 
+    def show_coming(self, is_shown: bool) -> None:
+        """Make the coming bars for the snapshots, or no longer; from any thread."""
+        self._shows_coming = is_shown
+
     @property
     def override(self) -> EmotionOverride:
         """The override in force."""
@@ -233,6 +242,8 @@ class LiveSession:
             problem=self._describe_problem(self._clock.now()),
             read=None if read is None else read.state,
             tracker_problem=(self._beat_tracker and self._beat_tracker.problem) or self._note_tracker.problem,
+            coming=self._coming.coming,
+            coming_problem=self._coming.problem,
         )
 
     def _describe_problem(self, now: float) -> str | None:
@@ -348,14 +359,17 @@ class LiveSession:
                 self._panic.clear()
                 self._conductor.panic(now, stops_transport=self._panic_stops_transport)
                 self._journal.record_panic(now, stops_transport=self._panic_stops_transport)
+                self._coming.restart()
             if self._next_role:
                 role = self._next_role.popleft()
                 self._conductor.set_role(role)
                 self._journal.record_role(now, role)
+                self._coming.restart()
             while self._changes and self._set_parameter is not None:
                 change = self._changes.popleft()
                 self._set_parameter(change)
                 self._journal.record_parameter(now, change)
+                self._coming.restart()
             read, sync = self._read, merge_sync_states(now, self._sync_sources)
             reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:
@@ -365,6 +379,7 @@ class LiveSession:
             if self._controls is not None:
                 self._controls(now, reading.state)
             self._journal.record_step(now, reading.parameters, sync, self._conductor)
+            self._coming.step(reading.parameters, is_shown=self._shows_coming)
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from kelly_live.core.plugins import describe_error
+from kelly_live.core.state_copy import copy_fields, copy_state
 from kelly_live.core.values import MAIN_PORT, MusicParameters, NoteEvent
 from kelly_live.generators.answer import InvalidAnswer, read_answer
 from kelly_live.generators.automation import Automation, ParameterState, Values
@@ -75,6 +76,9 @@ class PlayerSlot:
     sends_program: bool = False
     values: Mapping[str, Value] = field(default_factory=dict)
     effects: tuple[NoteEffect | PluginEffect, ...] = ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlayerSlot:
+        return copy_fields(self, memo)
 
     @classmethod
     def from_generator(cls, generator: Generator) -> PlayerSlot:
@@ -140,6 +144,9 @@ class _Lineup:
             {slot.part: EffectChain(slot.effects) for slot in slots if EffectChain.is_needed(slot.effects)},
             Automation(slots, take_values),
         )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Lineup:
+        return copy_fields(self, memo)
 
     def list_processes(self) -> list[ExternalPlayer | PluginEffect]:
         """List what runs in a process of its own."""
@@ -332,6 +339,12 @@ class GeneratorBand:
         for slot in self.slots:
             if slot.part in self._lineup.chains and slot.part not in self._muted:
                 self._lineup.chains[slot.part].prepare(partial(self._list_bar, slot), parameters, context, bar)
+
+    def copy(self) -> GeneratorBand:
+        """Return a band that goes on from here by itself; players and effects in processes of their own are silent."""
+        twin = copy_state(self)
+        twin._stopwatch = None
+        return twin
 
     def close(self) -> None:
         """End the session: no player is asked again, and no process of a player's is left."""

@@ -17,6 +17,7 @@ from kelly_live.generators.note_effect import EffectDescriptor, NoteEffect
 from kelly_live.generators.parameter import ParameterValues, Value
 from kelly_live.generators.plugin_generator import LATE_SECONDS, Basis, Begin, PluginGenerator
 from kelly_live.generators.plugin_process import GeneratorRun, PlayerFault
+from kelly_live.generators.silent_copies import SilentEffect
 from kelly_live.generators.wire import Process, build_generate, build_process
 from kelly_live.music.context import MusicContext
 
@@ -87,6 +88,10 @@ class PluginEffect:
         self._coming: tuple[MusicParameters, MusicContext, int] | None = None  # a bar whose notes are not there yet
         self._is_down = False
         self.problem: str | None = None
+
+    def __deepcopy__(self, memo: dict[int, object]) -> SilentEffect:
+        """Return what stands for it in a copy of the band: there is one process."""
+        return SilentEffect(self.descriptor)
 
     @property
     def refusal(self) -> str | None:

@@ -25,6 +25,7 @@ from kelly_live.core.wording import plural
 from kelly_live.generators.base import FIRST_CALL_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Descriptor
 from kelly_live.generators.parameter import Value, adapt_values
 from kelly_live.generators.plugin_process import BarAnswer, GeneratorRun, PlayerFault
+from kelly_live.generators.silent_copies import SilentGenerator
 from kelly_live.generators.wire import Generate, Process, build_generate
 from kelly_live.music.band import PlayerState
 from kelly_live.music.context import MusicContext
@@ -123,6 +124,10 @@ class PluginGenerator:
         self._successor: _Successor | None = None
         self._last_request: Generate | Process | None = None
         self._forget()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> SilentGenerator:
+        """Return what stands for it in a copy of the band: there is one process."""
+        return SilentGenerator(self.descriptor)
 
     @property
     def is_given_up(self) -> bool:

@@ -95,5 +95,8 @@ class Band(Protocol):
     def prepare(self, parameters: MusicParameters, context: MusicContext, bar: int) -> None:
         """Make ready for a bar that will probably be played so; called a beat before it."""
 
+    def copy(self) -> Band:
+        """Return a band that goes on from here by itself; this one does not notice what it plays."""
+
     def reset(self) -> None:
         """Begin a new session: every player plays again and remembers nothing."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from kelly_live.core.commands import Notes, Pause, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
+from kelly_live.core.state_copy import copy_state
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import Metre, MusicParameters
@@ -196,7 +197,7 @@ class Conductor:
         for command in self._role.hear(sync.notes, self.tempo_map, now, self._phrase, parameters, self._band):
             self._sink.send(command)
         while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
-            self._play_slice(parameters)
+            self.play_slice(parameters)
         self._expression.advance(now, self.tempo_map, self._dynamics.adapt(parameters))
         self._publish(now)
 
@@ -242,7 +243,7 @@ class Conductor:
             self._ending = plan_ending(self._phrase, self._slice * self._slice_beats, self._per_bar, has_chords=leads)
             self._closing_bar = self._ending.closing_bar
         while not self.is_done:
-            self._play_slice(parameters)
+            self.play_slice(parameters)
         self._publish(now)
         return float((self._closing_bar + 1) * self._per_bar)
 
@@ -263,6 +264,16 @@ class Conductor:
                 last_beat, parameters = beat, at_beat(float(beat))
             self.advance(self._slice_seconds(), parameters)
         return float(self._length_bars * self._per_bar)
+
+    def copy(self, sink: NoteSink) -> Conductor:
+        """Return a conductor that goes on from here by itself, in slices of SLICE_BEATS, and sends to `sink`.
+
+        This one does not notice what it plays. It must lie on the grid of these slices.
+        """
+        twin = copy_state(self, {id(self._sink): sink, id(self._band): self._band.copy()})
+        twin._slice = round(self._slice * self._slice_beats / SLICE_BEATS)
+        twin._slices_per_bar, twin._slice_beats = round(self._per_bar / SLICE_BEATS), SLICE_BEATS
+        return twin
 
     def seconds_at(self, beat: float) -> float:
         """Return when a beat falls, in monotonic seconds."""
@@ -375,7 +386,8 @@ class Conductor:
         self._slice = max(before, bar * self._slices_per_bar)
         self._skipped_beats += (self._slice - before) * self._slice_beats
 
-    def _play_slice(self, target: MusicParameters) -> None:
+    def play_slice(self, target: MusicParameters) -> None:
+        """Play the next slice now, whenever it is due."""
         start = self._slice * self._slice_beats
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar

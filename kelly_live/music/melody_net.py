@@ -7,6 +7,7 @@ in turn how far the next onset is, which part of that is silent, and which step 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -116,6 +117,14 @@ class MelodyNet:
     def restore(self, memory: NetMemory) -> None:
         """Forget the notes that were added after a `save`; its memory can be restored once."""
         self._keys, self._values, self._count, self._state = memory
+
+    def copy(self, memory: NetMemory | None = None) -> MelodyNet:
+        """Return a net of these weights at this place, or where `memory` was saved, which can still be restored."""
+        twin = copy.copy(self)
+        if memory is not None:
+            twin.restore(memory)
+        twin.restore(twin.save())
+        return twin
 
     def add_note(self, columns: Sequence[int], features: np.ndarray, place: int) -> None:
         """Add a note at a place.

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kelly_live.core.arrays import Floats
+from kelly_live.core.state_copy import copy_state
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MelodyNote, MusicContext
 from kelly_live.music.feel import choose_articulation, draw_deviation
@@ -121,6 +122,15 @@ class NeuralMelody:
     def __init__(self, net: MelodyNet) -> None:
         self._net = net
         self.reset()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> NeuralMelody:
+        """Return a tune that goes on by itself; what was drawn ahead it draws again, with the same result."""
+        ahead = self._ahead
+        twin = copy.copy(self)
+        twin._net = self._net.copy(None if ahead is None else ahead.net_memory)
+        twin._memory = copy_state(self._memory if ahead is None else ahead.memory)
+        twin._bars, twin._ahead = dict(self._bars), None
+        return twin
 
     def reset(self) -> None:
         """Begin a new session."""

@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kelly_live.core.actions import Action
+from kelly_live.core.values import NoteEvent
+from kelly_live.engine.coming_bars import ComingBars
 from kelly_live.engine.options.page import PageOptions
 from kelly_live.engine.page import Page, PageError
 from tests.workers.until import wait_until
@@ -243,6 +245,28 @@ def test_who_connects_hears_what_may_be_done_and_does_it(page: Page) -> None:
         act(client, "morph", "sad")
         act(client, "freeze")
         assert drain(page, 3) == [Action("valence", 0.5), Action("morph", "sad"), Action("freeze")]
+
+
+def test_who_looks_gets_the_coming_notes_and_later_ones_replace_them(page: Page) -> None:
+    from dataclasses import replace
+
+    from tests.engine.test_actions import SNAPSHOT
+
+    note = NoteEvent(8.5, 0.5, 60, 80, 1, "melody")
+    wait_until(lambda: not page.has_viewers)
+    with connect(page, get_token(get_links(page)[1])) as client:
+        wait_until(lambda: page.has_viewers)
+        page.show(replace(SNAPSHOT, coming=ComingBars(4.0, 12.0, (note,), ((4.0, "C"),))))
+        assert receive(client, "coming") == {
+            "type": "coming",
+            "start_beat": 4.0,
+            "end_beat": 12.0,
+            "notes": [[8.5, 0.5, 60, 80, "melody"]],
+            "chords": [[4.0, "C"]],
+        }
+        page.show(SNAPSHOT)
+        assert receive(client, "coming")["notes"] == []
+    wait_until(lambda: not page.has_viewers)
 
 
 def test_who_may_only_look_can_do_nothing(page: Page) -> None:

@@ -1,16 +1,17 @@
 """The page's own protocol, version API_VERSION: JSON texts over a WebSocket. docs/page.md documents it.
 
-A browser gets a Hello, then a State many times a second, Notes as they are sent to the port, and Lines that a terminal
-would print. It sends ActionRequests.
+A browser gets a Hello, then a State many times a second, the Coming notes a bar or two before they sound, Notes as they
+are sent to the port, and Lines that a terminal would print. It sends ActionRequests.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 API_VERSION = 1
+Note: TypeAlias = tuple[float, float, int, int, str]  # onset and duration in beats, pitch, velocity, part
 
 
 class Emotion(msgspec.Struct, frozen=True):
@@ -102,9 +103,21 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 
 
 class Notes(msgspec.Struct, frozen=True, tag="notes"):
-    """Notes that were just sent to the port: (onset, duration in beats, pitch, velocity, part)."""
+    """Notes that were just sent to the port."""
 
-    notes: list[tuple[float, float, int, int, str]]
+    notes: list[Note]
+
+
+class Coming(msgspec.Struct, frozen=True, tag="coming"):
+    """What will probably be played from `start_beat` to `end_beat`; it replaces what was sent of these beats before.
+
+    `notes` as in Notes; `chords`: (beat, name).
+    """
+
+    start_beat: float
+    end_beat: float
+    notes: list[Note]
+    chords: list[tuple[float, str]]
 
 
 class Line(msgspec.Struct, frozen=True, tag="line"):

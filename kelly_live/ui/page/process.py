@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kelly_live.core.own_address import find_own_address
-from kelly_live.core.page_messages import Broadcast, FromPage, PageFailed, PageOpened, ServePage, ToPage
+from kelly_live.core.page_messages import Broadcast, FromPage, PageFailed, PageOpened, PageViewers, ServePage, ToPage
 from kelly_live.ui.page.access import Access
 from kelly_live.ui.page.server import MAX_REQUEST_BYTES, Hub, create_app
 from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
@@ -103,7 +103,7 @@ def main() -> None:
         send(parent, PageFailed(describe_failure(order, error)))
         os._exit(parent.exit_code)
     port = int(listener.getsockname()[1])
-    hub = Hub()
+    hub = Hub(lambda count: send(parent, PageViewers(count)))
     access = Access(order.token, order.watch_token, list_hosts(order.host, port), f"kelly_live_{port}")
     app = create_app(access, hub, lambda action: send(parent, action))
     server = _QuietServer(

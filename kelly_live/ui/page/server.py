@@ -69,9 +69,13 @@ class _Client:
 
 
 class Hub:
-    """All browsers. A slow one misses messages, and is never waited for."""
+    """All browsers. A slow one misses messages, and is never waited for.
 
-    def __init__(self) -> None:
+    `count_viewers` is told how many there are when one comes or goes.
+    """
+
+    def __init__(self, count_viewers: Callable[[int], object] = lambda count: None) -> None:
+        self._count_viewers = count_viewers
         self._clients: set[_Client] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._latest: dict[str, Broadcast] = {}  # of each key, for who comes next
@@ -100,11 +104,13 @@ class Hub:
         for message in self._latest.values():
             client.put(message)
         self._clients.add(client)
+        self._count_viewers(len(self._clients))
         return client
 
     def remove(self, client: _Client) -> None:
         """Forget a browser."""
         self._clients.discard(client)
+        self._count_viewers(len(self._clients))
 
 
 def create_app(access: Access, hub: Hub, act: Callable[[PageAction], object]) -> Starlette:
