@@ -13,6 +13,7 @@ from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.options.page import PageOptions
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 
@@ -23,15 +24,23 @@ def create_engine(
     device: str,
     *,
     freeze: bool = False,
+    with_page: bool = False,
     journal: Journal | None = None,
     wrap_mapper: Callable[[Mapper], Mapper] | None = None,
 ) -> LiveEngine:
     """Create an engine that plays along with a recording in real time, without a profile.
 
-    `trace`: where the times of the messages are written. `freeze`: hold a neutral emotion. The rest as in LiveParts.
+    `trace`: where the times of the messages are written. `freeze`: hold a neutral emotion. `with_page`:
+    serve the page on a free port. The rest as in LiveParts.
     """
     return LiveEngine(
-        LiveOptions(profile="none", seed=1, device=device, override=OverrideOptions(freeze=freeze)),
+        LiveOptions(
+            profile="none",
+            seed=1,
+            device=device,
+            override=OverrideOptions(freeze=freeze),
+            page=PageOptions(is_shown=with_page, port=0),
+        ),
         replace(
             LiveParts.create(recording),
             sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=trace)}),

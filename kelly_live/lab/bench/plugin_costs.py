@@ -5,18 +5,17 @@ The figures are read from /proc, so only Linux has them.
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import read_clock
 from kelly_live.generators.conformance import make_context, make_parameters
 from kelly_live.generators.external_generator import ExternalGenerator
 from kelly_live.generators.parameter import resolve_values
 from kelly_live.generators.plugin_process import PluginCommand
+from kelly_live.lab.bench.processes import check_process_times, list_family, read_cpu_seconds
 
 BPM = 120.0
 BAR_SECONDS = 4 * 60.0 / BPM
@@ -47,19 +46,18 @@ def measure_plugin(
 
     It is asked for phrases of four bars at once, and then left alone, as between the bars of a session.
     """
-    if not Path("/proc/self/stat").exists():
-        raise ConfigError("what a process costs is read from /proc, which only Linux has; measure it there")
+    check_process_times()
     with closing(ExternalGenerator(command)) as external:
         began = read_clock()
         _play(external, phrases=1, bars=1)
         return_seconds = read_clock() - began
-        processes = _list_family(external.process_id)
-        before, own_before = _read_seconds(processes), time.process_time()
+        processes = list_family(external.process_id)
+        before, own_before = read_cpu_seconds(processes), time.process_time()
         _play(external, phrases=phrases, bars=4)
-        played, own = _read_seconds(processes) - before, time.process_time() - own_before
-        before = _read_seconds(processes)
+        played, own = read_cpu_seconds(processes) - before, time.process_time() - own_before
+        before = read_cpu_seconds(processes)
         time.sleep(idle_seconds)
-        idle = _read_seconds(processes) - before
+        idle = read_cpu_seconds(processes) - before
         memory = sum(_read_proportional_bytes(process) for process in processes)
     music_seconds = 4 * phrases * BAR_SECONDS
     return PluginCost(name, played / music_seconds + idle / idle_seconds, own / music_seconds, memory, return_seconds)
@@ -77,32 +75,6 @@ def _play(external: ExternalGenerator, *, phrases: int, bars: int) -> None:
         for bar in range(bars):
             start = context.phrase.start_beat + 4.0 * bar
             generator.generate(_PARAMETERS, context, start, start + 4.0)
-
-
-def _list_family(process: int) -> list[int]:
-    """List a process and all that it started."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (stat := _read_stat(int(name))):
-            parents[int(name)] = int(stat[1])
-    family = [process]
-    for one in family:
-        family += [child for child, parent in parents.items() if parent == one]
-    return family
-
-
-def _read_stat(process: int) -> list[str]:
-    """Read the fields of /proc/PID/stat from the state on; none if the process has ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _read_seconds(processes: list[int]) -> float:
-    """Read how long the processes have worked."""
-    ticks = sum(int(stat[11]) + int(stat[12]) for process in processes if (stat := _read_stat(process)))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _read_proportional_bytes(process: int) -> int:

@@ -17,9 +17,10 @@ import click
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 PEERS = ("isobar",)
-PARTS = ("deadlines", "hop", "control", "start", "plug-ins")
+PARTS = ("deadlines", "hop", "control", "start", "plug-ins", "page")
 RENDERED_SECONDS = 600.0  # of sound, for the real-time factor
 STARTS = 3
+PAIRS = 3  # of sessions without the page and with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ class Row:
 @device_option()
 @debug_option
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
-    """Measure deadlines, each stage of a hop, control latency, start and memory, and what each plug-in player costs.
+    """Measure deadlines, a hop's stages, control latency, start, memory, what each plug-in costs, and the page.
 
-    Deadlines are measured idle, beside the nets and with every core busy.
+    Deadlines are measured idle, beside the nets and with every core busy. The page is measured in a browser; where
+    there is none it is left out, unless you ask for it alone.
     """
     from kelly_live.workers.realtime import set_switch_interval
 
@@ -56,12 +58,25 @@ def command(seconds: float, against: str | None, only: str | None, as_json: bool
         raise click.UsageError(f"{against} is not installed: `pip install kelly-live[{against}]`")
     set_switch_interval()  # as in a live session
     rows = []
-    for row in measure(seconds, device, against, (only,) if only else PARTS):
+    for row in measure(seconds, device, against, (only,) if only else _list_parts()):
         rows.append(row)
         if not as_json:
             click.echo(f"{row.name:<62} {row.value:>10g} {row.unit:<3} {row.limit}".rstrip())
     if as_json:
         click.echo(json.dumps({"rows": [asdict(row) for row in rows]}))
+
+
+def _list_parts() -> list[str]:
+    """List what can be measured here; a line on stderr says why the page is left out."""
+    from kelly_live.core.errors import ConfigError
+    from kelly_live.lab.bench.browser import find_browser
+
+    try:
+        find_browser()
+    except ConfigError as error:
+        click.echo(f"the page is left out: {error}", err=True)
+        return [part for part in PARTS if part != "page"]
+    return list(PARTS)
 
 
 def measure(seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS) -> Iterator[Row]:
@@ -83,6 +98,8 @@ def measure(seconds: float, device: str, against: str | None = None, parts: Sequ
         yield from _measure_starts(recording, device)
     if "plug-ins" in parts:
         yield from _measure_plugins()
+    if "page" in parts:
+        yield from _measure_page(recording, device, seconds)
 
 
 def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:
@@ -186,6 +203,36 @@ def _measure_starts(recording: Path, device: str) -> Iterator[Row]:
         subprocess.run([sys.executable, "-m", "kelly_live", "--help"], stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - start_time)
     yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
+
+
+def _measure_page(recording: Path, device: str, seconds: float) -> Iterator[Row]:
+    from kelly_live.lab.bench import page
+
+    run = page.measure_presses_on_page(recording, device, 6.0 * seconds)
+    shown = {
+        "page, state in force to its pixel": (run.list_shown(), "<= 100"),
+        "page, press on it to its pixel": (run.list_seen(), ""),
+        "page, press on it to the state in force": (run.list_in_force(by_page=True), ""),
+        "page, key to the state in force": (run.list_in_force(by_page=False), ""),
+        "page, press on it to what is heard": (run.list_heard(by_page=True), "<= a key's + 20"),
+        "page, key to what is heard": (run.list_heard(by_page=False), ""),
+    }
+    for name, (times, limit) in shown.items():
+        yield Row(f"{name}, median", _quantile_ms(times, 0.5, digits=1), "ms")
+        yield Row(f"{name}, p95", _quantile_ms(times, 0.95, digits=1), "ms", limit)
+    yield Row("page, presses on it and by key", len(run.presses), "")
+    yield Row("page, states shown in a second", round(run.states_per_second, 1), "")
+    yield Row("page, its process, of one core", round(100.0 * run.cpu_share, 2), "%", "<= 10")
+    yield Row("page, all that it has to load", round(page.measure_page_bytes() / 1e3, 1), "kB", "<= 300")
+    paints = page.measure_first_paints(recording, device)
+    yield Row(f"page, first paint, median of {len(paints)} loads", _quantile_ms(paints, 0.5, digits=1), "ms", "<= 500")
+    late = {with_page: list[float]() for with_page in (False, True)}
+    for with_page in (False, True, True, False) * ((PAIRS + 1) // 2):
+        if len(late[with_page]) < PAIRS:
+            late[with_page].append(page.measure_deadlines(recording, device, 2.0 * seconds, with_page=with_page))
+    for with_page, name in ((False, "without the page"), (True, "with it, open in a browser")):
+        yield Row(f"deadline p99 {name}, median of {PAIRS}", _quantile_ms(late[with_page], 0.5), "ms")
+        yield Row(f"deadline p99 {name}, worst of {PAIRS}", _quantile_ms(late[with_page], 1.0), "ms")
 
 
 def _quantile_ms(seconds: Sequence[float], share: float, *, digits: int = 3) -> float:
