@@ -29,8 +29,9 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
     """Teach a MIDI control an ACTION (with a VALUE: `learn emotion sad`); asks for it if none is given.
 
     A knob for valence, arousal or dominance takes no value, a button does (`learn valence 0.5`). `learn set
-    melody.octave` teaches a knob a player's parameter, `learn set melody.octave=1` a button one of its values. The
-    result is kept in midi-controls.yaml in your data folder, and applies wherever --midi-in is given.
+    melody.octave` teaches a knob a player's parameter, `learn set melody.octave=1` a button one of its values, `learn
+    level bass` a fader, `learn mute bass` or `learn lock tempo` a button. The result is kept in midi-controls.yaml in
+    your data folder, and applies wherever --midi-in is given.
     """
     from kelly_live.control import midi_map
     from kelly_live.control.midi_learn import check_binding, needs_knob, wait_for_control
@@ -94,12 +95,16 @@ def _ask() -> tuple[str, str | None]:
 
 
 def _check_parameter(action: str, value: str | None) -> None:
-    """Refuse to set a parameter that no player has, or to a value that it cannot have. Raises ConfigError."""
-    if action != "set" or value is None:
-        return
-    from kelly_live.generators.parameter_addresses import find_parameter
+    """Refuse a player or a parameter that there is not, or a value that it cannot have. Raises ConfigError."""
+    from kelly_live.core.actions import names_player
+    from kelly_live.generators.parameter_addresses import check_player, find_parameter
 
+    if value is None or not names_player(action):
+        return
     address, equals, number = value.partition("=")
+    if action != "set":
+        check_player(address.strip())
+        return
     parameter = find_parameter(address)
     if equals:
         parameter.parse(number)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kelly_live.control.midi_map import Binding, Control, parse_control
-from kelly_live.core.actions import AXES
+from kelly_live.core.actions import AXES, names_player, takes_position
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import MidiIn
 
@@ -67,7 +67,7 @@ class WaitingClock(Protocol):
 def check_binding(action: str, value: str | None) -> tuple[str, str | None]:
     """Return an action and its value as they may be bound to a control. Raises ConfigError."""
     Binding(Control("cc", 0), action, value)
-    if value is None or action == "set":  # a player may have capital letters
+    if value is None or names_player(action):  # which may have capital letters
         return action, value
     return action, value.strip().lower()
 
@@ -80,6 +80,7 @@ def needs_knob(action: str, value: str | None) -> bool:
 def wait_for_control(source: MidiIn, action: str, value: str | None, clock: WaitingClock = time) -> Binding:
     """Wait for a control that the action can have, for at most TIMEOUT_SECONDS. Raises MidiError."""
     knob = needs_knob(action, value)
+    endless = knob and action not in AXES and not takes_position(action)
     source.poll()  # what was moved before the question is no answer
     movements: dict[Control, Movement] = {}
     deadline = clock.monotonic() + TIMEOUT_SECONDS
@@ -87,7 +88,7 @@ def wait_for_control(source: MidiIn, action: str, value: str | None, clock: Wait
         if not source.is_alive():
             raise MidiError(f"the MIDI input {source.name!r} is gone; plug it in again")
         for message in source.poll():
-            control = choose_control(message.data, movements, knob=knob, endless=knob and action not in (*AXES, "set"))
+            control = choose_control(message.data, movements, knob=knob, endless=endless)
             if control is not None:
                 return Binding(control, action, value)
         clock.sleep(_POLL_SECONDS)

@@ -6,8 +6,8 @@
   the axis (pick-up), and again after something else has moved the axis.
 - A knob for a nudge is an endless one: 1 to 63 are 1 to 63 ticks up, 127 to 65 are 1 to 63 ticks down, NUDGE_PER_TICK
   each.
-- A knob for `set PLAYER.PARAMETER` goes through the parameter's range from 0 to 127, and takes effect at once: the band
-  smooths it. A button sets a value: `set PLAYER.PARAMETER=VALUE`.
+- A knob for `set PLAYER.PARAMETER` or `level PLAYER` goes through the range from 0 to 127, and takes effect at once:
+  the band smooths it. A button sets a value (`set PLAYER.PARAMETER=VALUE`), or turns a switch over (`mute PLAYER`).
 - A panic is a button's press, which jumps: a fader that passes the middle is none, nor one with a fine half. A button
   that never sends its release may press again and again.
 - All Notes Off and All Sound Off (controllers 123 and 120) are a panic, unless they are mapped otherwise, or a keyboard
@@ -25,7 +25,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelly_live.core.actions import ACTIONS, AXES, MAX_SETTING, Action, Takes, format_setting, parse_action
+from kelly_live.core.actions import (
+    ACTIONS,
+    AXES,
+    MAX_SETTING,
+    Action,
+    Takes,
+    format_setting,
+    parse_action,
+    takes_position,
+)
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
@@ -92,8 +101,8 @@ class Binding:
     value: str | None = None
 
     def __post_init__(self) -> None:
-        if self.action == "set" and self.is_knob:
-            parse_action("set", format_setting(str(self.value), 0.0))
+        if takes_position(self.action) and self.is_knob:
+            parse_action(self.action, format_setting(str(self.value), 0.0))
         elif not self.is_knob:
             parse_action(self.action, self.value)  # checks that the action exists and takes the value
 
@@ -101,7 +110,7 @@ class Binding:
     def is_knob(self) -> bool:
         """Whether the position of the control is the action's value."""
         kind = ACTIONS.get(self.action)
-        if self.action == "set":
+        if takes_position(self.action):
             return self.control.kind == "cc" and self.value is not None and "=" not in self.value
         continuous = kind is not None and kind.takes in (Takes.PLACE, Takes.STEP)
         return continuous and self.value is None and self.control.kind == "cc"
@@ -195,8 +204,8 @@ class MidiMap:
                 is_down = self._jumps_down(control, value, before) if panics else self._goes_down(control, value)
                 if is_down and self._accept_press(control, message.seconds, panics=panics):
                     actions.append(parse_action(binding.action, binding.value))
-            elif binding.action == "set":
-                settings[control] = Action("set", format_setting(str(binding.value), value / _HIGHEST))
+            elif takes_position(binding.action):
+                settings[control] = Action(binding.action, format_setting(str(binding.value), value / _HIGHEST))
             elif binding.action in AXES:
                 first = value if before is None else before
                 knobs[control] = binding, value, knobs[control][2] if control in knobs else first

@@ -19,12 +19,11 @@ from functools import partial
 
 from kelly_live.control.osc_address import OscAddress
 from kelly_live.control.osc_packet import MAX_PACKET_BYTES, Message, Value, match_address, read_packet
-from kelly_live.core.actions import ACTIONS, Takes, format_setting
+from kelly_live.core.actions import ACTIONS, Takes, format_setting, takes_position
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import Clock
 
 PREFIX = "/kelly/do/"
-SET_PREFIX = f"{PREFIX}set/"
 MESSAGES_PER_SECOND = 100
 PANICS_PER_SECOND = 20
 CAPACITY = 256
@@ -36,6 +35,7 @@ _ROUNDING = 1e-6  # a fader whose range a tablet computes with 32 bits ends at 1
 _BUFFER_BYTES = 1 << 20  # what comes while the interpreter is busy elsewhere
 # A pattern never ends the session: that takes the action's own name.
 _ADDRESSES = [PREFIX + name for name in ACTIONS if name != "quit"]
+_WITH_PLACE = ("set", "mute", "solo", "level", "lock")  # their addresses go on: /kelly/do/mute/bass
 _OFF_TEXTS = frozenset(("", "0", "0.0", "off", "false"))
 _PATTERN = frozenset("*?[{")
 _log = logging.getLogger(__name__)
@@ -171,18 +171,26 @@ class OscInput:
 
 
 def read_setting(message: Message) -> Message:
-    """Return /kelly/do/set/PLAYER/PARAMETER with a value as /kelly/do/set with one text; others as they are.
+    """Return an address that ends in what is set (/kelly/do/set/melody/octave) as /kelly/do/set with one text.
 
-    A number is a position in the parameter's range, 0 to 1; text is what --set takes. Raises ValueError.
+    For `set` and `level` a number is a position in the range, 0 to 1; text is what --set takes. For `mute`, `solo` and
+    `lock` 0 is off, another number on, and nothing turns it over. Others stay as they are. Raises ValueError.
     """
-    address, arguments = message.address, message.arguments
-    if address.startswith(SET_PREFIX):
-        place = address.removeprefix(SET_PREFIX).replace("/", ".")
-    elif address == SET_PREFIX[:-1] and len(arguments) > 1 and isinstance(arguments[0], str):
+    name, slash, rest = message.address.removeprefix(PREFIX).partition("/")
+    if not message.address.startswith(PREFIX) or name not in _WITH_PLACE:
+        return message
+    arguments = message.arguments
+    if slash:
+        place = rest.replace("/", ".")
+    elif len(arguments) > 1 and isinstance(arguments[0], str):
         place, arguments = arguments[0], arguments[1:]
     else:
         return message
     value = arguments[0] if arguments else None
+    address = PREFIX + name
+    if not takes_position(name):
+        switch = "" if value is None else f"={'off' if _is_off(value) else 'on'}"
+        return message._replace(address=address, arguments=(place + switch,))
     if value is None:
         raise ValueError("it lacks a value: a number from 0 to 1, or text as --set takes it")
     if isinstance(value, bool):
@@ -192,8 +200,8 @@ def read_setting(message: Message) -> Message:
             raise ValueError(
                 f"comes with {value:g}; a position must be a number from 0 to 1 (text is the value itself)"
             )
-        return message._replace(address=SET_PREFIX[:-1], arguments=(format_setting(place, min(1.0, max(0.0, value))),))
-    return message._replace(address=SET_PREFIX[:-1], arguments=(f"{place}={value}",))
+        return message._replace(address=address, arguments=(format_setting(place, min(1.0, max(0.0, value))),))
+    return message._replace(address=address, arguments=(f"{place}={value}",))
 
 
 def is_at_rest(name: str, arguments: tuple[Value, ...]) -> bool:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from kelly_live.core.band_roles import ROLES
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.locks import LOCKS
 from kelly_live.core.numbers import parse_number, quote_value
 from kelly_live.core.override import nudge_axis, set_axis
 from kelly_live.core.protocols import EmotionOverride, Morph
@@ -36,6 +37,9 @@ class Takes(Enum):
     ROLE = "a role of the band; nothing takes the next one"
     NAME = "a name of a-z, 0-9 and hyphens"
     SETTING = "PLAYER.PARAMETER=VALUE, with the VALUE that --set takes, or a part of its range, as 50%"
+    PLAYER_SWITCH = "PLAYER, which turns it over, or PLAYER=on or PLAYER=off"
+    PLAYER_LEVEL = "PLAYER=LEVEL, a LEVEL from 0 to 1, or as 50%"
+    LOCK = f"one of {', '.join(LOCKS)}, which turns it over, or as tempo=on or tempo=off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,10 @@ ACTIONS: dict[str, Kind] = {
     "next-profile": Kind("play for the next profile"),
     "role": Kind("take this role from the next bar on", Takes.ROLE),
     "set": Kind("set a parameter of a player, or of an effect: PLAYER.EFFECT.PARAMETER", Takes.SETTING),
+    "mute": Kind("mute a player, or let it be heard again", Takes.PLAYER_SWITCH),
+    "solo": Kind("hear this player alone (and others that are solo), or all again", Takes.PLAYER_SWITCH),
+    "level": Kind("how loud a player is: its velocities are multiplied by it", Takes.PLAYER_LEVEL),
+    "lock": Kind("hold a musical parameter where it is now, or let it follow the feeling again", Takes.LOCK),
     "parameters": Kind("list the players' parameters and their values"),
     "save-preset": Kind("write the players, as they play now, as a host preset of this name", Takes.NAME),
     **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
@@ -81,6 +89,10 @@ ACTIONS: dict[str, Kind] = {
     "help": Kind("list the keys"),
     "quit": Kind("end"),
 }
+
+_PLAYERS = (Takes.SETTING, Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL)
+_TEXTS = (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.LOCK, Takes.NOTHING)
+_SWITCHES = {"on": True, "off": False}
 
 Value: TypeAlias = "float | str | bool | None"
 
@@ -106,10 +118,10 @@ class Action:
 def parse_action(name: str, text: str | None) -> Action:
     """Parse an action as it is written: `parse_action("valence", "0.5")`. Raises ConfigError."""
     kind = ACTIONS.get(name)
-    if kind is not None and text is not None and kind.takes is Takes.SETTING:
+    if text is not None and names_player(name):
         return Action(name, text.strip())  # a player may have capital letters
     value = None if text is None else text.strip().lower()
-    if kind is None or value is None or kind.takes in (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.NOTHING):
+    if kind is None or value is None or kind.takes in _TEXTS:
         return Action(name, value)
     if kind.takes is Takes.SWITCH and value in ("on", "off"):
         return Action(name, value == "on")
@@ -117,9 +129,36 @@ def parse_action(name: str, text: str | None) -> Action:
     return Action(name, value if math.isnan(number) else number)  # text says what the action takes
 
 
+def names_player(name: str) -> bool:
+    """Return whether an action's value names a player, whose name may have capital letters."""
+    return name in ACTIONS and ACTIONS[name].takes in _PLAYERS
+
+
+def takes_position(name: str) -> bool:
+    """Return whether a knob or fader can give an action its value: `format_setting` writes it."""
+    return name in ACTIONS and ACTIONS[name].takes in (Takes.SETTING, Takes.PLAYER_LEVEL)
+
+
 def format_setting(place: str, position: float) -> str:
-    """Return the value of the action `set` that puts PLAYER.PARAMETER at a position of its range, 0 to 1."""
+    """Return the value of `set` or `level` that puts PLAYER.PARAMETER or PLAYER at a position of its range, 0 to 1."""
     return f"{place}={100.0 * position:.6g}%"
+
+
+def parse_switch(text: str) -> tuple[str, bool | None]:
+    """Read `bass`, `bass=on` or `bass=off`; None turns it over. Raises ConfigError."""
+    name, equals, state = (part.strip() for part in text.partition("="))
+    if not name or (equals and state.lower() not in _SWITCHES):
+        raise ConfigError(f"{quote_value(text)} is no switch; it must be a name, or a name with =on or =off")
+    return name, _SWITCHES[state.lower()] if equals else None
+
+
+def parse_level(text: str) -> tuple[str, float]:
+    """Read `bass=0.5` or `bass=50%`, from 0 to 1. Raises ConfigError."""
+    name, _, number = (part.strip() for part in text.partition("="))
+    level = parse_number(number.removesuffix("%")) / (100.0 if number.endswith("%") else 1.0)
+    if not (name and 0.0 <= level <= 1.0):
+        raise ConfigError(f"{quote_value(text)} is no level; it must be a name, =, and a number from 0 to 1")
+    return name, level
 
 
 def apply_action(action: Action, override: EmotionOverride, state: EmotionState, bars: float) -> EmotionOverride:
@@ -156,10 +195,20 @@ def _fits(value: Value, takes: Takes) -> bool:
     if takes is Takes.SETTING:
         is_short = isinstance(value, str) and len(value) <= MAX_SETTING and value.isprintable()
         return is_short and _SETTING.fullmatch(str(value)) is not None
+    if takes in (Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL, Takes.LOCK):
+        return isinstance(value, str) and len(value) <= MAX_SETTING and value.isprintable() and _parses(value, takes)
     if takes is Takes.NAME:
         return isinstance(value, str) and _NAME.fullmatch(value) is not None
     most = 1.0 if takes is Takes.PLACE else 2.0
     return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
+
+
+def _parses(text: str, takes: Takes) -> bool:
+    try:
+        name = (parse_level if takes is Takes.PLAYER_LEVEL else parse_switch)(text)[0]
+    except ConfigError:
+        return False
+    return takes is not Takes.LOCK or name in LOCKS
 
 
 def _describe_misfit(name: str, value: Value, takes: Takes) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kelly_live.core.actions import REACTIONS, Action, apply_action
+from kelly_live.music.mixer import MIXER_CONTROLS
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import EmotionOverride, Reading
@@ -20,8 +21,8 @@ class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
     `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `role` the band's
-    role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `save_preset` a name; `log`
-    every action, with where it came from.
+    role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `mix` one of MIXER_CONTROLS
+    and what the action takes, `lock` what `lock` takes; `save_preset` a name; `log` every action, with its source.
     """
 
     set_override: Callable[[EmotionOverride], None]
@@ -30,6 +31,8 @@ class ActionTargets:
     profile: Callable[[int], str | None] | None = None
     role: Callable[[str | None], str | None] | None = None
     setting: Callable[[str], str | None] | None = None
+    mix: Callable[[str, str], str | None] | None = None
+    lock: Callable[[str], str | None] | None = None
     parameters: Callable[[], str | None] | None = None
     save_preset: Callable[[str], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
@@ -70,6 +73,10 @@ class ActionDispatcher:
             do = targets.role and partial(targets.role, None if action.value is None else str(action.value))
         elif name == "set":
             do = targets.setting and partial(targets.setting, str(action.value))
+        elif name in MIXER_CONTROLS:
+            do = targets.mix and partial(targets.mix, name, str(action.value))
+        elif name == "lock":
+            do = targets.lock and partial(targets.lock, str(action.value))
         elif name == "save-preset":
             do = targets.save_preset and partial(targets.save_preset, str(action.value))
         elif name == "undo-reaction":

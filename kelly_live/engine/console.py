@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import HELP, describe_own_keys
+from kelly_live.core.actions import parse_level, parse_switch
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.input_mix import format_channels
@@ -14,6 +15,8 @@ from kelly_live.core.override import describe_override, has_place
 from kelly_live.core.wording import join_words
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.generators.parameter import format_value
+from kelly_live.music.mixer import MixerChange, describe_mix
+from kelly_live.music.parameter_locks import LockChange
 from kelly_live.sync import COUNT_IN_RULE
 from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.terminal import LiveStatus
@@ -94,8 +97,10 @@ class Console:
             profile=person.turn,
             role=session.change_role,
             setting=self._set_parameter,
+            mix=self._mix,
+            lock=self._lock,
             parameters=self._list_parameters,
-            save_preset=band.save_preset,
+            save_preset=lambda name: band.save_preset(name, _list_levels(session)),
             reaction=person.react,
             undo_reaction=person.undo_reaction,
             help=self.help_text,
@@ -209,6 +214,8 @@ class Console:
             *self._person.remarks,
             *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),
+            *describe_mix(music.strips),
+            *[f"{join_words(music.locks, 'and')} locked"] * bool(music.locks),
             *self._describe_setting(),
             *(f"{player.name} {player.state}" for player in music.muted),
             *(trouble for trouble in troubles.values() if trouble),
@@ -220,14 +227,29 @@ class Console:
         try:
             changes = self._band.resolve_setting(address, value)
         except ConfigError as error:
-            line = f"not set: {error}"
-            is_new = line not in self._refused_settings and len(self._refused_settings) < _MOST_REFUSALS
-            self._refused_settings.add(line)
-            return line if is_new else None
+            return self._refuse(f"not set: {error}")
         self._session.change_parameters(changes)
         shown = ", ".join(f"{one.address} {format_value(one.value)}" for one in changes)
         self._last_setting = self._clock.now(), shown
         return None
+
+    def _refuse(self, line: str) -> str | None:
+        """Return why something cannot be, once."""
+        is_new = line not in self._refused_settings and len(self._refused_settings) < _MOST_REFUSALS
+        self._refused_settings.add(line)
+        return line if is_new else None
+
+    def _mix(self, control: str, text: str) -> str | None:
+        """Change a player's place in the mixer as it is written; return why that cannot be, once."""
+        try:
+            name, value = parse_level(text) if control == "level" else parse_switch(text)
+            self._session.adjust([MixerChange(part, control, value) for part in self._band.resolve_player(name)])
+        except ConfigError as error:
+            return self._refuse(f"{control}: {error}")
+        return None
+
+    def _lock(self, text: str) -> None:
+        self._session.adjust([LockChange(*parse_switch(text))])
 
     def _list_parameters(self) -> str:
         return "\n".join(str(one) for one in self._band.parameters) or "no player has parameters"
@@ -236,6 +258,10 @@ class Console:
         self._person.observe_action(action)
         if self._recorder is not None:
             self._recorder.record_action(action, source, snapshot)
+
+
+def _list_levels(session: LiveSession) -> dict[str, float]:
+    return {strip.part: strip.level for strip in session.snapshot().conductor.strips}
 
 
 def describe_level_change(change: LevelChange) -> str:

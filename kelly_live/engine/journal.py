@@ -9,6 +9,8 @@ from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.band import ParameterChange
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.mixer import MixerChange
+from kelly_live.music.parameter_locks import LockChange
 
 
 class Journal(Protocol):
@@ -31,6 +33,12 @@ class Journal(Protocol):
 
     def record_parameter(self, now: float, change: ParameterChange) -> None:
         """Record that a parameter of a player was given another value."""
+
+    def record_mixer(self, now: float, change: MixerChange) -> None:
+        """Record that a player's place in the mixer was changed."""
+
+    def record_lock(self, now: float, change: LockChange) -> None:
+        """Record that a musical parameter was locked or released."""
 
     def record_ending(self, now: float) -> None:
         """Record that the conductor played its closing bar."""
@@ -58,6 +66,12 @@ class NoJournal:
         """Record nothing."""
 
     def record_parameter(self, now: float, change: ParameterChange) -> None:
+        """Record nothing."""
+
+    def record_mixer(self, now: float, change: MixerChange) -> None:
+        """Record nothing."""
+
+    def record_lock(self, now: float, change: LockChange) -> None:
         """Record nothing."""
 
     def record_ending(self, now: float) -> None:

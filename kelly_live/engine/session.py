@@ -47,6 +47,8 @@ from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.band import ParameterChange
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
+from kelly_live.music.mixer import MixerChange
+from kelly_live.music.parameter_locks import LockChange
 from kelly_live.music.role_options import RoleOptions
 
 MAX_BACKLOG_SECONDS = 1.0
@@ -185,6 +187,7 @@ class LiveSession:
         self._set_parameter = set_parameter
         self._changes: deque[ParameterChange] = deque(maxlen=MAX_CHANGES)
         self._coming, self._shows_coming = ComingBarsPreview(conductor), False
+        self._adjustments: deque[MixerChange | LockChange] = deque(maxlen=MAX_CHANGES)
         self._feeling = FeelingHold()
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
@@ -220,6 +223,10 @@ class LiveSession:
     def show_coming(self, is_shown: bool) -> None:
         """Make the coming bars for the snapshots, or no longer; from any thread."""
         self._shows_coming = is_shown
+
+    def adjust(self, changes: Sequence[MixerChange | LockChange]) -> None:
+        """Change the mixer, or lock or release musical parameters, at the conductor's next step; from any thread."""
+        self._adjustments.extend(changes)
 
     @property
     def override(self) -> EmotionOverride:
@@ -370,6 +377,9 @@ class LiveSession:
                 self._set_parameter(change)
                 self._journal.record_parameter(now, change)
                 self._coming.restart()
+            while self._adjustments:
+                self._adjust(now, self._adjustments.popleft())
+                self._coming.restart()
             read, sync = self._read, merge_sync_states(now, self._sync_sources)
             reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:
@@ -383,6 +393,14 @@ class LiveSession:
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)
+
+    def _adjust(self, now: float, change: MixerChange | LockChange) -> None:
+        if isinstance(change, MixerChange):
+            self._conductor.mix(now, change)
+            self._journal.record_mixer(now, change)
+        else:
+            self._conductor.lock(now, change)
+            self._journal.record_lock(now, change)
 
     def _map(self, read: _Read | None, now: float, player: PlayerActivity | None) -> Reading:
         """Map the latest state that is not too old, or what is held of the player's last phrase."""

@@ -24,7 +24,7 @@ Notify: TypeAlias = Callable[[str], None]
 _log = logging.getLogger(__name__)
 _MOST_PLAYERS = 32
 MOST_EFFECTS = 8  # behind one player
-_VOLUMES = (0.05, 4.0)
+VOLUMES = (0.05, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
         channel=fields["channel"].as_int(1, 16) if "channel" in fields else None,
         program=fields["program"].as_int(0, 127) if "program" in fields else None,
         port=port,
-        volume=fields["volume"].as_number(*_VOLUMES) if "volume" in fields else 1.0,
+        volume=fields["volume"].as_number(*VOLUMES) if "volume" in fields else 1.0,
         values=_read_values(fields),
         where=f"{node.file} line {node.line}: {node.field}",
         effects=_read_effects(fields["effects"]) if "effects" in fields else (),

@@ -19,6 +19,13 @@ def list_players() -> dict[str, str]:
     return players
 
 
+def check_player(name: str) -> None:
+    """Refuse a player that no preset and no `--with` can have. Raises ConfigError, with the names that there are."""
+    if name.casefold() not in {one.casefold() for one in list_players()}:
+        known = ", ".join(sorted(list_players()))
+        raise ConfigError(f"there is no player {name[:_LONGEST_SHOWN]!r}; there are {known}")
+
+
 def find_parameter(address: str) -> Parameter:
     """Return the parameter of PLAYER.PARAMETER or PLAYER.EFFECT.PARAMETER.
 

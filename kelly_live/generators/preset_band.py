@@ -32,7 +32,7 @@ from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.player_loading import list_overrides, load_players
 from kelly_live.generators.plugin_effect import EffectChain, PluginEffect
 from kelly_live.generators.plugin_generator import PluginGenerator
-from kelly_live.generators.preset_writer import save_preset, with_values
+from kelly_live.generators.preset_writer import save_preset, with_levels, with_values
 from kelly_live.generators.registry import LoadedGenerator
 from kelly_live.music.band import MutedPlayer
 
@@ -243,15 +243,26 @@ class PresetBand(GeneratorBand):
         except ConfigError as error:
             return f"still {self.preset_name}: {error}"
 
-    def save_preset(self, name: str) -> str:
+    def resolve_player(self, name: str) -> tuple[str, ...]:
+        """Return the parts of the players called `name`, by part or else by generator. Raises ConfigError."""
+        wanted, slots = name.strip().casefold(), self.slots
+        parts = [slot.part for slot in slots if slot.part.casefold() == wanted]
+        parts = parts or [s.part for s in slots if s.generator.descriptor.name.casefold() == wanted]
+        if not parts:
+            names = ", ".join(slot.part for slot in slots)
+            raise ConfigError(f"there is no player {name[:60]!r}; there are {names or 'none'}")
+        return tuple(parts)
+
+    def save_preset(self, name: str, levels: Mapping[str, float] = MappingProxyType({})) -> str:
         """Write the preset in force, with what plays beside it and the values now; return what to tell the performer.
 
-        A generator that is being written is left out.
+        `levels` are those of the mixer, by part: they become volumes. A generator that is being written is left out.
         """
         preset = self._presets[self._place]
         players = tuple(player for player in preset.players if player.generator not in self._prepared)
         try:
-            file = save_preset(with_values(replace(preset, players=players), self.parameters), name)
+            values = with_values(replace(preset, players=players), self.parameters)
+            file = save_preset(with_levels(values, levels), name)
         except KellyError as error:
             return f"not saved: {error}"
         return f"saved the preset {name} ({file}); play it with --preset {name}"

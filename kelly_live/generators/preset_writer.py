@@ -6,7 +6,7 @@ Thread: the main one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from kelly_live.generators.automation import ParameterState
 from kelly_live.generators.host_preset import (
     FORMAT,
     LISTING_COMMAND,
+    VOLUMES,
     HostPreset,
     PresetPlayer,
     PresetPort,
@@ -59,6 +60,14 @@ def with_values(preset: HostPreset, states: Sequence[ParameterState]) -> HostPre
         )
         players.append(replace(player, values=_choose(part, player.values, targets), effects=effects))
     return replace(preset, players=tuple(players))
+
+
+def with_levels(preset: HostPreset, levels: Mapping[str, float]) -> HostPreset:
+    """Return the preset with the volumes of its players times these levels of a mixer, by part."""
+    players = [(player, levels.get(player.part or player.generator, 1.0)) for player in preset.players]
+    softest, _ = VOLUMES
+    mixed = (replace(one, volume=max(softest, one.volume * level)) for one, level in players)
+    return replace(preset, players=tuple(mixed))
 
 
 def _choose(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from kelly_live.core.commands import Notes, Pause, Silence, Start, TempoChange
+from kelly_live.core.commands import Notes, PartRelease, Pause, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.state_copy import copy_state
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
-from kelly_live.core.values import Metre, MusicParameters
+from kelly_live.core.values import Metre, MusicParameters, NoteEvent
 from kelly_live.music.band import Band, Slot
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
@@ -28,7 +28,9 @@ from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase
+from kelly_live.music.mixer import Mixer, MixerChange
 from kelly_live.music.note_placement import place_with_feel
+from kelly_live.music.parameter_locks import LockChange, ParameterLocks
 from kelly_live.music.phrase_planner import PhrasePlanner
 from kelly_live.music.player_rest import RestAnswer, RestResponder
 from kelly_live.music.randomness import rng_for
@@ -105,6 +107,7 @@ class Conductor:
         self._expression = ExpressionCurve(sink, is_enabled=expression)
         self._accents = TurnAccents(band)
         self._role = RoleResponder(role or RoleOptions(), seed)
+        self._mixer, self._locks = Mixer(), ParameterLocks()
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -113,6 +116,8 @@ class Conductor:
         self._length_bars = length_bars
         self._tempo: TempoMap | None = None
         self._parameters: MusicParameters | None = None
+        self._in_force: MusicParameters | None = None  # smoothed, and synchronized
+        self._rhythm = ""  # in force
         self._smoother: ParameterSmoother | None = None
         self._sync = SyncState()
         self._synchronized_tempo = SynchronizedTempo(0.0, 0.0, 0.0)
@@ -190,12 +195,16 @@ class Conductor:
         obeys its transport: stopped, it ends every note and waits; a new start begins where the transport says, as if
         nothing had been before. More than a bar behind (a suspended machine), it skips to the next bar line.
         """
-        self._parameters, self._sync = parameters, self._role.adapt_sync(sync)
+        parameters = self._locks.apply(parameters)
+        self._parameters, self._sync = parameters, self._locks.adapt_sync(self._role.adapt_sync(sync))
         if self._obey_transport(sync, now, parameters):
             return
         self._skip_if_late(now)
         for command in self._role.hear(sync.notes, self.tempo_map, now, self._phrase, parameters, self._band):
-            self._sink.send(command)
+            if isinstance(command, Notes):
+                self._send_notes(command.notes)
+            else:
+                self._sink.send(command)
         while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
             self.play_slice(parameters)
         self._expression.advance(now, self.tempo_map, self._dynamics.adapt(parameters))
@@ -204,6 +213,28 @@ class Conductor:
     def set_role(self, role: str) -> None:
         """Take another role (one of ROLES, music/role_options.py) from the next bar line on. Raises ConfigError."""
         self._role.set_role(role)
+
+    def mix(self, now: float, change: MixerChange) -> None:
+        """Change a player's place in the mixer from the next note on; what is heard no longer ends at once."""
+        for part in self._mixer.set(change, self._band.slots):
+            if self._tempo is not None and self._stopped_beat is None:
+                self._sink.send(PartRelease(part, self._tempo.beat_at(now)))
+        if self._tempo is not None:
+            self._publish(now)
+
+    def lock(self, now: float, change: LockChange) -> None:
+        """Hold a musical parameter where it is, or let it follow the feeling again."""
+        bpm, smoother = self.tempo_map.bpm, self._smoother
+        assert smoother is not None  # there is a tempo map
+        held = self._locks.set(change, self._in_force or smoother.current, bpm)
+        self._smoother = smoother.rest_at(held)
+        if "tempo" in held:  # a clock that is followed takes it back at once
+            self._synchronized_tempo = SynchronizedTempo(self._slice * self._slice_beats, bpm, bpm)
+        if "dynamics" in held:
+            self._dynamics.reset()
+        rhythm = self._rhythm if "articulation" in self._locks.names else None
+        self._planner.lock(mode="mode" in self._locks.names, rhythm=rhythm)
+        self._publish(now)
 
     def panic(self, now: float, *, stops_transport: bool = False) -> None:
         """End every note at once, and play on at the next bar line that nothing was made for.
@@ -361,6 +392,9 @@ class Conductor:
             is_stopped=self._stopped_beat is not None,
             role=self._role.role,
             role_answer=self._role.remark,
+            parameters=self._in_force,
+            locks=self._locks.names,
+            strips=self._mixer.list_strips(self._band.slots),
         )
 
     def _feel_ahead(self, parameters: MusicParameters) -> float:
@@ -388,6 +422,7 @@ class Conductor:
 
     def play_slice(self, target: MusicParameters) -> None:
         """Play the next slice now, whenever it is due."""
+        target = self._locks.apply(target)
         start = self._slice * self._slice_beats
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
@@ -421,7 +456,7 @@ class Conductor:
         self._phrase = phrase
         self._signatures.send(start, self._metre, self._per_bar, phrase.key, bar_starts=bar_starts)
         is_compound = self._metre is not None and self._metre.is_compound
-        rhythm = "triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters)
+        rhythm = self._rhythm = "triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters)
         is_last, upcoming, bpm = is_closing or self._rest.bars_to_last == 0, self._planner.upcoming, self.tempo_map.bpm
         context = MusicContext(self._seed, phrase, rhythm, bpm, is_last, self._trend, upcoming=upcoming)
         loudness = self._expression.take_slice(parameters, context, start)
@@ -439,7 +474,7 @@ class Conductor:
                 playing, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
                 beats_per_bar=self._per_bar, bpm=context.bpm,
             )  # fmt: skip
-            self._sink.send(Notes(placed, loudness))
+            self._send_notes(placed, loudness)
         self._slice += 1
         if not is_closing and self._slice % self._slices_per_bar == self._slices_per_bar - round(1 / self._slice_beats):
             coming = self._planner.preview_bar(context, bar + 1, parameters, self._last_bar, is_compound=is_compound)
@@ -459,4 +494,9 @@ class Conductor:
             self.tempo_map.add(point := TempoPoint(beat, bpm))
             self._sink.send(TempoChange(point))
         current = fit_tempo(current, bpm) if tempo.is_engaged else current
-        return self._dynamics.step(beat, self._sync.loudness).adapt(current)
+        self._in_force = self._dynamics.step(beat, self._sync.loudness).adapt(current)
+        return self._in_force
+
+    def _send_notes(self, notes: Sequence[NoteEvent], loudness: float | None = None) -> None:
+        if mixed := self._mixer.mix(notes, self._band.slots):
+            self._sink.send(Notes(mixed, loudness))

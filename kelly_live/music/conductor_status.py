@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.band_roles import ACCOMPANY
+from kelly_live.core.values import MusicParameters
 from kelly_live.music.band import MutedPlayer
+from kelly_live.music.mixer import MixerStrip
 from kelly_live.music.synchronization import LevelChange
 
 
@@ -17,7 +19,8 @@ class ConductorStatus:
     stand. `synchronized` names what of "tempo", "key", "chords" and "dynamics" the band takes from a player or
     a recording, `rest_answer` what it does while the player rests, `level_change` when it last counted a player's beat
     anew. `is_stopped`: the transport that it obeys, or a count-in that it waits for, has not started it. `role` is its
-    role while he plays, and `role_answer` what it does in that role now.
+    role while he plays, and `role_answer` what it does in that role now. `parameters` are those in force (None: before
+    the first slice), of which the `locks` hold some. `strips` are the players in the mixer.
     """
 
     beat: float
@@ -36,6 +39,9 @@ class ConductorStatus:
     is_stopped: bool = False
     role: str = ACCOMPANY
     role_answer: str = ""
+    parameters: MusicParameters | None = None
+    locks: tuple[str, ...] = ()
+    strips: tuple[MixerStrip, ...] = ()
 
     @property
     def bars(self) -> float:

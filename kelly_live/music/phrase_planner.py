@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kelly_live.core.sync_state import KeyEstimate
-from kelly_live.core.values import RHYTHMS, MusicParameters
+from kelly_live.core.values import RHYTHMS, MusicParameters, Scale
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.context import MusicContext
 from kelly_live.music.form_plan import FormPlan, Slot
@@ -54,6 +54,9 @@ class PhrasePlanner:
         self._key: Key | None = None
         self._is_busy = False
         self._groove = ""
+        self._is_mode_locked = False
+        self._locked_scale: Scale | None = None
+        self._locked_rhythm: str | None = None
         self.upcoming: tuple[Phrase, str] | None = None
 
     @property
@@ -93,6 +96,11 @@ class PhrasePlanner:
     def find_half(self, bar: int) -> tuple[int, bool]:
         """Find a bar's phrase by its number, and whether the bar lies in the phrase's second half."""
         return self._form.find_half(bar)
+
+    def lock(self, *, mode: bool, rhythm: str | None) -> None:
+        """Keep the scale in force in every key to come (`mode`), and play in this one of RHYTHMS; None: neither."""
+        self._is_mode_locked, self._locked_rhythm = mode, rhythm
+        self._locked_scale = self._locked_scale if self._key is None else self._key.scale
 
     def compute_tempo_share(self, beat: float, parameters: MusicParameters) -> float:
         """Return the share of the tempo that is played at a beat.
@@ -189,7 +197,7 @@ class PhrasePlanner:
         It is the groove's, or is drawn once for each theme (in the arc, for each half of one), half a turn apart for
         its contrasting parts; the heavier rhythms are favoured.
         """
-        own = find_groove(parameters.groove).rhythm
+        own = self._locked_rhythm or find_groove(parameters.groove).rhythm
         if own:
             return own
         role = phrase.role
@@ -229,8 +237,15 @@ class PhrasePlanner:
         """Choose the key of a phrase.
 
         It is a style's scale, or a key that is followed, or one mode by its theme's share of the modes. The tonic of a
-        key that was followed stays.
+        key that was followed stays, and so does a mode that is locked.
         """
+        key = self._choose_free_key(parameters, slot)
+        if not self._is_mode_locked:
+            return key
+        self._locked_scale = self._locked_scale or key.scale
+        return Key(key.tonic, self._locked_scale)
+
+    def _choose_free_key(self, parameters: MusicParameters, slot: Slot) -> Key:
         followed, parameters = self._synchronized, adapt_to_phrase(parameters, self._seed, slot.number)
         tonic = self._tonic if followed.tonic is None else followed.tonic
         style_scale = choose_harmonic_scale(parameters.style) if parameters.style is not None else None

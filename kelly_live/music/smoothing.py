@@ -18,9 +18,9 @@ So who was angry and is glad hears another rhythm within about three beats, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kelly_live.core.values import (
     MODES,
@@ -102,6 +102,22 @@ class ParameterSmoother:
     def begin(cls, beat: float, target: MusicParameters, beats_per_bar: int = 4) -> ParameterSmoother:
         """Begin with the first parameters as they are."""
         return cls(beat, beats_per_bar, target, target, target.dynamics)
+
+    def rest_at(self, values: Mapping[str, Any]) -> ParameterSmoother:
+        """Let these fields of the parameters rest at these values: nothing of them is under way."""
+        if not values:
+            return self
+        return replace(
+            self,
+            current=replace(self.current, **values),
+            average=replace(self.average, **values),
+            average_dynamics=values.get("dynamics", self.average_dynamics),
+            is_tempo_moving=self.is_tempo_moving and "tempo" not in values,
+            mode_since=None if "modes" in values else self.mode_since,
+            scale_since=None if "modes" in values else self.scale_since,
+            moving=self.moving - set(values),
+            groove_since=None if "groove" in values else self.groove_since,
+        )
 
     def step(
         self, beat: float, target: MusicParameters, find_half: HalfFinder = find_regular_half

@@ -31,6 +31,8 @@ from kelly_live.core.wording import plural
 from kelly_live.music.band import MutedPlayer, ParameterChange, Slot
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
+from kelly_live.music.mixer import MixerChange
+from kelly_live.music.parameter_locks import LockChange
 from kelly_live.recording.log import Step, StepEncoder, create_emotion_record, encode_header, encode_record
 from kelly_live.recording.paths import Paths
 from kelly_live.recording.records import (
@@ -42,6 +44,8 @@ from kelly_live.recording.records import (
     EmotionRecord,
     FinishRecord,
     Header,
+    LockRecord,
+    MixerRecord,
     MuteRecord,
     PanicRecord,
     ParameterRecord,
@@ -198,6 +202,15 @@ class Recorder:
             time=now, player=change.player, effect=change.effect, parameter=change.parameter, value=change.value
         )
         self._put(record, self._tee.take())
+
+    def record_mixer(self, now: float, change: MixerChange) -> None:
+        """Record that a player's place in the mixer was changed."""
+        record = MixerRecord(time=now, player=change.player, control=change.control, value=change.value)
+        self._put(record, self._tee.take())
+
+    def record_lock(self, now: float, change: LockChange) -> None:
+        """Record that a musical parameter was locked or released."""
+        self._put(LockRecord(time=now, name=change.name, is_on=change.is_on), self._tee.take())
 
     def record_reading(self, reading: Reading) -> None:
         """Record a reading. Thread: the one that listens."""

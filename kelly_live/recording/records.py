@@ -181,6 +181,21 @@ class ParameterRecord(LogRecord, frozen=True, kw_only=True, tag="parameter"):
     value: bool | int | float | Text
 
 
+class MixerRecord(LogRecord, frozen=True, kw_only=True, tag="mixer"):
+    """A player's place in the mixer was changed: its mute, solo or level. A value of None turned a switch over."""
+
+    player: Text
+    control: Text
+    value: bool | float | None = None
+
+
+class LockRecord(LogRecord, frozen=True, kw_only=True, tag="lock"):
+    """A musical parameter was locked where it was, or released; None turned its lock over."""
+
+    name: Text
+    is_on: bool | None = None
+
+
 class PresetRecord(LogRecord, frozen=True, kw_only=True, tag="preset"):
     """In the next step, at a bar line, the band changes to another host preset."""
 
@@ -252,8 +267,9 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
 
 
 Record: TypeAlias = (
-    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | PresetRecord
-    | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord
+    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | MixerRecord
+    | LockRecord | PresetRecord | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord
+    | CounterRecord
 )  # fmt: skip
 
 

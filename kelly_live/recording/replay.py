@@ -12,6 +12,8 @@ from kelly_live.midi.offline import NoteList
 from kelly_live.music.band import ParameterChange
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.mixer import MixerChange
+from kelly_live.music.parameter_locks import LockChange
 from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.role_options import RoleOptions
 from kelly_live.recording.log import LogReader
@@ -20,6 +22,8 @@ from kelly_live.recording.records import (
     ControlRecord,
     FinishRecord,
     Header,
+    LockRecord,
+    MixerRecord,
     MuteRecord,
     PanicRecord,
     ParameterRecord,
@@ -158,6 +162,10 @@ class _Replay:
             case ParameterRecord():
                 change = ParameterChange(record.player, record.effect, record.parameter, record.value)
                 self._band.set_parameter(change)
+            case MixerRecord():
+                self._conductor.mix(record.time, MixerChange(record.player, record.control, record.value))
+            case LockRecord():
+                self._conductor.lock(record.time, LockChange(record.name, record.is_on))
             case MuteRecord():
                 self._muted.add(record.player)
             case PresetRecord():

@@ -133,6 +133,23 @@ def test_a_knob_goes_through_a_parameters_range_and_a_button_sets_one_value() ->
         Binding(Control("cc", 16), "set")
 
 
+def test_a_fader_is_a_players_level_and_a_pad_its_mute() -> None:
+    bindings = (
+        Binding(Control("cc", 16), "level", "bass"),
+        Binding(Control("note", 40), "mute", "bass"),
+        Binding(Control("cc", 17), "lock", "tempo"),
+    )
+    fader = [control_change(1, 16, value) for value in (0, 127)]
+    assert read_actions(*fader, note_on(1, 40, 9), control_change(1, 17, 127), bindings=bindings) == [
+        Action("level", "bass=0%"),
+        Action("level", "bass=100%"),
+        Action("mute", "bass"),
+        Action("lock", "tempo"),
+    ]
+    with pytest.raises(ConfigError, match="PLAYER=LEVEL"):
+        Binding(Control("note", 40), "level", "bass")
+
+
 def test_a_controllers_own_panic_button_is_one_panic() -> None:
     """All Notes Off on 16 channels at once."""
     midi_map = MidiMap(())
@@ -166,7 +183,7 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
     assert action_names == set(ACTIONS) - other - set(REACTIONS) - {
         "next-profile",
         "undo-reaction",  # these change what is kept
-        "set",  # a parameter's name is its value
+        *("set", "mute", "solo", "level", "lock"),  # the name of a player or a parameter is the value
         "parameters",
         "save-preset",
     }
@@ -198,6 +215,8 @@ bindings = st.one_of(
     ),
     st.just(Binding(Control("note", 1), "morph", "sad")),
     st.just(Binding(Control("cc", 7), "set", "melody.echo.delay")),
+    st.just(Binding(Control("cc", 8), "level", "Second Bass")),
+    st.just(Binding(Control("note", 8), "lock", "tempo")),
     st.just(Binding(Control("note", 7), "set", "The \"lead\", 2: a # part.octave=100%")),
 )  # fmt: skip
 
@@ -279,6 +298,8 @@ def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypa
         (["emotion"], "one of happy"),
         (["--forget", "fly"], "no action"),
         (["set", "flute.octave"], "there is no player 'flute'; there are arpeggio, bass, "),
+        (["mute", "flute"], "there is no player 'flute'; there are arpeggio, bass, "),
+        (["lock", "colour"], "it takes one of tempo, mode, key, register, dynamics, density, articulation"),
         (["set", "melody.volume"], "melody has no parameter 'volume'; it has octave"),
         (["set", "melody.octave=9"], "octave is '9'; it must be a whole number from -2 to 2 octaves"),
         (["set", "melody.echo.mix"], "melody.echo has no parameter 'mix'; it has delay, repeats, decay, fit"),

@@ -28,6 +28,9 @@ SAMPLES = {
     Takes.EMOTION: "sad",
     Takes.ROLE: "trade",
     Takes.SETTING: "melody.octave=1",
+    Takes.PLAYER_SWITCH: "bass",
+    Takes.PLAYER_LEVEL: "bass=50%",
+    Takes.LOCK: "tempo=on",
     Takes.NAME: "mine",
 }
 
@@ -43,6 +46,8 @@ def test_every_action_is_dispatched_and_logged() -> None:
             profile=lambda step: f"playing for number {step}",
             role=lambda name: f"role: {name}",
             setting=lambda text: f"set: {text}",
+            mix=lambda control, text: f"{control}: {text}",
+            lock=lambda text: f"lock: {text}",
             parameters=lambda: "the parameters",
             save_preset=lambda name: f"saved: {name}",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
@@ -61,8 +66,8 @@ def test_every_action_is_dispatched_and_logged() -> None:
     ]
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
     assert [line for line in lines if line] == [
-        "playing for number 1", "role: trade", "set: melody.octave=1", "the parameters",
-        "saved: mine", "the keys",
+        "playing for number 1", "role: trade", "set: melody.octave=1", "mute: bass",
+        "solo: bass", "level: bass=50%", "lock: tempo=on", "the parameters", "saved: mine", "the keys",
     ]  # fmt: skip
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import threading
@@ -173,6 +174,30 @@ def test_a_parameter_is_set_while_it_plays_and_is_in_the_log(run: EngineRun, cap
     log = run.options.recording.log
     assert log is not None
     assert '"event":"parameter"' in log.read_text()
+
+
+def test_a_mix_and_a_lock_hold_while_it_plays_and_are_in_the_log(
+    run: EngineRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with run.engine as engine:
+        bpm = run.wait_for(lambda snapshot: snapshot.conductor.beat > 0.5).conductor.bpm
+        for action, value in (("mute", "Chords"), ("level", "melody=25%"), ("lock", "tempo"), ("solo", "flute")):
+            assert engine.act(action, value)
+        engine.act("emotion", "excited")
+
+        def is_mixed(snapshot: Snapshot) -> bool:
+            strips = {strip.part: strip for strip in snapshot.conductor.strips}
+            return strips["chords"].is_muted and strips["melody"].level == 0.25
+
+        locked = run.wait_for(lambda snapshot: is_mixed(snapshot) and snapshot.conductor.locks == ("tempo",))
+        later = run.wait_for(lambda snapshot: snapshot.conductor.beat > locked.conductor.beat + 3.0)
+        assert later.conductor.bpm == bpm
+        assert later.reading.parameters.tempo.suggested > 1.2 * bpm
+    assert "solo: there is no player 'flute'; there are bass, chords, melody, percussion" in caplog.messages
+    log = run.options.recording.log
+    assert log is not None
+    assert {"mixer", "lock"} <= {json.loads(line).get("event") for line in log.read_text().splitlines()}
 
 
 @pytest.mark.parametrize("expression", [True, False])

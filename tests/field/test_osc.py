@@ -236,6 +236,28 @@ def test_a_fader_sets_a_parameter_by_its_address(tablet: Tablet) -> None:
     ]
 
 
+def test_the_mixer_and_the_locks_have_addresses_of_their_own(tablet: Tablet) -> None:
+    assert tablet.send(
+        message("/kelly/do/mute/bass", 1),
+        message("/kelly/do/mute/bass", 0.0),
+        message("/kelly/do/solo/My Part"),
+        message("/kelly/do/mute", "bass"),
+        message("/kelly/do/level/bass", 0.25),
+        message("/kelly/do/level", "bass", 1),
+        message("/kelly/do/lock/tempo", True),
+        message("/kelly/do/lock", "tempo=off"),
+    ) == [
+        Action("mute", "bass=on"),
+        Action("mute", "bass=off"),
+        Action("solo", "My Part"),
+        Action("mute", "bass"),
+        Action("level", "bass=25%"),
+        Action("level", "bass=100%"),
+        Action("lock", "tempo=on"),
+        Action("lock", "tempo=off"),
+    ]
+
+
 def test_panic_is_reached_through_a_flood(tablet: Tablet) -> None:
     flood = [message("/kelly/do/freeze", 1)] * (MESSAGES_PER_SECOND + 50)
     assert tablet.send(*flood, message("/kelly/do/panic", 1.0))[-1] == Action("panic")
@@ -247,6 +269,8 @@ def test_panic_is_reached_through_a_flood(tablet: Tablet) -> None:
         (message("/kelly/do/fly"), "/kelly/do/fly.*no action has this address"),
         (message("/kelly/do/valence", 5.0), "/kelly/do/valence.*from -1 to 1"),
         (message("/kelly/do/panic", float("nan")), "/kelly/do/panic.*finite"),
+        (message("/kelly/do/lock/colour", 1), "/kelly/do/lock.*one of tempo, mode"),
+        (message("/kelly/do/level/bass", 2), "/kelly/do/level/bass.*a number from 0 to 1"),
         (message("/kelly/do/set/melody/octave", 2), "/kelly/do/set/melody/octave.*a number from 0 to 1"),
         (message("/kelly/do/set/melody/octave"), "/kelly/do/set/melody/octave.*lacks a value"),
         (message("/kelly/do/set/octave", 0.5), "/kelly/do/set'.*PLAYER.PARAMETER=VALUE"),

@@ -83,6 +83,14 @@ def test_what_was_set_while_it_played_plays_again_from_the_preset(own_folder: Pa
     assert play(band).notes == play(again).notes
 
 
+def test_the_levels_of_the_mixer_are_kept_as_volumes(own_folder: Path) -> None:
+    band = PresetBand(
+        [replace(load_preset("band"), players=(PresetPlayer("bass", volume=0.8), PresetPlayer("chords")))]
+    )
+    band.save_preset("mine", {"bass": 0.5, "chords": 1.0})
+    assert {player.generator: player.volume for player in load_preset("mine").players} == {"bass": 0.4, "chords": 1.0}
+
+
 def test_no_preset_is_written_over_and_a_name_must_be_one(own_folder: Path) -> None:
     band = PresetBand([load_preset("minimal")])
     assert band.save_preset("strings").startswith("not saved: there is a preset strings already")

@@ -36,6 +36,8 @@ from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
+from kelly_live.music.mixer import MixerChange
+from kelly_live.music.parameter_locks import LockChange
 from kelly_live.recording import recorder as recorder_module
 from kelly_live.recording.log import LogReader
 from kelly_live.recording.paths import Paths, choose_paths
@@ -110,6 +112,15 @@ class Take:
             self.band.set_parameter(change)
             self.recorder.record_parameter(self.clock.now(), change)
 
+    def mix(self, player: str, control: str, value: bool | float | None = None) -> None:
+        change = MixerChange(player, control, value)
+        self.conductor.mix(self.clock.now(), change)
+        self.recorder.record_mixer(self.clock.now(), change)
+
+    def lock(self, name: str) -> None:
+        self.conductor.lock(self.clock.now(), LockChange(name))
+        self.recorder.record_lock(self.clock.now(), LockChange(name))
+
     def panic(self, *, stops_transport: bool = False) -> None:
         self.conductor.panic(self.clock.now(), stops_transport=stops_transport)
         self.recorder.record_panic(self.clock.now(), stops_transport=stops_transport)
@@ -163,6 +174,34 @@ def test_parameters_that_were_set_while_it_played_are_set_again(tmp_path: Path) 
     lines = take.paths.log.read_text().splitlines(keepends=True)
     without.write_text("".join(line for line in lines if '"event":"parameter"' not in line))
     assert replay_log(without).differs_at is not None, "they are heard"
+
+
+def test_a_mix_and_locks_are_replayed_to_the_same_bytes(tmp_path: Path) -> None:
+    take = Take(tmp_path)
+    take.start(parameters(140.0))
+    take.play(2.1, parameters(140.0))
+    take.mix("chords", "mute")
+    take.mix("melody", "level", 0.5)
+    take.lock("tempo")
+    take.lock("mode")
+    take.play(3.0, parameters(90.0, "aeolian"))
+    take.mix("chords", "mute")
+    take.mix("bass", "solo", True)
+    take.change_preset()
+    take.play(3.0, parameters(90.0, "aeolian"))
+    take.mix("bass", "solo", False)
+    take.lock("tempo")
+    take.play(3.0, parameters(90.0, "aeolian"))
+    take.finish()
+    recorded = take.end()
+    again = replay_log(take.paths.log)
+    assert again.differs_at is None
+    assert again.midi == recorded
+    for event in ("mixer", "lock"):
+        without = tmp_path / f"no-{event}.jsonl"
+        lines = take.paths.log.read_text().splitlines(keepends=True)
+        without.write_text("".join(line for line in lines if f'"event":"{event}"' not in line))
+        assert replay_log(without).differs_at is not None, "it is heard"
 
 
 def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Path) -> None:
@@ -226,7 +265,9 @@ events_to_play = st.lists(
     st.one_of(
         st.tuples(st.just("play"), st.floats(0.01, 3.0), asked_parameters),
         st.tuples(st.just("lag"), st.floats(0.5, 20.0), asked_parameters),
-        st.tuples(st.sampled_from(["panic", "control", "preset", "lead"]), st.just(0.0), asked_parameters),
+        st.tuples(
+            st.sampled_from(["panic", "control", "preset", "lead", "mix", "lock"]), st.just(0.0), asked_parameters
+        ),
     ),
     min_size=1,
     max_size=6,
@@ -247,6 +288,10 @@ def test_a_log_gives_the_same_bytes_after_any_events(
             take.panic()
         elif event == "preset":
             take.change_preset()
+        elif event == "mix":
+            take.mix("bass", "mute")
+        elif event == "lock":
+            take.lock("tempo")
         elif event == "lead":
             beat = take.clock.now() + seconds
             take.sync = SyncState(BeatEstimate(beat, target.tempo.suggested, 0.9), KeyEstimate(5, target.mode, 0.9))
