@@ -1,8 +1,6 @@
 import { EMOTION_COLOURS, addLine, connect, createBeatClock, createButton, fitCanvas } from "./session.js";
+import { createScore, createWaterfall, getPartColours } from "./waterfall.js";
 
-const PART_COLOURS = ["#b18cff", "#ff8a3d", "#6ee7d8", "#a9b4c6"]; // of parts that have none yet
-const PAST_BEATS = 12;
-const COMING_BEATS = 8;
 const TRAIL_STATES = 120;
 const REACTIONS = [
   ["like", "I like this"], ["dislike", "I don't"], ["more-like-this", "More like this"],
@@ -14,11 +12,8 @@ const NOTE_NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A"
 
 const get = (id) => document.getElementById(id);
 const beatClock = createBeatClock();
-const partColours = new Map([
-  ["melody", "#ffc44d"], ["chords", "#5aa9ff"], ["bass", "#f472d0"], ["percussion", "#8fce5a"],
-]);
-const shownParts = new Set();
-let notes = [];
+const score = createScore(addPart);
+const drawWaterfall = createWaterfall(get("roll"), score);
 let trail = [];
 let state = null;
 let isDragging = false;
@@ -28,7 +23,7 @@ const session = connect({
   connection(isOpen) {
     get("connection").textContent = isOpen ? "connected" : "not connected; trying again …";
     document.body.classList.toggle("lost", !isOpen);
-    if (isOpen) notes = [];
+    if (isOpen) score.clear();
   },
   ended() {
     get("connection").textContent = "that session has ended; open the address that kelly-live prints now";
@@ -41,16 +36,13 @@ const session = connect({
   state(message) {
     state = message;
     beatClock.update(message.music);
+    score.takeState(message);
     trail.push([message.played.valence, message.played.arousal]);
     trail = trail.slice(-TRAIL_STATES);
     showState(message);
   },
-  notes(message) {
-    notes.push(...message.notes);
-    const oldest = beatClock.now() - PAST_BEATS - 8;
-    notes = notes.filter((note) => note[0] + note[1] > oldest).slice(-2000);
-    for (const note of message.notes) getPartColour(note[4]);
-  },
+  notes: (message) => score.takeNotes(message),
+  coming: (message) => score.takeComing(message),
   line: (message) => addLine(get("lines"), message.text),
   refusal: (message) => addLine(get("lines"), `not done: ${message.text}`),
 });
@@ -150,60 +142,15 @@ function drawPlane() {
   c.fill();
 }
 
-// ---------------------------------------------------------------- the piano roll
+// ---------------------------------------------------------------- the parts' names and colours
 
-function getPartColour(part) {
-  if (!partColours.has(part)) partColours.set(part, PART_COLOURS[partColours.size % PART_COLOURS.length]);
-  if (!shownParts.has(part)) {
-    shownParts.add(part);
-    const item = document.createElement("li");
-    item.textContent = part;
-    item.style.setProperty("--colour", partColours.get(part));
-    get("parts").append(item);
-  }
-  return partColours.get(part);
-}
-
-function drawRoll() {
-  const { context: c, width, height } = fitCanvas(get("roll"));
-  const style = getComputedStyle(document.body);
-  const now = beatClock.now();
-  const rowOf = (beat) => ((COMING_BEATS - (beat - now)) / (COMING_BEATS + PAST_BEATS)) * height;
-  const low = 28, high = 96;
-  const columnOf = (pitch) => ((pitch - low) / (high - low)) * width;
-  const column = width / (high - low);
-  c.clearRect(0, 0, width, height);
-  const perBar = state ? state.music.beats_per_bar : 4;
-  c.strokeStyle = style.getPropertyValue("--line");
-  c.lineWidth = 1;
-  for (let bar = Math.floor((now - PAST_BEATS) / perBar); bar * perBar < now + COMING_BEATS; bar++) {
-    const row = rowOf(bar * perBar);
-    c.beginPath();
-    c.moveTo(0, row);
-    c.lineTo(width, row);
-    c.stroke();
-  }
-  for (const [onset, duration, pitch, velocity, part] of notes) {
-    const top = rowOf(onset + duration);
-    const bottom = rowOf(onset);
-    if (bottom < 0 || top > height) continue;
-    c.fillStyle = getPartColour(part);
-    c.globalAlpha = 0.35 + 0.65 * (velocity / 127);
-    c.fillRect(columnOf(pitch), top, Math.max(3, column - 1), Math.max(3, bottom - top - 1));
-  }
-  c.globalAlpha = 1;
-  c.strokeStyle = style.getPropertyValue("--accent");
-  c.lineWidth = 2;
-  c.beginPath();
-  c.moveTo(0, rowOf(now));
-  c.lineTo(width, rowOf(now));
-  c.stroke();
-  c.fillStyle = style.getPropertyValue("--text");
-  c.font = "bold 16px system-ui";
-  c.textAlign = "left";
-  for (const [beat, chord] of state ? state.music.plan : []) {
-    if (beat >= now - 0.5) c.fillText(chord, 10, rowOf(beat) - 4);
-  }
+function addPart(part) {
+  const item = document.createElement("li");
+  const [onDark, onLight] = getPartColours(part);
+  item.textContent = part;
+  item.style.setProperty("--on-dark", onDark);
+  item.style.setProperty("--on-light", onLight);
+  get("parts").append(item);
 }
 
 // ---------------------------------------------------------------- numbers
@@ -238,7 +185,7 @@ function showState({ played, override, music, parameters, health, remarks, muted
   setText("now-key", `${music.tonic} ${music.mode}`);
   setText("now-chord", music.chord || "–");
   setText("now-bar", music.is_stopped ? "waiting" : String(music.bar));
-  const coming = music.plan.filter(([beat]) => beat >= music.beat).map(([, chord]) => chord);
+  const coming = score.listChords(music.beat).map(([, chord]) => chord);
   setText("chords", `coming: ${coming.slice(0, 8).join("  ") || "–"}`);
   get("freeze").setAttribute("aria-pressed", String(override.freeze));
   for (const axis of ["valence", "arousal"]) {
@@ -279,7 +226,7 @@ function showState({ played, override, music, parameters, health, remarks, muted
 }
 
 function draw() {
-  drawRoll();
+  drawWaterfall(beatClock.now());
   drawPlane();
   requestAnimationFrame(draw);
 }
