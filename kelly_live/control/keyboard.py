@@ -51,17 +51,32 @@ KEYS: dict[str, Action] = {
     "s": Action("too-soft"),
     "u": Action("undo-reaction"),
     "?": Action("help"),
+    "h": Action("help"),
     "q": Action("quit"),
 }
 _UNSHIFTED = {"=": "+", "_": "-", ".": ">", ",": "<"}  # the same keys with or without the shift key
 
-HELP = (
-    "keys: f freezes or follows | left, right: valence | up, down: arousal | < >: dominance | "
-    f"in {MORPH_BARS:.0f} bars to "
-    + ", ".join(f"{number} {name}" for number, name in enumerate(EMOTIONS, start=1))
-    + " | 0 releases everything | p panic: every note ends | [ ] preset | n next profile | r next role\n"
-    "      + like, - dislike, m more like this | too t fast, w slow, d dark, b bright, y busy, e sparse, l loud, s soft"
-    " | u undoes the last | ? these keys | q ends"
+SHORT_HELP = "keys: f freezes, arrows steer, 0 releases, + - like or dislike, ? lists all, q ends"
+# What keys do, a row for those that belong together; `describe_keys` lists it.
+KEY_HELP = (
+    ("f", "freezes or follows"),
+    ("left right", "valence"),
+    ("up down", "arousal"),
+    ("< >", "dominance"),
+    ("1 2 3 4", f"in {MORPH_BARS:.0f} bars to {', '.join(EMOTIONS[:4])}"),
+    ("5 6 7 8", f"in {MORPH_BARS:.0f} bars to {', '.join(EMOTIONS[4:])}"),
+    ("0", "releases everything"),
+    ("p", "panic: every note ends"),
+    ("[ ]", "preset before, next preset"),
+    ("n r", "next profile, next role"),
+    ("+ - m", "like, dislike, more like this"),
+    ("t w", "too fast, too slow"),
+    ("d b", "too dark, too bright"),
+    ("y e", "too busy, too sparse"),
+    ("l s", "too loud, too soft"),
+    ("u", "undoes the last of these"),
+    ("? h", "lists the keys"),
+    ("q", "ends"),
 )
 
 _ARROWS = {ord("A"): UP, ord("B"): DOWN, ord("C"): RIGHT, ord("D"): LEFT}
@@ -77,8 +92,14 @@ def find_action(key: str, own_keys: Mapping[str, Action | None] | None = None) -
     return KEYS.get(_UNSHIFTED.get(key, key))
 
 
+def describe_keys() -> str:
+    """List the keys and what they do, one row a line."""
+    width = max(len(keys) for keys, _ in KEY_HELP)
+    return "\n".join(["keys", *(f"  {keys:<{width}}  {what}" for keys, what in KEY_HELP)])
+
+
 def describe_own_keys(own_keys: Mapping[str, Action | None]) -> str:
-    """Describe a performer's own keys in one line, to be shown below HELP."""
+    """Describe a performer's own keys in one line, to be shown below the others."""
     return "your keys: " + ", ".join(
         f"{key} {'nothing' if action is None else action}" for key, action in own_keys.items()
     )
@@ -141,10 +162,12 @@ class Keyboard:
     """Polls the keys of a terminal.
 
     If `stream` (by default stdin) is no terminal, it is off: `is_open` is False, and `poll` returns nothing.
+    `before_stop` is called when Ctrl-Z comes, while the terminal is still ours.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, before_stop: Callable[[], None] | None = None) -> None:
         stream = sys.stdin if stream is None else stream
+        self._before_stop = before_stop
         self._parser = KeyParser()
         self._close: Callable[[], None] | None = None
         self._read: Callable[[], list[str]] = list
@@ -187,7 +210,7 @@ class Keyboard:
         if sys.platform == "win32":
             self._read, self._close = _windows_keys, lambda: None
             return
-        terminal = _PosixTerminal(stream.fileno())
+        terminal = _PosixTerminal(stream.fileno(), self._before_stop)
 
         def read() -> list[str]:
             return self._parser.feed(terminal.read())
@@ -241,8 +264,9 @@ else:
         the background, taking or reading it would stop the program once more).
         """
 
-        def __init__(self, descriptor: int) -> None:
+        def __init__(self, descriptor: int, before_stop: Callable[[], None] | None) -> None:
             self._descriptor = descriptor
+            self._before_stop = before_stop
             self._before: list[Any] | None = None  # how the terminal was, while it is ours
             self._is_closed = False
             self._handlers: dict[int, Any] = {}
@@ -295,6 +319,9 @@ else:
 
         def _stop(self, number: int, frame: FrameType | None) -> None:
             """Ctrl-Z: give the terminal back, then stop as the signal says; goes on here when it is continued."""
+            if self._before_stop is not None:
+                with contextlib.suppress(RuntimeError):  # it came in the middle of a write
+                    self._before_stop()
             self._give_back()
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTSTP)

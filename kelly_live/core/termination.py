@@ -27,7 +27,7 @@ REPEAT_SECONDS = (
     1.0  # a signal that comes again so soon is the same one, which a wrapper passed on, or a nervous finger
 )
 
-_SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar may have hidden it
+_SHOW_CURSOR = b"\x1b[?25h\n\x1b[J"  # a progress bar may have hidden it, and the rows of a status stand below it
 
 
 class _State:

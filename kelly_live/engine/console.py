@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from kelly_live.control.keyboard import HELP, describe_own_keys
+from kelly_live.control.keyboard import describe_keys, describe_own_keys
 from kelly_live.core.actions import parse_level, parse_switch
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
@@ -19,7 +19,7 @@ from kelly_live.music.mixer import MixerChange, describe_mix
 from kelly_live.music.parameter_locks import LockChange
 from kelly_live.sync import COUNT_IN_RULE
 from kelly_live.ui.alerts import Alerts, LossAlerts
-from kelly_live.ui.terminal import LiveStatus
+from kelly_live.ui.status import LiveStatus
 
 if TYPE_CHECKING:
     from kelly_live.core.actions import Action
@@ -115,7 +115,7 @@ class Console:
     def help_text(self) -> str:
         """List the keys, a profile's own included."""
         keys = self._person.keys
-        return f"{HELP}\n      {describe_own_keys(keys)}" if keys else HELP
+        return f"{describe_keys()}\n{describe_own_keys(keys)}" if keys else describe_keys()
 
     def update(self, snapshot: Snapshot) -> None:
         """Apply the actions since the last step, say what is new, and show the rest."""
@@ -159,8 +159,11 @@ class Console:
                 tonic=snapshot.conductor.tonic,
                 chord=snapshot.conductor.chord,
                 bar=snapshot.conductor.bar + 1,
-                remark=", ".join(self._remarks(snapshot, troubles)) or None,
                 is_by_hand=has_place(self._dispatcher.override),
+                hand=tuple(self._describe_hand(snapshot)),
+                playing=tuple(self._describe_playing(snapshot)),
+                troubles=self._name_failures(snapshot, troubles),
+                remarks=(*self._describe_setting(), *self._person.remarks, *self._external_io.remarks()),
             )
         )
 
@@ -204,22 +207,28 @@ class Console:
             return []
         return [self._last_setting[1]]
 
-    def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
+    def _describe_hand(self, snapshot: Snapshot) -> list[str]:
+        """Say what the performer holds: the feeling, players, parameters."""
         music = snapshot.conductor
-        waiting = f"waiting for your count-in: {COUNT_IN_RULE}"
         return [
-            *[waiting] * self._counts_in,
-            *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
-            *[music.rest_answer or music.role_answer] * bool(music.rest_answer or music.role_answer),
-            *self._person.remarks,
-            *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),
             *describe_mix(music.strips),
             *[f"{join_words(music.locks, 'and')} locked"] * bool(music.locks),
-            *self._describe_setting(),
-            *(f"{player.name} {player.state}" for player in music.muted),
-            *(trouble for trouble in troubles.values() if trouble),
         ]
+
+    def _describe_playing(self, snapshot: Snapshot) -> list[str]:
+        """Say how the band plays with the player."""
+        music = snapshot.conductor
+        return [
+            *[f"waiting for your count-in: {COUNT_IN_RULE}"] * self._counts_in,
+            *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
+            *[music.rest_answer or music.role_answer] * bool(music.rest_answer or music.role_answer),
+        ]
+
+    def _name_failures(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> dict[str, str]:
+        """Return what fails now, players included, by its name."""
+        muted = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
+        return {part: line for part, line in troubles.items() if line} | dict(zip(muted, muted, strict=True))
 
     def _set_parameter(self, text: str) -> str | None:
         """Set a parameter as it is written; return why that cannot be, once."""

@@ -18,6 +18,7 @@ from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from kelly_live.control.keyboard import SHORT_HELP
 from kelly_live.core.actions import Action, Value
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.memory import check_memory
@@ -284,7 +285,7 @@ class LiveEngine:
                 page_problem=lambda: None if page is None else page.problem,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
-                display.say(console.help_text())
+                display.say(SHORT_HELP)
             freeze_gc()
             session = session_parts.session
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader, Mapper, NoteSink
     from kelly_live.engine.journal import Journal
     from kelly_live.midi.routing import RoutedSink
-    from kelly_live.ui.terminal import LiveStatus
+    from kelly_live.ui.status import LiveStatus
 
 _log = logging.getLogger(__name__)
 MAX_WAITING_ACTIONS = 256

@@ -28,7 +28,7 @@ from kelly_live.core.page_messages import (
 from kelly_live.core.protocols import EmotionOverride, NoteSink, SchedulerHealth
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.ui.page import api
-from kelly_live.ui.terminal import LiveStatus
+from kelly_live.ui.status import LiveStatus
 from kelly_live.workers.process import WorkerProcess, module_command
 
 if TYPE_CHECKING:

@@ -1,130 +1,68 @@
-"""What a terminal shows: one status line of the live session, and the progress of long work.
+"""What a terminal shows: the status of the live session, and the progress of long work.
 
 Thread: one thread draws. A reader that goes away (`kelly-live | head`) stops the drawing, never the music.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import EmotionState
 from kelly_live.core.wording import escape
+from kelly_live.ui.status import (
+    ASCII,
+    SILENT_DBFS,
+    UNICODE,
+    LiveStatus,
+    Piece,
+    Style,
+    describe_changes,
+    format_level,
+    format_row,
+    format_rows,
+)
 
 _REDRAW_SECONDS = 0.1
-_PLAIN_SECONDS = 5.0  # a line every so often where lines pile up: logs, pipes, dumb terminals
+_PLAIN_SECONDS = 1.0  # between two lines of what changes by itself
+_HEARD_DBFS = -50.0
+_SILENT_SECONDS = 4.0  # a rest of the player is no news
 _FALLBACK_WIDTH = 80
+# Rows that are drawn must not wrap, or the redraw would crawl downwards. The terminal is told so for that moment: a row
+# is too long where it has just become narrower, or shows a character wider than we think.
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
+_ERASE_BELOW = "\x1b[J"  # from the cursor on
+_STYLES = {Style.PLAIN: "", Style.HELD: "\x1b[1;7m", Style.TROUBLE: "\x1b[1;31m"}
+_NO_STYLE = "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class LiveStatus:
-    """One moment of a live session.
+class LiveView:
+    """Shows LiveStatus and lines on a stream: what StatusView and PlainView have in common.
 
-    `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; `inputs`: which of several carry sound; the counters are since
-    the start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody"). `is_by_hand`: the emotion was
-    set, so its confidence means nothing.
+    A closed pipe or stream ends it quietly: `alive` is False from then on, and nothing is ever raised.
     """
 
-    state: EmotionState
-    tempo_bpm: float
-    mode: str
-    level_dbfs: float
-    late_notes: int = 0
-    dropped_windows: int = 0
-    overflows: int = 0
-    inputs: str = ""
-    tonic: str | None = None
-    chord: str | None = None
-    bar: int | None = None
-    remark: str | None = None
-    is_by_hand: bool = False
-
-
-def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str:
-    """Return the status in at most `width` characters: the least important is left out first."""
-    state = status.state
-    key = " ".join(filter(None, (status.tonic, status.mode)))
-    place = [f"bar {status.bar}"] if status.bar is not None else []
-    # (rank, text): the highest rank goes first when the line is too long. Counters that are not 0 matter most.
-    pieces: list[tuple[int, str]] = [
-        (0, state.emotion if status.is_by_hand else f"{state.emotion} {state.confidence:.0%}"),
-        (3, f"V{state.valence:+.2f} A{state.arousal:+.2f} D{state.dominance:+.2f}"),
-        (1, f"{status.tempo_bpm:.0f} BPM"),
-        (2, key),
-        *((6, text) for text in [status.chord, *place] if text),
-        (4, f"in {status.level_dbfs:.0f} dB{status.inputs and f' ({status.inputs})'}"),
-        *(
-            (1 if count else rank, f"{name} {count}")
-            for rank, name, count in (
-                (5, "late", status.late_notes),
-                (7, "dropped", status.dropped_windows),
-                (7, "overflows", status.overflows),
-            )
-        ),
-        *([(1, escape(status.remark))] if status.remark else []),
-    ]
-    while len(line := separator.join(text for _, text in pieces)) > width and len(pieces) > 1:
-        least = max(range(len(pieces)), key=lambda i: (pieces[i][0], i))
-        del pieces[least]
-    return line[:width]
-
-
-class StatusView:
-    """Shows LiveStatus on a stream.
-
-    On a terminal one line is redrawn in place, at most 10 times a second; elsewhere it prints a line every 5 s and when
-    the emotion changes. No escape codes where NO_COLOR is set or TERM is "dumb". A closed pipe or stream ends the
-    drawing quietly: `alive` is False from then on, and nothing is ever raised.
-    """
-
-    def __init__(self, stream: TextIO, clock: Clock, environment: Mapping[str, str] | None = None) -> None:
-        environment = os.environ if environment is None else environment
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
         self.alive = True
         self._stream = stream
         self._clock = clock
-        self._in_place = _is_terminal(stream, environment)
-        self._erase = "\r" if environment.get("NO_COLOR") else "\r\x1b[2K"
-        self._separator = " · " if _can_encode(stream, "·") else " | "
-        self._next_draw = float("-inf")
-        self._emotion: str | None = None
-        self._line_length = 0
 
     def show(self, status: LiveStatus) -> None:
-        """Draw, unless it is too soon. Call it as often as you like."""
-        now = self._clock.now()
-        has_changed = status.state.emotion != self._emotion
-        if now < self._next_draw and (self._in_place or not has_changed):
-            return
-        self._next_draw = now + (_REDRAW_SECONDS if self._in_place else _PLAIN_SECONDS)
-        self._emotion = status.state.emotion
-        if not self._in_place:
-            self._write(format_status(status, 200, self._separator) + "\n")
-            return
-        # One column stays free: a full line makes some terminals wrap, and the redraw would then crawl downwards.
-        line = format_status(status, max(1, _width(self._stream) - 1), self._separator)
-        padding = " " * (self._line_length - len(line)) if self._erase == "\r" else ""
-        self._write(self._erase + line + padding)
-        self._line_length = len(line)
+        """Show the present status. Call it as often as you like."""
+        raise NotImplementedError
 
     def say(self, text: str) -> None:
-        """Print text that stays, above the status; each line escaped."""
-        text = "\n".join(map(escape, text.split("\n")))
-        if self._in_place:
-            blank = " " * self._line_length + "\r" if self._erase == "\r" and self._line_length else ""
-            text = self._erase + blank + text
-            self._line_length, self._next_draw = 0, float("-inf")
-        self._write(text + "\n")
+        """Print text that stays; each line escaped."""
+        self._write("".join(f"{escape(line)}\n" for line in text.split("\n")))
 
     def close(self) -> None:
-        """Leave the last line standing, and the cursor below it."""
-        if self._in_place and self._line_length:
-            self._write("\n")
-            self._line_length = 0
+        """Leave what is shown as it is, and the cursor below it. Safe to call twice."""
 
     def _write(self, text: str) -> None:
         if not self.alive:
@@ -136,13 +74,116 @@ class StatusView:
             self.alive = False
             discard_rest(self._stream)
 
-    def __enter__(self) -> StatusView:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class StatusView(LiveView):
+    """Redraws three rows in place at the foot of a terminal, at most 10 times a second; what is held, at once.
+
+    No colour where NO_COLOR is set. Between two drawings the cursor stands where the first row begins. A terminal that
+    is resized, and wraps its rows anew, keeps the cursor there, so that the next drawing erases all of the last one.
+    """
+
+    def __init__(self, stream: TextIO, clock: Clock, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(stream, clock)
+        self._has_colour = not (os.environ if environment is None else environment).get("NO_COLOR")
+        self._symbols = UNICODE if _can_encode(stream, UNICODE.all) else ASCII
+        self._next_draw = -math.inf
+        self._hand: tuple[str, ...] = ()
+        self._drawn = (0, "")  # the width, and what stands on the screen
+        self._row_count = 0
+
+    def show(self, status: LiveStatus) -> None:
+        """Draw, unless it is too soon."""
+        now = self._clock.now()
+        if now < self._next_draw and status.hand == self._hand:
+            return
+        self._next_draw, self._hand = now + _REDRAW_SECONDS, status.hand
+        width = _width(self._stream)
+        rows = format_rows(status, max(1, width - 1), self._symbols)  # the first column stays free for the cursor
+        drawing = "\r\n".join(f" {self._paint(row)}" for row in rows)
+        if (width, drawing) == self._drawn:
+            return
+        self._drawn, self._row_count = (width, drawing), len(rows)
+        self._write(f"\r{_ERASE_BELOW}{_NO_WRAP}{drawing}{_WRAP}\x1b[{len(rows) - 1}A\r")
+
+    def say(self, text: str) -> None:
+        """Print text that stays, above the rows, with line breaks between words; each line escaped."""
+        width = max(20, _width(self._stream) - 1)
+        lines = [part for line in text.split("\n") for part in _wrap(escape(line), width)]
+        self._write("\r" + _ERASE_BELOW + "".join(f"{line}\r\n" for line in lines))
+        self._forget()
+
+    def close(self) -> None:
+        """Leave the rows standing, and the cursor below them. Safe to call twice."""
+        if self._row_count:
+            self._write("\r\n" * self._row_count)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Draw all of the rows again, and soon: something else stands there now."""
+        self._drawn, self._row_count, self._next_draw = (0, ""), 0, -math.inf
+
+    def _paint(self, row: Sequence[Piece]) -> str:
+        if not self._has_colour:
+            return format_row(row, self._symbols)
+        painted = (
+            f"{_STYLES[piece.style]}{piece.text}{_NO_STYLE}" if _STYLES[piece.style] else piece.text for piece in row
+        )
+        return self._symbols.separator.join(painted)
+
+
+class PlainView(LiveView):
+    """Prints a line for each change: no redraw, no escape codes. For screen readers, logs and pipes.
+
+    What the performer does is said at once; what changes by itself once a second at most.
+    """
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        super().__init__(stream, clock)
+        self._next_line = -math.inf
+        self._said: LiveStatus | None = None
+        self._is_heard: bool | None = None
+        self._loud_at = clock.now()
+
+    def show(self, status: LiveStatus) -> None:
+        """Print what has changed since the last line, if anything."""
+        now = self._clock.now()
+        self._loud_at = now if status.level_dbfs > SILENT_DBFS else self._loud_at
+        if now < self._next_line and self._said is not None and status.hand == self._said.hand:
+            return
+        changes = describe_changes(self._said, status)
+        is_heard = self._hears(status.level_dbfs, now)
+        if is_heard != self._is_heard:
+            self._is_heard = is_heard
+            changes.append(format_level(status.level_dbfs))
+        if changes:
+            self._said, self._next_line = status, now + _PLAIN_SECONDS
+            bar = "" if status.bar is None else f"bar {status.bar}: "
+            self._write(f"{bar}{', '.join(changes)}\n")
+        elif self._said is not None:  # words that went are said when they come again
+            self._said = replace(self._said, playing=status.playing, remarks=status.remarks)
+
+    def _hears(self, level_dbfs: float, now: float) -> bool:
+        if self._is_heard is None or level_dbfs > _HEARD_DBFS:
+            return level_dbfs > _HEARD_DBFS
+        return self._is_heard and now - self._loud_at < _SILENT_SECONDS
+
+
+def create_view(
+    stream: TextIO, clock: Clock, *, plain: bool = False, environment: Mapping[str, str] | None = None
+) -> LiveView:
+    """Return a view on a stream: rows that are redrawn on a terminal, lines elsewhere or with `plain`."""
+    environment = os.environ if environment is None else environment
+    if plain or not _is_terminal(stream, environment):
+        return PlainView(stream, clock)
+    return StatusView(stream, clock, environment)
 
 
 class Progress:
@@ -223,6 +264,14 @@ def _width(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or _FALLBACK_WIDTH
     except (OSError, ValueError):
         return _FALLBACK_WIDTH
+
+
+def _wrap(line: str, width: int) -> list[str]:
+    """Break a line between words; what follows is indented two columns more."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    if len(line) <= width:
+        return [line]
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _can_encode(stream: TextIO, text: str) -> bool:

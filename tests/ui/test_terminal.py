@@ -1,29 +1,15 @@
-"""The status fits its line and says what matters; nothing it is written to can bring the session down."""
+"""The status is drawn, said or left out as its stream can take it; nothing that it is written to ends the session."""
 
 import io
-import os
-import struct
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import EMOTIONS, EmotionState
-from kelly_live.ui.terminal import LiveStatus, StatusView, format_status, progress
-
-
-def feeling(emotion: str = "happy", confidence: float = 0.72) -> EmotionState:
-    probabilities = tuple(0.65 if name == emotion else 0.05 for name in EMOTIONS)
-    return EmotionState(probabilities, 0.81, 0.51, -0.46, confidence, time=0.0)
-
-
-def status(emotion: str = "happy", **changes: object) -> LiveStatus:
-    values = {"tempo_bpm": 112.4, "mode": "dorian", "level_dbfs": -23.4, "tonic": "D", "chord": "Dm7", "bar": 12}
-    return LiveStatus(state=feeling(emotion), **(values | changes))
+from kelly_live.ui.status import LiveStatus
+from kelly_live.ui.terminal import LiveView, PlainView, StatusView, create_view, progress
+from tests.ui.sample_status import status
 
 
 class Terminal(io.StringIO):
@@ -31,93 +17,109 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_everything_is_on_a_wide_line() -> None:
-    assert format_status(status(), 200) == (
-        "happy 72% | V+0.81 A+0.51 D-0.46 | 112 BPM | D dorian | Dm7 | bar 12 | in -23 dB"
-        " | late 0 | dropped 0 | overflows 0"
-    )
+def show_all(view: LiveView, clock: ManualClock, *moments: LiveStatus, seconds: float = 2.0) -> None:
+    for moment in moments:
+        view.show(moment)
+        clock.advance(seconds)
 
 
-def test_before_the_first_bar_the_key_is_the_tonic_alone() -> None:
-    line = format_status(status(mode="", chord=None, bar=1), 200)
-    assert "112 BPM | D | bar 1 | in -23 dB" in line
-
-
-@given(width=st.integers(1, 160), late=st.integers(0, 999), remark=st.sampled_from([None, "frozen"]))
-def test_it_fits_whatever_the_width(width: int, late: int, remark: str | None) -> None:
-    line = format_status(status(late_notes=late, remark=remark), width)
-    assert 1 <= len(line) <= width
-    assert line.startswith("happy 72%"[:width])
-
-
-def test_a_narrow_line_keeps_problems_and_drops_details() -> None:
-    line = format_status(status(dropped_windows=3), 40)
-    assert "dropped 3" in line
-    assert "112 BPM" in line
-    assert "Dm7" not in line
-
-
-def test_a_terminal_redraws_one_line_ten_times_a_second_at_most() -> None:
-    terminal, clock = Terminal(), ManualClock()
-    with StatusView(terminal, clock, {"TERM": "xterm"}) as view:
-        for _ in range(100):
-            view.show(status())
-            clock.advance(0.01)
-    text = terminal.getvalue()
-    assert text.count("\r\x1b[2K") == 10
-    assert text.count("\n") == 1
-    assert text.endswith("\n")
-
-
-def test_no_color_means_no_escape_codes_and_no_leftovers() -> None:
-    terminal, clock = Terminal(), ManualClock()
-    view = StatusView(terminal, clock, {"TERM": "xterm", "NO_COLOR": "1"})
-    view.show(status("surprised"))
-    clock.advance(1.0)
-    view.show(status("sad"))
-    assert "\x1b" not in terminal.getvalue()
-    _, first, second = terminal.getvalue().split("\r")
-    assert len(second) >= len(first), "the longer line before must be painted over"
-
-
-def test_messages_stand_above_the_line_that_is_redrawn() -> None:
-    terminal, clock = Terminal(), ManualClock()
-    with StatusView(terminal, clock, {"TERM": "xterm"}) as view:
-        view.show(status())
-        view.say("keys: f freezes")
-        view.show(status("sad"))  # at once, however soon
-    before, message, after = terminal.getvalue().partition("\r\x1b[2Kkeys: f freezes\n")
-    assert message
-    assert before.count("happy 72%") == after.count("sad 72%") == 1
-
-
-def test_without_escape_codes_messages_overwrite_the_line() -> None:
-    terminal = Terminal()
-    view = StatusView(terminal, ManualClock(), {"TERM": "xterm", "NO_COLOR": "1"})
-    view.show(status())
-    line_length = len(terminal.getvalue().lstrip("\r"))
-    view.say("keys")
-    assert terminal.getvalue().endswith("\r" + " " * line_length + "\rkeys\n")
-
-
-@pytest.mark.parametrize(("stream", "term"), [(io.StringIO(), "xterm"), (Terminal(), "dumb")])
-def test_plain_lines_every_5_s_and_when_the_emotion_changes(stream: io.StringIO, term: str) -> None:
-    clock = ManualClock()
-    with StatusView(stream, clock, {"TERM": term}) as view:
-        for second in range(10):
-            view.show(status("sad" if second in (7, 8, 9) else "happy"))
-            clock.advance(1.0)
-    lines = stream.getvalue().splitlines()
-    assert [line.split()[0] for line in lines] == ["happy", "happy", "sad"]
+def plain_lines(*moments: LiveStatus, seconds: float = 2.0) -> list[str]:
+    stream, clock = io.StringIO(), ManualClock()
+    show_all(PlainView(stream, clock), clock, *moments, seconds=seconds)
     assert "\x1b" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
+    return stream.getvalue().splitlines()
+
+
+def test_a_terminal_is_drawn_on_ten_times_a_second_at_most() -> None:
+    terminal, clock = Terminal(), ManualClock()
+    with StatusView(terminal, clock, {}) as view:
+        show_all(view, clock, *(status(bar=bar) for bar in range(100)), seconds=0.01)
+    assert terminal.getvalue().count("bar") == 10
+
+
+def test_what_has_not_changed_is_not_drawn_again() -> None:
+    terminal, clock = Terminal(), ManualClock()
+    show_all(StatusView(terminal, clock, {}), clock, *[status()] * 10)
+    assert terminal.getvalue().count("112 BPM") == 1
+
+
+def test_what_the_hand_does_is_drawn_at_once() -> None:
+    terminal, clock = Terminal(), ManualClock()
+    show_all(StatusView(terminal, clock, {}), clock, status(), status(hand=("frozen",)), seconds=0.001)
+    assert "FROZEN" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_what_is_held_and_what_fails_stand_out(environment: dict[str, str], coloured: bool) -> None:
+    terminal = Terminal()
+    moment = status(hand=("frozen",), troubles={"the page": "the page ended"})
+    StatusView(terminal, ManualClock(), environment).show(moment)
+    assert ("\x1b[1;7mFROZEN\x1b[0m" in terminal.getvalue()) == coloured
+    assert ("\x1b[1;31m! the page ended\x1b[0m" in terminal.getvalue()) == coloured
+
+
+@pytest.mark.parametrize(
+    ("stream", "term", "plain", "kind"),
+    [
+        (Terminal(), "xterm", False, StatusView),
+        (Terminal(), "xterm", True, PlainView),
+        (Terminal(), "dumb", False, PlainView),
+        (io.StringIO(), "xterm", False, PlainView),
+    ],
+)
+def test_only_a_terminal_is_redrawn(stream: io.StringIO, term: str, plain: bool, kind: type) -> None:
+    assert type(create_view(stream, ManualClock(), plain=plain, environment={"TERM": term})) is kind
+
+
+def test_a_plain_line_says_what_has_changed() -> None:
+    moments = (
+        status(),
+        status(chord="G7", bar=13),  # each bar has another chord
+        status("sad", bar=14),
+        status("sad", bar=15, hand=("frozen",)),
+        status("sad", bar=16, tempo_bpm=90.0, mode="aeolian"),
+        status("sad", bar=17, tempo_bpm=91.0, mode="aeolian", late_notes=3),
+    )
+    assert plain_lines(*moments) == [
+        "bar 12: listening, happy 72%, 112 BPM, D dorian, in -23 dB",
+        "bar 14: sad 72%",
+        "bar 15: frozen",
+        "bar 16: released, 90 BPM, D aeolian",
+        "bar 17: late 3",
+    ]
+
+
+def test_plain_lines_come_once_a_second_but_those_of_the_hand_at_once() -> None:
+    by_itself = [status("sad" if i % 2 else "happy", bar=i) for i in range(1, 5)]
+    lines = plain_lines(*by_itself, status(hand=("frozen",), bar=5), status(bar=6), seconds=0.1)
+    assert lines[1:] == ["bar 5: frozen, happy 72%", "bar 6: released"]
+
+
+def test_words_that_went_are_said_when_they_come_again() -> None:
+    with_you = status(playing=("with your tempo",))
+    lines = plain_lines(status(), with_you, status(), with_you, status("sad", playing=("with your tempo",)))
+    assert lines[1:] == ["bar 12: with your tempo", "bar 12: with your tempo", "bar 12: sad 72%"]
+
+
+def test_a_plain_line_says_when_the_input_falls_silent_for_long_and_when_it_is_heard_again() -> None:
+    loud, rest, silent = status(), status(level_dbfs=-57.0), status(level_dbfs=-120.0)
+    lines = plain_lines(loud, rest, silent, loud, silent, silent, silent, loud)
+    assert lines[1:] == ["bar 12: in: silent", "bar 12: in -23 dB"]
+
+
+def test_a_line_that_is_said_is_one_whatever_it_holds() -> None:
+    stream = io.StringIO()
+    PlainView(stream, ManualClock()).say("the port \x1b[2Jx is gone\nkeys")
+    assert stream.getvalue() == "the port \\x1b[2Jx is gone\nkeys\n"
 
 
 def test_a_stream_that_knows_only_ascii() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     StatusView(stream, ManualClock(), {}).show(status())
-    assert b" | " in raw.getvalue()
+    assert b"######---- in -23 dB" in raw.getvalue()
+    assert b"112 BPM | D dorian" in raw.getvalue()
 
 
 def test_a_reader_that_goes_away_ends_the_drawing_quietly() -> None:
@@ -125,11 +127,11 @@ def test_a_reader_that_goes_away_ends_the_drawing_quietly() -> None:
     code = (
         "import sys\n"
         "from kelly_live.core.timebase import ManualClock\n"
-        "from kelly_live.ui.terminal import StatusView\n"
-        "from tests.ui.test_terminal import status\n"
-        "clock = ManualClock(); view = StatusView(sys.stdout, clock, {})\n"
+        "from kelly_live.ui.terminal import PlainView\n"
+        "from tests.ui.sample_status import status\n"
+        "clock = ManualClock(); view = PlainView(sys.stdout, clock)\n"
         "sys.stdin.read()\n"
-        "for _ in range(3): view.show(status()); clock.advance(10.0)\n"
+        "for bar in range(3): view.show(status(late_notes=bar)); clock.advance(10.0)\n"
         "view.close(); print('more', file=sys.stdout); sys.exit(0 if not view.alive else 3)\n"
     )
     process = subprocess.Popen(
@@ -145,7 +147,7 @@ def test_a_reader_that_goes_away_ends_the_drawing_quietly() -> None:
 
 def test_a_closed_stream_ends_the_drawing_quietly() -> None:
     stream = io.StringIO()
-    view = StatusView(stream, ManualClock(), {})
+    view = PlainView(stream, ManualClock())
     stream.close()
     view.show(status())
     assert not view.alive
@@ -162,27 +164,9 @@ def test_progress_in_a_log_is_quiet_also_where_the_work_fails() -> None:
     assert stream.getvalue() == ""
 
 
-def test_a_place_set_by_hand_has_no_confidence() -> None:
-    line = format_status(replace(status(), is_by_hand=True), 200)
-    assert line.startswith("happy |")
-
-
 def test_progress_on_a_terminal_draws_a_bar_with_the_name_as_it_is() -> None:
     terminal = Terminal()
     with progress(4, "[bold].wav", terminal, {"TERM": "xterm"}) as bar:
         bar.update(2)
     assert "[bold].wav" in terminal.getvalue()
     assert "50%" in terminal.getvalue()
-
-
-def test_a_real_terminal_is_measured() -> None:
-    """On a pseudo-terminal 30 columns wide, no line is wider than 29."""
-    fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
-    master_fd, terminal_fd = pty.openpty()
-    fcntl.ioctl(terminal_fd, termios.TIOCSWINSZ, struct.pack("4H", 24, 30, 0, 0))
-    with open(terminal_fd, "w", encoding="utf-8") as stream:
-        StatusView(stream, ManualClock(), {"TERM": "xterm"}).show(status())
-        line = os.read(master_fd, 1_000).decode().removeprefix("\r\x1b[2K")
-    os.close(master_fd)
-    assert line.startswith("happy 72%")
-    assert len(line) <= 29
