@@ -115,7 +115,7 @@ pictures: $(VENV)/.test system ## draw the pictures of docs/ again: players, tra
 	$(BIN)/kelly-live cultures --sheet docs/cultures.png
 	$(BIN)/kelly-live demo --out build/demo && cp build/demo/demo.png docs/demo.png
 	$(BIN)/python -m kelly_live.lab.plots.together docs/together.png
-	$(BIN)/python -m tests.live.page_picture docs/page.png
+	$(BIN)/python -m kelly_live.lab.plots.page docs
 
 # What is read, a line each: the options of `kelly-live lab read`.
 define SCORES

@@ -39,7 +39,7 @@ def create_engine(
             seed=1,
             device=device,
             override=OverrideOptions(freeze=freeze),
-            page=PageOptions(is_shown=with_page, port=0),
+            page=PageOptions(is_shown=True, port=0) if with_page else PageOptions(),
         ),
         replace(
             LiveParts.create(recording),
