@@ -6,12 +6,12 @@ import fcntl
 import os
 import pty
 import re
-import select
 import struct
 import termios
 from typing import TextIO
 
 _SEQUENCE = re.compile(r"\x1b\[(\??)(\d*)(?:;\d+)*([A-Za-z])")
+_END = "\x1e"  # after what was drawn
 
 
 class Screen:
@@ -88,7 +88,6 @@ class PtyScreen:
     def __init__(self, columns: int) -> None:
         self._ours, theirs = pty.openpty()
         self.screen = Screen(columns)
-        self.written = ""
         self.stream: TextIO = os.fdopen(theirs, "w", encoding="utf-8")
         self.resize(columns)
 
@@ -98,10 +97,12 @@ class PtyScreen:
 
     def read(self) -> list[str]:
         """Show what was drawn since the last call, and return the screen's lines."""
-        waits = select.select([self._ours], [], [], 0.0)[0]
-        text = os.read(self._ours, 100_000).decode() if waits else ""
-        self.written += text
-        self.screen.feed(text)
+        self.stream.write(_END)  # a pseudo-terminal hands on what was written in its own time
+        self.stream.flush()
+        data = b""
+        while not data.endswith(_END.encode()):
+            data += os.read(self._ours, 100_000)
+        self.screen.feed(data.decode().removesuffix(_END))
         return self.screen.lines
 
     def close(self) -> None:
