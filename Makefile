@@ -60,8 +60,9 @@ lint: $(VENV)/.lint ## ruff: style, likely bugs; import-linter: the walls betwee
 	$(BIN)/lint-imports
 	$(BIN)/python -m kelly_live.lab.licences docs/licences.md --check
 
+# Not --quiet, which hides the warnings from --strict, too.
 site: $(VENV)/.lint ## the documentation as a site, in build/site: every link is followed, nothing is fetched
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # --quiet would hide the warnings from --strict, too
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy

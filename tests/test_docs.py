@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from kelly_live.lab.docs_site import list_links
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README_WORDS = 900
 
 
-def list_links(page: Path) -> list[str]:
-    """Return the targets of the links and pictures of a page that lie in this repository."""
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+def read_links(page: Path) -> list[str]:
+    return list_links(page.read_text(encoding="utf-8"))
 
 
 def list_anchors(page: Path) -> set[str]:
@@ -24,7 +24,7 @@ def list_anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for link in list_links(page):
+    for link in read_links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link} is not there"
@@ -38,7 +38,7 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
         page = waiting.pop()
         if page not in reached and page.suffix == ".md" and page.is_relative_to(ROOT):
             reached.add(page)
-            waiting += [(page.parent / link.partition("#")[0]).resolve() for link in list_links(page) if link[0] != "#"]
+            waiting += [(page.parent / link.partition("#")[0]).resolve() for link in read_links(page) if link[0] != "#"]
     assert [page.name for page in PAGES if page not in reached] == []
 
 

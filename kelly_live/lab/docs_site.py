@@ -18,15 +18,16 @@ DOCS = "docs"
 OUTSIDE = "repository"  # the site's folder of what lies outside docs/
 _LANGUAGES = {".py": "python", ".pl": "perl", ".yaml": "yaml", ".toml": "toml", ".json": "json"}
 _FENCES = re.compile(r"(^ *```.*?^ *```)", re.DOTALL | re.MULTILINE)
-_LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
 _LOADED = re.compile(r"<(?:script|img|iframe)[^>]* src=\"(?:https?:)?//|<link[^>]* rel=\"?stylesheet[^>]*//")
 
 _log = logging.getLogger("mkdocs.hooks.docs_site")
 
 
 def list_links(text: str) -> list[str]:
-    """List the targets, without anchors, of a page's links and pictures; those in code are none."""
-    return [match[1] for part in _FENCES.split(text)[::2] for match in _LINK.finditer(part) if ":" not in match[1]]
+    """List the targets of a page's links and pictures, anchors included; those of the web or in code are none."""
+    targets = (match[1] for part in _FENCES.split(text)[::2] for match in _LINK.finditer(part))
+    return [target for target in targets if not _is_web(target)]
 
 
 def find_page(root: Path, path: str) -> str | None:
@@ -51,8 +52,11 @@ def rewrite_links(root: Path, path: str, text: str) -> str:
     own_page = find_page(root, path) or path
 
     def rewrite(match: re.Match[str]) -> str:
-        page = None if ":" in match[1] else find_page(root, _resolve(path, match[1]))
-        return match[0] if page is None else f"]({relpath(page, str(PurePosixPath(own_page).parent))}{match[2] or ''})"
+        target, hash_sign, anchor = match[1].partition("#")
+        page = find_page(root, _resolve(path, target)) if target and not _is_web(target) else None
+        if page is None:
+            return match[0]
+        return f"]({relpath(page, str(PurePosixPath(own_page).parent))}{hash_sign}{anchor})"
 
     parts = _FENCES.split(text)
     parts[::2] = [_LINK.sub(rewrite, part) for part in parts[::2]]
@@ -73,7 +77,8 @@ def collect_pages(root: Path) -> dict[str, str]:
             pages[_find_file(root, path)] = page
         if page.endswith(".md") and _find_file(root, path).endswith(".md"):
             text = (root / _find_file(root, path)).read_text(encoding="utf-8")
-            found = {_resolve(_find_file(root, path), link) for link in list_links(text)} - visited
+            targets = {link.partition("#")[0] for link in list_links(text)} - {""}
+            found = {_resolve(_find_file(root, path), target) for target in targets} - visited
             visited |= found
             waiting += sorted(found)
     return pages
@@ -90,6 +95,10 @@ def read_page(root: Path, path: str) -> str:
 def find_foreign_loads(html: str) -> Iterator[str]:
     """Yield what a page loads from another host."""
     return (match[0] for match in _LOADED.finditer(html))
+
+
+def _is_web(target: str) -> bool:
+    return ":" in target
 
 
 def _resolve(path: str, link: str) -> str:
