@@ -401,6 +401,7 @@ class LiveSession:
         else:
             self._conductor.lock(now, change)
             self._journal.record_lock(now, change)
+        self._coming.restart()
 
     def _map(self, read: _Read | None, now: float, player: PlayerActivity | None) -> Reading:
         """Map the latest state that is not too old, or what is held of the player's last phrase."""

@@ -299,10 +299,12 @@ class Conductor:
     def copy(self, sink: NoteSink) -> Conductor:
         """Return a conductor that goes on from here by itself, in slices of SLICE_BEATS, and sends to `sink`.
 
-        This one does not notice what it plays. It must lie on the grid of these slices.
+        This one does not notice what it plays. It must lie on the grid of these slices. The player is expected to go on
+        as he does.
         """
         twin = copy_state(self, {id(self._sink): sink, id(self._band): self._band.copy()})
         twin._slice = round(self._slice * self._slice_beats / SLICE_BEATS)
+        twin._role.expect_no_change(self._slice * self._slice_beats)
         twin._slices_per_bar, twin._slice_beats = round(self._per_bar / SLICE_BEATS), SLICE_BEATS
         return twin
 

@@ -82,6 +82,11 @@ class PhraseMemory:
         self._line: list[PhraseNote] = []  # of the phrase that goes on
         self._phrases: deque[PlayerPhrase] = deque(maxlen=_KEPT_PHRASES)
         self._began_beat = 0.0
+        self._latest_beat = math.inf  # after it, he is expected to go on as he did there
+
+    def expect_no_change(self, beat: float) -> None:
+        """From a beat on, expect him to go on as he does there: in his phrase, or in a gap."""
+        self._latest_beat = beat
 
     @property
     def has_notes(self) -> bool:
@@ -121,7 +126,7 @@ class PhraseMemory:
 
     def is_playing(self, beat: float) -> bool:
         """Tell whether he is in a phrase at a beat."""
-        self._end_phrase(beat)
+        self._end_phrase(min(beat, self._latest_beat))
         return bool(self._line)
 
     def measure_phrase(self, beat: float) -> float:
@@ -130,6 +135,7 @@ class PhraseMemory:
 
     def measure_density(self, beat: float) -> float:
         """Measure how many strokes a beat he has played of late."""
+        beat = min(beat, self._latest_beat)
         return sum(beat - _LATEST_BEATS <= stroke < beat for stroke in self._strokes) / _LATEST_BEATS
 
     def list_line(self, start_beat: float, end_beat: float) -> list[PlayerPhrase]:

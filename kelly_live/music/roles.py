@@ -160,6 +160,10 @@ class RoleResponder:
             doubles.append(self._shadow(note, beat, phrase, parameters, slot))
         return tuple(doubles)
 
+    def expect_no_change(self, beat: float) -> None:
+        """From a beat on, expect the player to go on as he does there."""
+        self._memory.expect_no_change(beat)
+
     def enter_bar(self, bar: int, phrase: Phrase | None, beats_per_bar: int) -> None:
         """Decide for a bar; `phrase` is the one that the bar before lay in."""
         if self._next_options != self._options:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from kelly_live.core.sync_state import PlayerNote, SyncState
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.engine.coming_bars import ComingBars, ComingBarsPreview
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
@@ -36,11 +37,12 @@ class Session:
         self.now, self._looks = 0.0, looks
         self.conductor.start(0.0, parameters)
 
-    def play(self, seconds: float, parameters: MusicParameters) -> None:
-        """Go on for some seconds; what is newly shown is kept with its time."""
+    def play(self, seconds: float, parameters: MusicParameters, player: Sequence[PlayerNote] = ()) -> None:
+        """Go on for some seconds, beside these notes of a player; what is newly shown is kept with its time."""
         end = self.now + seconds
         while self.now < end:
-            self.conductor.advance(self.now, parameters)
+            known = tuple(note for note in player if self.now - 1.0 < note.seconds <= self.now - 0.05)
+            self.conductor.advance(self.now, parameters, SyncState(notes=known))
             self.preview.step(parameters, is_shown=self._looks)
             coming = self.preview.coming
             if coming is not None and (not self.shown or coming is not self.shown[-1][1]):
@@ -92,6 +94,21 @@ def test_a_note_is_shown_a_bar_before_it_sounds() -> None:
         if 3 * 4 <= note.onset_beats < 6 * 4:
             first = next(now for now, coming in session.shown if note in coming.notes)
             assert session.conductor.seconds_at(note.onset_beats) - first >= BAR_SECONDS
+
+
+def test_a_player_who_plays_is_expected_to_play_on() -> None:
+    """The tune leaves him space in the bars to come, as it does in this one."""
+    parameters = make_parameters(bpm=BPM)
+    eighths = [PlayerNote(0.25 * number, 60 + 5 * number % 12, 90) for number in range(48)]
+    session = Session(GeneratorBand(built_in()), parameters)
+    session.play(5 * BAR_SECONDS, parameters, eighths)
+    _, coming = session.shown[2]
+    start, end = coming.start_beat + FEEL_BEATS, coming.end_beat - FEEL_BEATS
+    tunes = [
+        [n for n in describe(notes, start, end) if n.part == "melody"] for notes in (coming.notes, session.sink.notes)
+    ]
+    assert len(tunes[0]) < 6
+    assert tunes[0] == tunes[1]
 
 
 def test_the_chords_are_shown_at_their_beats() -> None:

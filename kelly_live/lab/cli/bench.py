@@ -17,9 +17,10 @@ import click
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 PEERS = ("isobar",)
-PARTS = ("deadlines", "hop", "control", "start", "plug-ins", "page")
+PARTS = ("deadlines", "hop", "control", "start", "plug-ins", "waterfall", "page")
 RENDERED_SECONDS = 600.0  # of sound, for the real-time factor
 STARTS = 3
+_IDLE_SECONDS = 5e-5  # a step that takes less had nothing to do
 PAIRS = 3  # of sessions without the page and with it
 
 
@@ -47,7 +48,7 @@ class Row:
 @device_option()
 @debug_option
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
-    """Measure deadlines, a hop's stages, control latency, start, memory, what each plug-in costs, and the page.
+    """Measure deadlines, a hop's stages, control latency, start, memory, plug-ins, and the page with its waterfall.
 
     Deadlines are measured idle, beside the nets and with every core busy. The page is measured in a browser; where
     there is none it is left out, unless you ask for it alone.
@@ -98,6 +99,8 @@ def measure(seconds: float, device: str, against: str | None = None, parts: Sequ
         yield from _measure_starts(recording, device)
     if "plug-ins" in parts:
         yield from _measure_plugins()
+    if "waterfall" in parts:
+        yield from _measure_waterfall()
     if "page" in parts:
         yield from _measure_page(recording, device, seconds)
 
@@ -203,6 +206,22 @@ def _measure_starts(recording: Path, device: str) -> Iterator[Row]:
         subprocess.run([sys.executable, "-m", "kelly_live", "--help"], stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - start_time)
     yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
+
+
+def _measure_waterfall() -> Iterator[Row]:
+    from kelly_live.lab.bench.waterfall import BARS, PRESETS, measure_waterfall
+
+    for preset in PRESETS:
+        run, name = measure_waterfall(preset), f"waterfall, {preset}"
+        yield Row(f"{name}: pieces of {BARS} bars", len(run.shares), "")
+        yield Row(f"{name}: played of what was shown, mean", round(statistics.mean(run.shares), 4), "", ">= 0.95")
+        yield Row(f"{name}: played of what was shown, worst piece", round(min(run.shares), 4), "")
+        yield Row(f"{name}: a note is shown before it sounds, least", round(min(run.leads), 2), "bar", ">= 1")
+        yield Row(f"{name}: the same, median", round(statistics.median(run.leads), 2), "bar")
+        for part, times in (("the conductor's own step", run.own_seconds), ("looking ahead", run.preview_seconds)):
+            yield from _quantile_rows(f"{name}: {part}", [one for one in times if one > _IDLE_SECONDS])
+        share = sum(run.preview_seconds) / run.music_seconds
+        yield Row(f"{name}: looking ahead, of one core", round(100.0 * share, 2), "%")
 
 
 def _measure_page(recording: Path, device: str, seconds: float) -> Iterator[Row]:
