@@ -112,6 +112,11 @@ class Console:
         self._last_setting: tuple[float, str] | None = None  # when it came, and what it set
         self._refused_settings: set[str] = set()  # said once each: a fader sends on and on
 
+    @property
+    def recoveries(self) -> Mapping[str, int]:
+        """How often each part was lost and came back. Thread: any."""
+        return self._alerts.recoveries
+
     def help_text(self) -> str:
         """List the keys, a profile's own included."""
         keys = self._person.keys

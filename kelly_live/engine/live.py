@@ -284,6 +284,11 @@ class LiveEngine:
                 reloader=session_parts.reloader,
                 page_problem=lambda: None if page is None else page.problem,
             )
+            if page is not None:
+                page.attach(
+                    session_parts.band, session_parts.person, recorder=session_parts.recorder,
+                    follow=self.options.follow, recoveries=lambda: console.recoveries,
+                )  # fmt: skip
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(SHORT_HELP)
             freeze_gc()

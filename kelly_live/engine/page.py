@@ -9,7 +9,7 @@ import logging
 import secrets
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kelly_live.core.actions import Action
@@ -26,7 +26,7 @@ from kelly_live.core.page_messages import (
     ServePage,
 )
 from kelly_live.core.protocols import EmotionOverride, NoteSink, SchedulerHealth
-from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.engine.page_state import SetupReader, build_coming, build_notes, build_state
 from kelly_live.ui.page import api
 from kelly_live.ui.status import LiveStatus
 from kelly_live.workers.process import WorkerProcess, module_command
@@ -36,14 +36,17 @@ if TYPE_CHECKING:
     from kelly_live.engine.coming_bars import ComingBars
     from kelly_live.engine.console import Display
     from kelly_live.engine.options.page import PageOptions
+    from kelly_live.engine.person import Person
     from kelly_live.engine.session import Snapshot
+    from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.recording.recorder import Recorder
 
 OPEN_SECONDS = 15.0
 _WAITING_ACTIONS, _WAITING_NOTES = 256, 2048
 _OUTBOX_MESSAGES = 128
 _CLOSE_SECONDS = 2.0
 _RETRY_STATES = 60  # about two seconds between two tries to start a page that was lost
-_ROUNDING = 4
+_SETUP_STATES = 6  # five times a second
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,10 @@ class Page:
         self._is_closed = False
         self._viewers = 0
         self._coming: ComingBars | None = None  # as it was sent last
+        self._setup_reader: SetupReader | None = None
+        self._recoveries: Callable[[], Mapping[str, int]] = dict
+        self._setup: api.Setup | None = None  # as it was sent last
+        self._states = 0
 
     # ------------------------------------------------------------ the console's thread
 
@@ -105,6 +112,15 @@ class Page:
     def has_viewers(self) -> bool:
         """Whether a browser or a program is connected."""
         return self._viewers > 0
+
+    def attach(
+        self, band: PresetBand, person: Person, *,
+        recorder: Recorder | None, follow: Sequence[str], recoveries: Callable[[], Mapping[str, int]],
+    ) -> None:  # fmt: skip
+        """Show who plays what and for whom, too; `recoveries` says how often each part was lost and came back."""
+        recording = "" if recorder is None else str(recorder.paths.midi or recorder.paths.log)
+        self._setup_reader = SetupReader(band, person, follow=follow, recording=recording)
+        self._recoveries = recoveries
 
     def wrap(self, sink: NoteSink) -> NoteSink:
         """Return a sink that shows the page every note that it hands on."""
@@ -152,11 +168,16 @@ class Page:
         self._states_lost = 0
         if self._notes:
             notes = [self._notes.popleft() for _ in range(len(self._notes))]
-            self._send(Broadcast(api.encode(api.Notes(_build_notes(notes)))))
+            self._send(Broadcast(api.encode(api.Notes(build_notes(notes)))))
         if snapshot.coming is not self._coming:
             self._coming = snapshot.coming
-            self._send(Broadcast(api.encode(_build_coming(snapshot.coming)), key="coming"))
-        self._send(Broadcast(api.encode(build_state(snapshot, self._override, self._remarks)), key="state"))
+            self._send(Broadcast(api.encode(build_coming(snapshot.coming)), key="coming"))
+        state, reader = build_state(snapshot, self._override, self._remarks, self._recoveries()), self._setup_reader
+        self._send(Broadcast(api.encode(state), key="state"))
+        if reader is not None and self._states % _SETUP_STATES == 0 and (setup := reader.read()) != self._setup:
+            self._setup = setup
+            self._send(Broadcast(api.encode(setup), key="setup"))
+        self._states += 1
 
     def keep_remarks(self, remarks: str | None) -> None:
         """Keep what the status line says beside its numbers."""
@@ -165,7 +186,7 @@ class Page:
     # ------------------------------------------------------------ inside
 
     def _start(self, port: int) -> None:
-        self._problem = self._coming = None
+        self._problem = self._coming = self._setup = None
         self._viewers = 0
         self._process = WorkerProcess(
             module_command("kelly_live.ui.page.process"),
@@ -236,88 +257,3 @@ class _PageDisplay:
         """Show the present status."""
         self._display.show(status)
         self._page.keep_remarks(status.remark)
-
-
-def build_state(snapshot: Snapshot, override: EmotionOverride, remarks: str) -> api.State:
-    """Return a snapshot as browsers get it."""
-    music, parameters = snapshot.conductor, snapshot.reading.parameters
-    scheduler, audio = snapshot.scheduler, snapshot.audio
-    problems = (
-        audio.problem, snapshot.problem, snapshot.tracker_problem, scheduler.problem, scheduler.error,
-        snapshot.coming_problem,
-    )  # fmt: skip
-    morph = override.morph
-    return api.State(
-        played=_build_emotion(snapshot.reading.state),
-        heard=None if snapshot.read is None else _build_emotion(snapshot.read),
-        override=api.Override(
-            override.valence,
-            override.arousal,
-            override.dominance,
-            override.emotion,
-            override.freeze,
-            None if morph is None else morph.target.emotion or "a place",
-        ),
-        music=api.Music(
-            beat=round(music.beat, _ROUNDING),
-            bar=music.bar + 1,
-            beats_per_bar=music.beats_per_bar,
-            bpm=music.bpm,
-            tonic=music.tonic,
-            mode=music.mode,
-            chord=music.chord,
-            plan=list(music.plan),
-            role=music.role,
-            is_stopped=music.is_stopped,
-        ),
-        parameters=api.Parameters(
-            tempo=parameters.tempo.suggested,
-            mode=parameters.mode,
-            low=parameters.register.low,
-            high=parameters.register.high,
-            softest=parameters.dynamics.floor,
-            loudest=parameters.dynamics.ceiling,
-            density=parameters.density,
-            style=parameters.groove,
-        ),
-        health=api.Health(
-            level_dbfs=round(audio.level_dbfs, 1),
-            late_messages=scheduler.late_messages,
-            dropped_notes=scheduler.dropped_notes,
-            dropped_windows=snapshot.dropped_windows,
-            overflows=audio.overflows,
-            late_ms=round(scheduler.p99_late_seconds * 1e3, 2),
-            problems=[problem for problem in problems if problem],
-        ),
-        remarks=remarks,
-        muted=_list_muted(snapshot),
-    )
-
-
-def _build_notes(notes: Sequence[NoteEvent]) -> list[api.Note]:
-    return [
-        (round(n.onset_beats, _ROUNDING), round(n.duration_beats, _ROUNDING), n.pitch, n.velocity, n.part)
-        for n in notes
-    ]
-
-
-def _build_coming(coming: ComingBars | None) -> api.Coming:
-    if coming is None:
-        return api.Coming(0.0, 0.0, [], [])
-    return api.Coming(coming.start_beat, coming.end_beat, _build_notes(coming.notes), list(coming.chords))
-
-
-def _build_emotion(state: EmotionState) -> api.Emotion:
-    numbers = [round(number, _ROUNDING) for number in state.probabilities]
-    return api.Emotion(
-        state.emotion,
-        round(state.confidence, _ROUNDING),
-        round(state.valence, _ROUNDING),
-        round(state.arousal, _ROUNDING),
-        round(state.dominance, _ROUNDING),
-        dict(zip(EMOTIONS, numbers, strict=True)),
-    )
-
-
-def _list_muted(snapshot: Snapshot) -> dict[str, str]:
-    return {player.name: player.describe() for player in snapshot.conductor.muted}

@@ -48,7 +48,7 @@ class Person:
         clock: Clock,
     ) -> None:
         assert isinstance(stage.mapper, LearnedMapper)
-        self._stage, self._clock = stage, clock
+        self._stage, self._clock, self._culture, self._mapper = stage, clock, culture, stage.mapper
         self._nudges = Nudges()
         if profile is not None:
             stage.set_offset(profile.offset)
@@ -68,6 +68,27 @@ class Person:
         """The actions of keys that this profile binds for itself."""
         profile = self.learner.profile
         return {} if profile is None else dict(profile.keys)
+
+    @property
+    def profile(self) -> Profile | None:
+        """Whom is played for now. Thread: any."""
+        return self.learner.profile
+
+    @property
+    def culture(self) -> tuple[str | None, float]:
+        """The tradition that is played as in, NAME or NAME:MODE, and its strength; None: none. Thread: any."""
+        profile = self.learner.profile
+        name = self._culture.name if self._culture else None if profile is None else profile.culture
+        stage = self._mapper.audience.culture
+        return (name, stage.strength) if name is not None and stage is not None else (None, 0.0)
+
+    def describe_profile(self) -> list[str]:
+        """Describe in words what was learned of whom is played for, one line each. Takes some milliseconds."""
+        from kelly_live.engine.profile_actions import describe_profile
+        from kelly_live.mapping.profile_taste import list_differences
+
+        profile = self.learner.profile
+        return [] if profile is None else describe_profile(profile, list_differences(self._mapper.net, profile))
 
     @property
     def remarks(self) -> list[str]:

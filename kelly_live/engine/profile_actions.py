@@ -152,6 +152,19 @@ def describe_emotion(differences: Sequence[Difference], emotion: str) -> str:
     return ", ".join(parts) or "not surely different from the base"
 
 
+def describe_profile(profile: Profile, differences: Sequence[Difference]) -> list[str]:
+    """Describe in words what a profile holds and has learned, one line each; `differences` are its own."""
+    lines = [f"{profile.name}: {count_reactions(profile)}"]
+    if (settings := describe_settings(profile)) != "nothing set":
+        lines.append(settings)
+    if profile.embedding is None:
+        return [*lines, "nothing is learned yet: it plays the base mapping"]
+    for emotion in EMOTIONS:
+        count = sum(one.count for one in profile.reactions if one.state.emotion == emotion)
+        lines.append(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(differences, emotion)}")
+    return lines
+
+
 def describe_changes(before: Sequence[Difference], after: Sequence[Difference]) -> list[str]:
     """Describe how the music of a profile changed, one line for each emotion."""
     from kelly_live.mapping.profile_taste import describe_change

@@ -43,6 +43,7 @@ from kelly_live.engine.coming_bars import ComingBars, ComingBarsPreview
 from kelly_live.engine.feeling_hold import FeelingHold
 from kelly_live.engine.journal import Journal, NoJournal
 from kelly_live.engine.override import OverrideStage
+from kelly_live.engine.stage_times import LongestTime
 from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.band import ParameterChange
 from kelly_live.music.conductor import Conductor
@@ -57,6 +58,7 @@ CONDUCTOR_STEP_SECONDS = 0.005
 STATUS_STEP_SECONDS = 0.04  # the status is drawn less often; what a performer does waits this long at most
 LEAD_IN_SECONDS = 0.2  # beat 0 falls this long after the start, so that the first slice is never late
 MAX_CHANGES = 1024  # of parameters that wait for the next step of the conductor, 5 ms at most
+NO_SYNC = SyncState()
 MORPH_STEPS = 64  # a bar, at which a morph is mapped anew; a step is 31 ms at 120 BPM
 
 _log = logging.getLogger(__name__)
@@ -67,7 +69,9 @@ class Snapshot:
     """What the session is doing now: the latest value of every part.
 
     `reading` is what is played, the override included; `read` is the latest state of the analysis, before it. `problem`
-    says in one line why no state comes from the analysis, `tracker_problem` why no beat comes, while that lasts.
+    says in one line why no state comes from the analysis, `tracker_problem` why no beat comes, while that lasts. `sync`
+    is what the band could synchronise to. `analysis_seconds` and `conductor_seconds` are the longest of late that the
+    analysis of a block and a step of the conductor took.
     `coming`: the bars to come, where they are shown; `coming_problem` says in one line why there are none.
     """
 
@@ -79,6 +83,9 @@ class Snapshot:
     problem: str | None = None
     read: EmotionState | None = None
     tracker_problem: str | None = None
+    sync: SyncState = NO_SYNC
+    analysis_seconds: float = 0.0
+    conductor_seconds: float = 0.0
     coming: ComingBars | None = None
     coming_problem: str | None = None
 
@@ -188,6 +195,8 @@ class LiveSession:
         self._changes: deque[ParameterChange] = deque(maxlen=MAX_CHANGES)
         self._coming, self._shows_coming = ComingBarsPreview(conductor), False
         self._adjustments: deque[MixerChange | LockChange] = deque(maxlen=MAX_CHANGES)
+        self._sync = NO_SYNC
+        self._analysis_time, self._step_time = LongestTime(), LongestTime()
         self._feeling = FeelingHold()
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
@@ -251,6 +260,9 @@ class LiveSession:
             tracker_problem=(self._beat_tracker and self._beat_tracker.problem) or self._note_tracker.problem,
             coming=self._coming.coming,
             coming_problem=self._coming.problem,
+            sync=self._sync,
+            analysis_seconds=self._analysis_time.seconds,
+            conductor_seconds=self._step_time.seconds,
         )
 
     def _describe_problem(self, now: float) -> str | None:
@@ -330,7 +342,9 @@ class LiveSession:
 
     def _read_emotion(self, block: AudioWindow) -> Sequence[EmotionState]:
         try:
+            began = self._clock.now()
             states = self._reader.push(block)
+            self._analysis_time.add(self._clock.now() - began)
             if states:
                 self._fault = None
         except BaseException as error:  # whatever a driver or a net raises, `sys.exit` too, the music goes on
@@ -381,6 +395,7 @@ class LiveSession:
                 self._adjust(now, self._adjustments.popleft())
                 self._coming.restart()
             read, sync = self._read, merge_sync_states(now, self._sync_sources)
+            self._sync = sync
             reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:
                 journaled = read
@@ -391,6 +406,7 @@ class LiveSession:
             self._journal.record_step(now, reading.parameters, sync, self._conductor)
             self._coming.step(reading.parameters, is_shown=self._shows_coming)
             self._raise_if_scheduler_failed()
+            self._step_time.add(self._clock.now() - now)
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)
 

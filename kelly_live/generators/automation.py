@@ -85,8 +85,12 @@ class AutomatedSlot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ParameterState:
-    """A parameter in the band: its address (`melody.echo.delay`), its value now, and the one that it moves to."""
+    """A parameter in the band: its address (`melody.echo.delay`), its value now, and the one that it moves to.
 
+    `player`: the part of the player that it belongs to, or that its effect stands behind.
+    """
+
+    player: str
     address: str
     parameter: Parameter
     value: Value
@@ -191,7 +195,9 @@ class Automation:
     def values(self) -> tuple[ParameterState, ...]:
         """Every parameter, in the order of the players."""
         return tuple(
-            ParameterState(f"{place.name}.{one.name}", one, owner.values[one.name], owner.targets[one.name])
+            ParameterState(
+                place.player, f"{place.name}.{one.name}", one, owner.values[one.name], owner.targets[one.name]
+            )
             for place, owner in self._owners.items()
             for one in owner.parameters
             if one.name in owner.values

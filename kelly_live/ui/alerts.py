@@ -13,6 +13,7 @@ class Alerts:
 
     def __init__(self) -> None:
         self._failing: dict[str, str] = {}
+        self.recoveries: Mapping[str, int] = {}  # by part, how often it came back; replaced whole: others read it
 
     def news(self, troubles: Mapping[str, str | None]) -> list[str]:
         """Return a line for each failure that began or ended since the last call.
@@ -22,7 +23,10 @@ class Alerts:
         """
         now = {part: trouble for part, trouble in troubles.items() if trouble is not None}
         lines = [trouble for part, trouble in now.items() if part not in self._failing]
-        lines += [f"{part}: back" for part in self._failing if part not in now]
+        back = [part for part in self._failing if part not in now]
+        if back:
+            self.recoveries = {**self.recoveries, **{part: self.recoveries.get(part, 0) + 1 for part in back}}
+        lines += [f"{part}: back" for part in back]
         self._failing = now
         return lines
 

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -375,3 +376,30 @@ def test_the_tokens_are_not_on_a_command_line(page: Page) -> None:
         except OSError:  # it has ended
             continue
         assert not any(token in line for token in tokens)
+
+
+def test_a_state_says_what_is_locked_mixed_and_heard() -> None:
+    from kelly_live.core.protocols import EmotionOverride
+    from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
+    from kelly_live.engine.page_state import build_state
+    from kelly_live.music.mixer import MixerStrip
+    from tests.engine.test_actions import SNAPSHOT
+    from tests.fakes import parameters
+
+    music = replace(
+        SNAPSHOT.conductor,
+        parameters=parameters(97.0, "dorian"),
+        locks=("tempo",),
+        strips=(MixerStrip("bass", is_muted=True, level=0.5, is_heard=False),),
+    )
+    sync = SyncState(BeatEstimate(0.0, 101.0, 0.8), KeyEstimate(9, "aeolian", 0.7))
+    state = build_state(replace(SNAPSHOT, conductor=music, sync=sync), EmotionOverride(), "", {"the analysis": 2})
+    assert state.now is not None
+    assert (state.now.tempo, state.now.mode, state.parameters.mode) == (97.0, "dorian", "ionian")
+    assert state.locks == ["tempo"]
+    assert [(one.part, one.mute, one.solo, one.level, one.heard) for one in state.mixer] == [
+        ("bass", True, False, 0.5, False)
+    ]
+    assert state.hearing is not None
+    assert (state.hearing.bpm, state.hearing.key, state.hearing.chord) == (101.0, "A aeolian", None)
+    assert state.health.restarts == {"the analysis": 2}

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from kelly_live.core.values import EMOTIONS
-from kelly_live.core.wording import plural
 from kelly_live.engine.options.click_options import (
     OUTPUT_FILE,
     CheckedCommand,
@@ -20,7 +18,7 @@ from kelly_live.engine.options.click_options import (
 from kelly_live.engine.profile_actions import (
     count_reactions,
     describe_calibration,
-    describe_emotion,
+    describe_profile,
     describe_settings,
     load_net,
 )
@@ -63,12 +61,5 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
         }
         print_json(answer)
         return
-    print_line(f"{profile.name}: {count_reactions(profile)}")
-    if (settings := describe_settings(profile)) != "nothing set":
-        print_line(settings)
-    if profile.embedding is None:
-        print_line("nothing is learned yet: it plays the base mapping")
-        return
-    for emotion in EMOTIONS:
-        count = sum(one.count for one in profile.reactions if one.state.emotion == emotion)
-        print_line(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(differences, emotion)}")
+    for line in describe_profile(profile, differences):
+        print_line(line)

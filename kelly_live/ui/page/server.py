@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from kelly_live.core.actions import ACTIONS, Action
 from kelly_live.core.band_roles import ROLES
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.locks import LOCKS
 from kelly_live.core.page_messages import Broadcast, PageAction
 from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import EMOTIONS
@@ -154,7 +155,7 @@ def create_app(access: Access, hub: Hub, act: Callable[[PageAction], object]) ->
 async def _serve(socket: WebSocket, hub: Hub, act: Callable[[PageAction], object], *, may_act: bool) -> None:
     await socket.accept()
     actions = {name: kind.description for name, kind in ACTIONS.items() if name not in _NOT_FROM_A_PAGE}
-    hello = Hello(API_VERSION, may_act, actions if may_act else {}, list(EMOTIONS), list(ROLES))
+    hello = Hello(API_VERSION, may_act, actions if may_act else {}, list(EMOTIONS), list(ROLES), list(LOCKS))
     client = hub.add()
     sender = asyncio.create_task(_send(socket, client, encode(hello)))
     try:
