@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @device_option(expose_value=False)
 @debug_option
 def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | None) -> None:
-    """Compose for --emotion NAME, or for --valence V --arousal A [--dominance D].
+    """Compose for --emotion NAME, or for --valence V --arousal A [--dominance D], or along an --arc FILE.
 
     --morph-to moves on from there.
     """
@@ -48,7 +48,11 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
         last = _describe(performance.readings[-1])
         way = f", in {plural(options.override.morph_bars, 'bar')} to {last}"
     first_line = _describe(performance.readings[0])
-    print_line(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
+    if options.arc is not None:
+        way = f", to {_describe(performance.readings[-1])}"
+    print_line(f"{plural(performance.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
+    for hit in performance.hits:
+        print_line(hit.describe())
     sections = describe_sections(performance.phrases)
     if sections:
         print_line(f"form: {sections}")

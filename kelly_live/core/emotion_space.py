@@ -105,6 +105,29 @@ def place_state(
     return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
 
 
+def interpolate_states(start: EmotionState, goal: EmotionState, share: float) -> EmotionState:
+    """Return the state a share (0-1) of the way from one to another, at the start's time.
+
+    Valence, arousal, dominance and confidence move linearly. On the way the probabilities are those of the point that
+    it passes through: half way between sad and happy lies neutral, not half of each. Towards either end they become
+    that end's own.
+    """
+    if share in (0.0, 1.0):
+        return replace(goal, time=start.time) if share else start
+
+    def interpolate(a: float, b: float) -> float:
+        return min(max(a, b), max(min(a, b), a + share * (b - a)))
+
+    valence = interpolate(start.valence, goal.valence)
+    arousal = interpolate(start.arousal, goal.arousal)
+    dominance = interpolate(start.dominance, goal.dominance)
+    end, of_end = (start, 1.0 - 2.0 * share) if share < 0.5 else (goal, 2.0 * share - 1.0)
+    around = category_probabilities(valence, arousal, dominance)
+    probabilities = tuple(of_end * p + (1.0 - of_end) * q for p, q in zip(end.probabilities, around, strict=True))
+    confidence = interpolate(start.confidence, goal.confidence)
+    return EmotionState(probabilities, valence, arousal, dominance, confidence, start.time)
+
+
 def relax_state(state: EmotionState) -> EmotionState:
     """Move a state towards neutral in proportion to its lack of confidence.
 

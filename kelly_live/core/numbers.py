@@ -7,6 +7,7 @@ import re
 
 MAX_QUOTED = 40  # characters
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})([eE][-+]?\d{1,3})?", re.ASCII)
+_TIME = re.compile(r"(?:(\d{1,2}):(?=\d\d:))?(\d{1,3}):(\d\d(?:\.\d{1,6})?)", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,19}", re.ASCII)
 
 
@@ -24,6 +25,21 @@ def parse_whole_number(text: str) -> int | None:
     """Return a whole number of at most 19 digits; None for any other text."""
     digits = text.strip()
     return int(digits) if _WHOLE.fullmatch(digits) else None
+
+
+def parse_time(text: str) -> float:
+    """Return seconds that are written as 83.5, 1:23.5 or 0:01:23.5; NaN for any other text."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        return parse_number(text)
+    hours, minutes, seconds = (float(part or 0.0) for part in match.groups())
+    return 3600.0 * hours + 60.0 * minutes + seconds if seconds < 60.0 else math.nan
+
+
+def format_time(seconds: float) -> str:
+    """Return seconds as a clock shows them, such as 1:23.5: the inverse of `parse_time`, to the millisecond."""
+    minutes, rest = divmod(round(1000.0 * seconds), 60_000)
+    return f"{minutes}:{rest / 1000.0:06.3f}".rstrip("0").rstrip(".")
 
 
 def quote_value(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from kelly_live.core.emotion_space import category_probabilities, place_state
+from kelly_live.core.emotion_space import interpolate_states, place_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EmotionState
@@ -32,30 +32,12 @@ def morph_share(morph: Morph, bar: float) -> float:
 
 
 def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
-    """Interpolate valence, arousal, dominance and confidence linearly along a morph.
-
-    On the way the probabilities are those of the point that it passes through: half way between sad and happy lies
-    neutral, not half of each. Towards either end they become that end's own.
-    """
+    """Move a state along a morph, in proportion to the bars that have passed."""
     if morph.target.morph is not None:
         raise ConfigError("a morph leads to another morph; it must lead to a place")
     start = state if morph.origin is None else replace(morph.origin, time=state.time)
     goal = _place(start, morph.target)
-    share = morph_share(morph, bar)
-    if share in (0.0, 1.0):
-        return goal if share else start
-
-    def interpolate(a: float, b: float) -> float:
-        return min(max(a, b), max(min(a, b), a + share * (b - a)))
-
-    valence = interpolate(start.valence, goal.valence)
-    arousal = interpolate(start.arousal, goal.arousal)
-    dominance = interpolate(start.dominance, goal.dominance)
-    end, of_end = (start, 1.0 - 2.0 * share) if share < 0.5 else (goal, 2.0 * share - 1.0)
-    around = category_probabilities(valence, arousal, dominance)
-    probabilities = tuple(of_end * p + (1.0 - of_end) * q for p, q in zip(end.probabilities, around, strict=True))
-    confidence = interpolate(start.confidence, goal.confidence)
-    return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
+    return interpolate_states(start, goal, morph_share(morph, bar))
 
 
 def nudge_axis(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.midi.routing import RoutedSink
+    from kelly_live.music.arc_plan import ArcPlan
     from kelly_live.music.band import MutedPlayer
     from kelly_live.profiles.profile import Profile
 
@@ -225,6 +226,7 @@ def create_conductor(
     live: bool = False,
     expression: bool = True,
     early_seconds: float = 0.0,
+    plan: ArcPlan | None = None,
     notify: Notify = log_notice,
 ) -> Conductor:
     """Create the conductor of the host's band, the preset `band` by default. Raises ConfigError.
@@ -232,7 +234,7 @@ def create_conductor(
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
     `piece`: what is fixed by hand. `silence`, `role`: what the band does in a player's rest, and beside him.
     `early_seconds`: how long before their time notes are sent; they are made that much earlier. `expression`: held
-    notes show what changes.
+    notes show what changes. `plan`: how it follows an arc.
     """
     from kelly_live.engine.options.piece import PieceOptions
 
@@ -254,6 +256,7 @@ def create_conductor(
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,
+        plan=plan,
     )
 
 

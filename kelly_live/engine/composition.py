@@ -1,8 +1,9 @@
-"""Compose: music for an emotion that is named, without audio, faster than real time."""
+"""Compose: music for an emotion that is named, or an arc of them, without audio, faster than real time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import DEFAULT_TUNING, Tuning
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from kelly_live.engine.options.piece import PieceOptions
     from kelly_live.engine.performance import Performance
     from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.music.arc_plan import ArcPlan
+    from kelly_live.profiles.profile import Profile
 
 
 def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Performance:
@@ -42,6 +45,8 @@ def _compose_piece(options: ComposeOptions, notify: Notify) -> Performance:
     from kelly_live.core.protocols import EmotionOverride, Reading
 
     profile = load_profile(options.profile, notify)
+    if options.arc is not None or options.length is not None:
+        return _compose_arc(options, profile, notify)
     band = build_band(options.host.with_profile(profile), options.culture, profile, notify=notify)
     override = options.override.build_override()
     if override.morph is not None and override.morph.bars > options.bars:
@@ -65,8 +70,37 @@ def _compose_piece(options: ComposeOptions, notify: Notify) -> Performance:
         expression=options.expression,
         notify=notify,
     )
-    names = dict.fromkeys((state.emotion, performance.readings[-1].state.emotion))  # one name if it stays the same
-    return performance.with_title(f"Kelly Live: {' to '.join(names)}")
+    return _give_title(performance)
+
+
+def _give_title(performance: Performance) -> Performance:
+    """Give a performance the names of its first and last emotion as a title: one name if it stays the same."""
+    first, last = performance.readings[0].state.emotion, performance.readings[-1].state.emotion
+    return performance.with_title(f"Kelly Live: {' to '.join(dict.fromkeys((first, last)))}")
+
+
+def _compose_arc(options: ComposeOptions, profile: Profile | None, notify: Notify) -> Performance:
+    from kelly_live.core.emotion_space import create_state
+    from kelly_live.engine.arc_composition import plan_composition
+
+    override = options.override
+    state = create_state(override.valence, override.arousal, override.dominance, override.emotion)
+    planned = plan_composition(options, profile, state, notify)
+    performance = play_readings(
+        planned.reading_at(0.0),
+        planned.reading_at,
+        band=build_band(options.host.with_profile(profile), planned.culture, profile, notify=notify),
+        seed=options.seed,
+        bars=planned.plan.bars,
+        piece=options.piece,
+        tuning=options.tuning.build_tuning(),
+        controllers=options.controllers,
+        expression=options.expression,
+        plan=planned.plan,
+        notify=notify,
+    )
+    performance = replace(performance, hits=planned.list_hits(), end_seconds=planned.plan.end_seconds)
+    return _give_title(performance)
 
 
 def play_readings(
@@ -80,9 +114,10 @@ def play_readings(
     tuning: Tuning = DEFAULT_TUNING,
     controllers: ControllerOptions | None = None,
     expression: bool = True,
+    plan: ArcPlan | None = None,
     notify: Notify = log_notice,
 ) -> Performance:
-    """Play one reading, or what `reading_at` returns at each bar, through a number of bars.
+    """Play one reading, or what `reading_at` returns at each bar, through a number of bars, or by a plan of as many.
 
     Raises ConfigError.
     """
@@ -101,6 +136,7 @@ def play_readings(
         piece=piece,
         host=band,
         expression=expression,
+        plan=plan,
         notify=notify,
     )
     scheduler.send(tuning.with_programs(conductor.slots))

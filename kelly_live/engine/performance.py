@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import Signature
+from kelly_live.core.numbers import format_time
 from kelly_live.core.protocols import Reading
 from kelly_live.core.timebase import TempoMap
 from kelly_live.core.values import NoteEvent, SoundingNote
@@ -17,6 +18,9 @@ from kelly_live.midi.ports import RecordedMessage
 if TYPE_CHECKING:
     from kelly_live.music.conductor import Conductor
     from kelly_live.music.harmony import Phrase
+
+
+FRAME_SECONDS = 1.0 / 24.0  # of a film
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,25 @@ class PerformancePart:
 
 
 @dataclass(frozen=True, slots=True)
+class PerformedHit:
+    """A hit point by name: the seconds that were asked for, and the seconds and the beat that are played."""
+
+    name: str
+    asked_seconds: float
+    seconds: float
+    beat: float
+    beats_per_bar: int
+
+    def describe(self) -> str:
+        """Return a line: what is hit when, where that lies in the music, and how far off it is."""
+        bar, beat = divmod(self.beat, self.beats_per_bar)
+        frames = (self.seconds - self.asked_seconds) / FRAME_SECONDS
+        off = "on the frame" if abs(frames) < 0.05 else f"{frames:+.1f} frames off"
+        where = f"bar {int(bar) + 1}, beat {beat + 1:g}"
+        return f"hit point {self.name!r} at {format_time(self.asked_seconds)}: {where}, {off}"
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """What an offline run played.
 
@@ -36,7 +59,7 @@ class Performance:
     `end_seconds`: where the closing bar ends. `notes`: as the players asked for them. `parts`: who played.
     `tonic` and `mode`: the key at the end. `title`: what files are called inside.
     `signatures`: metre and key, from their beats on.
-    `phrases`: as they were planned, in their order.
+    `phrases`: as they were planned, in their order. `hits`: the hit points of an arc.
     """
 
     readings: tuple[Reading, ...]
@@ -50,6 +73,12 @@ class Performance:
     title: str = "Kelly Live"
     signatures: tuple[Signature, ...] = ()
     phrases: tuple[Phrase, ...] = ()
+    hits: tuple[PerformedHit, ...] = ()
+
+    @property
+    def bars(self) -> int:
+        """The number of bars, the closing one included."""
+        return 0 if not self.phrases else self.phrases[-1].start_bar + self.phrases[-1].bars
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -103,6 +132,7 @@ class Performance:
             parts=self._names(),
             title=self.title,
             tempo_map=self.tempo_map,
+            hits=[(hit.asked_seconds, hit.name) for hit in self.hits],
         )
 
     def write_files(self, *, midi: Path | None = None, wav: Path | None = None, plot: Path | None = None) -> None:

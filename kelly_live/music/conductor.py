@@ -16,6 +16,7 @@ from kelly_live.core.state_copy import copy_state
 from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import Metre, MusicParameters, NoteEvent
+from kelly_live.music.arc_plan import ArcPlan
 from kelly_live.music.band import Band, Slot
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
@@ -28,6 +29,7 @@ from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase
+from kelly_live.music.hit_points import hold_to_end, shape_hits
 from kelly_live.music.mixer import Mixer, MixerChange
 from kelly_live.music.note_placement import place_with_feel
 from kelly_live.music.parameter_locks import LockChange, ParameterLocks
@@ -62,8 +64,9 @@ class Conductor:
     Call `start`, then `advance` often, then `finish`; or `play_through` to render. Parameters are not played as they
     come in, but smoothed (`music/smoothing.py`), each at its musical place. Bars have `beats_per_bar` beats; without it
     the style's metre decides, and 4 where there is none. With `length_bars` the last of that many bars is the closing
-    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py); a `sheet` gives the chords. With
-    `expression` the loudness goes out between the onsets too. Raises ConfigError for a value outside its range.
+    one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py); a `sheet` gives the chords. A `plan`
+    gives tempo, phrases and hit points; `length_bars` must be its own. With `expression` the loudness goes out between
+    the onsets too. Raises ConfigError for a value outside its range.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Conductor:
         rest: RestOptions | None = None,
         expression: bool = False,
         role: RoleOptions | None = None,
+        plan: ArcPlan | None = None,
     ) -> None:
         # It loads numpy, which a start under a low limit must not.
         from kelly_live.music.chord_following import ChordFollower
@@ -101,11 +105,15 @@ class Conductor:
         self._seed = seed
         self._drummers = load_drumming()
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
-        self._planner = PhrasePlanner(seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet)
+        self._planner = PhrasePlanner(
+            seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet, plan=plan
+        )
         self._chord_follower, self._dynamics = ChordFollower(), DynamicsFollower()
         self._rest = RestResponder(rest or RestOptions())
         self._expression = ExpressionCurve(sink, is_enabled=expression)
-        self._accents = TurnAccents(band)
+        self._plan_of_arc = plan
+        self._hits, self._turns = ((), ()) if plan is None else (plan.hit_beats, plan.turns)
+        self._accents = TurnAccents(band, self._hits)
         self._role = RoleResponder(role or RoleOptions(), seed)
         self._mixer, self._locks = Mixer(), ParameterLocks()
         self._fixed_per_bar = beats_per_bar
@@ -174,7 +182,6 @@ class Conductor:
 
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         """Start the sink and reset every player; beat 0 falls at `origin_seconds`."""
-        bpm = round_tempo(parameters.tempo.suggested)
         metre = choose_metre(parameters.style, self._seed)
         if self._fixed_per_bar is None:
             self._metre = metre
@@ -185,7 +192,7 @@ class Conductor:
         self._skipped_beats = 0.0
         self._planner.start(parameters)
         self._planner.reset(self._per_bar, keep_key=False)
-        self._begin(origin_seconds, bpm, 0, parameters)
+        self._begin(origin_seconds, self._planner.choose_tempo(0.0, parameters), 0, parameters)
         self._publish(origin_seconds)
 
     def advance(self, now: float, parameters: MusicParameters, sync: SyncState = _NO_SYNC) -> None:
@@ -433,8 +440,8 @@ class Conductor:
             now, bar_seconds = self._slice_seconds(), self._per_bar * 60.0 / self.tempo_map.bpm
             self._role.enter_bar(bar, self._phrase, self._per_bar)
             self._rest.enter_bar(now, bar_seconds, self._role.adapt_activity(self._sync.player, now, bar_seconds))
-            if self._rest.returns:
-                self._smoother = ParameterSmoother.begin(start, target, self._per_bar)
+        if (bar_starts and self._rest.returns) or start in self._turns:
+            self._smoother = ParameterSmoother.begin(start, target, self._per_bar)
         smooth_parameters = self._smooth(start, target)
         parameters = adapt_to_phrase(smooth_parameters, self._seed, self._planner.find_half(bar)[0])
         parameters = self._role.adapt(self._rest.adapt(parameters))
@@ -471,10 +478,15 @@ class Conductor:
             playing = self._rest.soften_notes(notes, self._band.get_role)
             ending = self._ending if self._rest.bars_to_last is None else Ending(bar + self._rest.bars_to_last)
             if ending is not None:
-                playing = ending.shape_notes(playing, find_groove(parameters.groove).closing, self._per_bar)
+                plan = self._plan_of_arc
+                closing = find_groove(parameters.groove).closing if plan is None else plan.closing
+                playing = ending.shape_notes(playing, closing, self._per_bar)
+            playing = shape_hits(playing, self._hits, self._per_bar) if self._hits else playing
+            if is_closing and self._plan_of_arc is not None:
+                playing = hold_to_end(playing, end_beat=float((bar + 1) * self._per_bar), beats_per_bar=self._per_bar)
             placed = place_with_feel(
                 playing, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
-                beats_per_bar=self._per_bar, bpm=context.bpm,
+                beats_per_bar=self._per_bar, bpm=context.bpm, exact_beats=self._hits,
             )  # fmt: skip
             self._send_notes(placed, loudness)
         self._slice += 1
@@ -489,13 +501,13 @@ class Conductor:
         else:
             self._smoother = self._smoother.step(beat, target, self._planner.find_half)
         current = self._smoother.current
-        own_bpm = round_tempo(current.tempo.suggested * self._planner.compute_tempo_share(beat, current))
+        own_bpm = self._planner.choose_tempo(beat, current)
         tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
         self._synchronized_tempo, bpm = tempo, tempo.bpm
         if bpm != self.tempo_map.bpm:
             self.tempo_map.add(point := TempoPoint(beat, bpm))
             self._sink.send(TempoChange(point))
-        current = fit_tempo(current, bpm) if tempo.is_engaged else current
+        current = fit_tempo(current, bpm) if tempo.is_engaged or self._plan_of_arc is not None else current
         self._in_force = self._dynamics.step(beat, self._sync.loudness).adapt(current)
         return self._in_force
 

@@ -392,6 +392,7 @@ PATTERNS: Mapping[str, Groove] = {
 }  # fmt: skip
 
 assert tuple(PATTERNS) == GROOVES
+PLAIN_STYLE = "plain"  # how the groove of no name is written
 PLAIN = Groove("", "the plain band: as its rhythm and density say")
 
 

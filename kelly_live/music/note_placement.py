@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from kelly_live.core.values import MusicParameters, NoteEvent
@@ -19,14 +19,19 @@ def place_with_feel(
     get_role: Callable[[str], str],
     beats_per_bar: int,
     bpm: float,
+    exact_beats: Collection[float] = (),
 ) -> tuple[NoteEvent, ...]:
     """Move notes to where players of their roles would put them, and sort them.
 
-    Each is swung, then moved by an offset in seconds. `get_role` tells a part's role.
+    Each is swung, then moved by an offset in seconds. `get_role` tells a part's role. What begins on one of
+    `exact_beats` stays there: all strike together.
     """
     swing_ratio = 1.0 if parameters.style is None else parameters.style.swing_ratio
     placed = []
     for note in notes:
+        if note.onset_beats in exact_beats:
+            placed.append(note)
+            continue
         offset = compute_player_offset(
             drummers, parameters, note, seed=seed, role=get_role(note.part), beats_per_bar=beats_per_bar
         )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kelly_live.core.sync_state import KeyEstimate
 from kelly_live.core.values import RHYTHMS, MusicParameters, Scale
+from kelly_live.music.arc_plan import ArcPlan, PlannedForm
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.context import MusicContext
 from kelly_live.music.form_plan import FormPlan, Slot
@@ -16,7 +17,7 @@ from kelly_live.music.randomness import rng_for
 from kelly_live.music.ritardando import compute_tempo_share
 from kelly_live.music.sheet_harmony import apply_sheet
 from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
-from kelly_live.music.synchronization import SynchronizedKey
+from kelly_live.music.synchronization import SynchronizedKey, round_tempo
 from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
 
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
@@ -26,8 +27,8 @@ class PhrasePlanner:
     """Plans phrases, and holds the one in force.
 
     `tonic` is the band's own. The chords are those of a `sheet`, if there is one. `form` is one of FORM_NAMES; None:
-    that of the groove that the session begins with. With `length_bars` the last bar is the closing one. Raises
-    ConfigError. Thread: the conductor's.
+    that of the groove that the session begins with. With `length_bars` the last bar is the closing one. A `plan` gives
+    the tempo, and the phrases if it has any. Raises ConfigError. Thread: the conductor's.
 
     Attributes:
         upcoming: The next phrase and its rhythm, as `list_chords` expects them in the last bar of one.
@@ -41,11 +42,14 @@ class PhrasePlanner:
         length_bars: int | None,
         form: str | None = None,
         sheet: ChordSheet | None = None,
+        plan: ArcPlan | None = None,
     ) -> None:
         self._seed = seed
         self._sheet = sheet
+        self._plan_of_arc = plan
         self._form_name = form
-        self._form = FormPlan(form or choose_form("", length_bars=length_bars), seed=seed, length_bars=length_bars)
+        opening = choose_form("", length_bars=length_bars)
+        self._form: FormPlan | PlannedForm = FormPlan(form or opening, seed=seed, length_bars=length_bars)
         self._tonic = tonic
         self._length_bars = length_bars
         self._beats_per_bar = 4
@@ -83,6 +87,9 @@ class PhrasePlanner:
         """Take the form of the groove, unless another one was given; in a tradition's style its phrases are square."""
         name = self._form_name or choose_form(parameters.groove, length_bars=self._length_bars)
         is_square = parameters.style is not None
+        if self._plan_of_arc is not None and self._plan_of_arc.slots is not None:
+            self._form = PlannedForm(self._plan_of_arc.slots)
+            return
         self._form = FormPlan(name, seed=self._seed, length_bars=self._length_bars, is_square=is_square)
 
     def reset(self, beats_per_bar: int, *, keep_key: bool) -> None:
@@ -102,7 +109,13 @@ class PhrasePlanner:
         self._is_mode_locked, self._locked_rhythm = mode, rhythm
         self._locked_scale = self._locked_scale if self._key is None else self._key.scale
 
-    def compute_tempo_share(self, beat: float, parameters: MusicParameters) -> float:
+    def choose_tempo(self, beat: float, parameters: MusicParameters) -> float:
+        """Return the band's own tempo at a beat, in BPM: that of the arc's plan, else as the parameters say."""
+        if self._plan_of_arc is not None:
+            return self._plan_of_arc.tempo.bpm_at(beat)
+        return round_tempo(parameters.tempo.suggested * self._compute_tempo_share(beat, parameters))
+
+    def _compute_tempo_share(self, beat: float, parameters: MusicParameters) -> float:
         """Return the share of the tempo that is played at a beat.
 
         Music without an end keeps its tempo, and a tempo that is fixed stays.

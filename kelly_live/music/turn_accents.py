@@ -33,10 +33,14 @@ _ACCOMPANIMENT = ("chords", "arpeggio", "pad", "bass")  # the first of them that
 
 
 class TurnAccents:
-    """Watches what is felt, slice by slice, and adds the notes of an accent where one is due."""
+    """Watches what is felt, slice by slice, and adds the notes of an accent where one is due.
 
-    def __init__(self, band: Band) -> None:
+    On the `planned` beats one is due whatever is felt, and near them no other.
+    """
+
+    def __init__(self, band: Band, planned: Sequence[float] = ()) -> None:
         self._band = band
+        self._planned = planned
         self.begin()
 
     def begin(self) -> None:
@@ -63,9 +67,11 @@ class TurnAccents:
         rise = compute_intensity(target) - compute_intensity(average)
         if rise < SUDDEN_RISE / 2:
             self._is_armed = True
-        if rise >= SUDDEN_RISE and self._is_armed and start >= self._next_beat and not context.closing:
+        may_strike = start >= self._next_beat and not context.closing and not self._is_near_planned(start)
+        if rise >= SUDDEN_RISE and self._is_armed and may_strike:
             self._due_beat, self._is_armed = _find_accent_beat(start, context), False
             self._next_beat = self._due_beat + _LEAST_BEATS
+        self._due_beat = next((beat for beat in self._planned if start <= beat < end), self._due_beat)
         accent: list[NoteEvent] = []
         if self._due_beat is not None and self._due_beat < end:
             if self._due_beat >= start:
@@ -73,6 +79,9 @@ class TurnAccents:
             self._due_beat = None
         self._struck = [note for note in self._struck if note.onset_beats > start - _MEMORY_BEATS] + list(notes)
         return [*notes, *accent]
+
+    def _is_near_planned(self, beat: float) -> bool:
+        return any(abs(beat - planned) < _LEAST_BEATS for planned in self._planned)
 
     def _list_accent(
         self,

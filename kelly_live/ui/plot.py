@@ -70,17 +70,18 @@ def plot_session(
     parts: Mapping[int, str],
     title: str = "Kelly Live",
     tempo_map: TempoMap | None = None,
+    hits: Sequence[tuple[float, str]] = (),
 ) -> None:
     """Write a PNG of a session to `path`, whole or not at all.
 
     Times of `states` and `notes` are seconds from the start of the session; `parameters` are those of the `states`, one
     each (or none at all); `parts` names the channels. `tempo_map` is the tempo that was played: not the emotion's where
-    the band follows a player. Without one, the emotion's is drawn. Raises OutputError if it cannot be written,
-    ConfigError if the values do not fit together.
+    the band follows a player. Without one, the emotion's is drawn. `hits`: seconds and names of hit points. Raises
+    OutputError if it cannot be written, ConfigError if the values do not fit together.
     """
     from kelly_live.core.atomic_write import write_atomically
 
-    write_atomically(path, render_session(states, parameters, notes, duration_seconds, parts, title, tempo_map))
+    write_atomically(path, render_session(states, parameters, notes, duration_seconds, parts, title, tempo_map, hits))
 
 
 def render_session(
@@ -91,6 +92,7 @@ def render_session(
     parts: Mapping[int, str],
     title: str,
     tempo_map: TempoMap | None = None,
+    hits: Sequence[tuple[float, str]] = (),
 ) -> bytes:
     """The picture of `plot_session` as PNG bytes, the same for the same values."""
     if not 0.0 < duration_seconds < float("inf"):
@@ -124,6 +126,7 @@ def render_session(
         _tempo_and_mode(axes[2], states, parameters, tempo_map, duration_seconds)
         _piano_roll(axes[3], melodic, parts)
         _percussion(axes[4], drums)
+        mark_hits(axes, hits)
         axes[4].set_xlabel("time (s)", color=PALE)
         figure.align_ylabels(axes)
         return png(figure)
@@ -155,6 +158,17 @@ def _beside(axis: Axes, handles: Sequence[Any] | None = None, **options: Any) ->
     if handles is not None:
         keywords["handles"] = handles
     axis.legend(**keywords)
+
+
+def mark_hits(axes: Sequence[Axes], hits: Sequence[tuple[float, str]]) -> None:
+    """Draw each hit point as a line through all panels, with its name above the first one."""
+    for seconds, name in hits:
+        for axis in axes:
+            axis.axvline(seconds, color=INK, linewidth=1.0, linestyle=(0, (4, 2)), zorder=4)
+        axes[0].text(
+            seconds, 1.03, name[:24], transform=axes[0].get_xaxis_transform(), ha="center", va="bottom", size=8.0,
+            parse_math=False,
+        )  # fmt: skip
 
 
 def _remark(axis: Axes, text: str) -> None:

@@ -457,6 +457,35 @@ def _command_lines() -> Iterator[bytes]:
     yield b"--cc=valence=20,sad=21\n--cc-channel\n5\n--latency-ms=back=-5\n--port=back=IAC\n--follow=tempo,key"
 
 
+def _arc_table(data: bytes) -> object:
+    from kelly_live.music.arc_file import parse_arc
+
+    return parse_arc(data, "stranger.csv")
+
+
+def _arc_tables() -> Iterator[bytes]:
+    yield (
+        b"# a scene\ntime,emotion,valence,arousal,dominance,interpolation,style,culture,hit\n"
+        b"0:00,sad,,,,smooth,,klezmer,\n12.5,,,,,,,,the letter\n0:41.2,,.5,-1e-1,0,step,dance,,they embrace\n"
+        b"1:00,,,,,,,,\n"
+    )
+    yield b"bar;emotion;hit\n1;sad;\n4.5;;here\n8;happy;\n"
+
+
+def _arc(data: bytes) -> object:
+    from kelly_live.music.arc_file import parse_arc
+
+    return parse_arc(data, "stranger.yaml")
+
+
+def _arcs() -> Iterator[bytes]:
+    yield (
+        b"format: 1\nend: 1:00\nculture: klezmer\npoints:\n- {time: 0, emotion: sad, interpolation: smooth}\n"
+        b"- {time: 0:41.2, valence: 0.5, arousal: 0.1, style: dance, hit: they embrace}\n"
+        b"hits:\n- {time: 12.5, name: the letter}\n"
+    )
+
+
 def _listing(data: bytes) -> object:
     """Name a file of presets, and list its folder."""
     from kelly_live.core.preset_library import find_presets
@@ -499,6 +528,8 @@ TARGETS = {
     "drumming": Target(_drumming, _drummers),
     "action": Target(_action, _actions),
     "options": Target(_options, _command_lines),
+    "arc-table": Target(_arc_table, _arc_tables),
+    "arc": Target(_arc, _arcs),
     "presets": Target(_listing, _preset_names),
     "controls": Target(_controls, _generate_learned_maps),
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import format_time
 from kelly_live.core.pitch_names import format_key_range, parse_key_range
 from kelly_live.core.resources import DEFAULT_MODELS
 from kelly_live.core.values import MAX_SEED
 from kelly_live.emotion.registry import DEFAULT_READER
+from kelly_live.engine.options.arc import read_arc
 from kelly_live.engine.options.audio import AudioInputOptions, SoundFileOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
@@ -21,6 +23,8 @@ from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.options.role import BandRoleOptions
 from kelly_live.engine.options.silence import SilenceOptions
 from kelly_live.engine.options.tuning import TuningOptions
+from kelly_live.music.arc import Arc
+from kelly_live.music.arc_file import read_length
 from kelly_live.music.form_plan import check_form
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -212,9 +216,10 @@ class LiveOptions:
 
 @dataclass(frozen=True, slots=True)
 class ComposeOptions:
-    """The settings of a composition: music for an emotion that is named, without audio.
+    """The settings of a composition: music for an emotion that is named, or for an arc of them, without audio.
 
-    Raises ConfigError. `bars`: its length. `profile` and `models` as in LiveOptions.
+    Raises ConfigError. `bars`: its length; `length`: the same in seconds, instead of an arc's own. `profile` and
+    `models` as in LiveOptions.
     """
 
     override: OverrideOptions = group(OverrideOptions, without=("freeze",))
@@ -233,6 +238,21 @@ class ComposeOptions:
         default_note=None,
         help="The length in bars.",
     )
+    length: float | None = option(
+        "--length",
+        metavar="TIME",
+        parse=read_length,
+        format=format_time,
+        default_note="--bars, or the arc's",
+        help="The length in time: the last chord is let go there (1:23.5, or seconds).",
+    )
+    arc: Arc | None = option(
+        "--arc",
+        metavar="FILE",
+        parse=read_arc,
+        format=lambda arc: f"{len(arc.points)} points",
+        help="Follow the course of feeling and the hit points in a CSV or YAML file (docs/arcs.md).",
+    )
     seed: int = _seed_option()
     profile: str | None = _profile_option()
     models: str | None = _models_option()
@@ -240,11 +260,13 @@ class ComposeOptions:
     def __post_init__(self) -> None:
         check_options(self)
         if self.piece.form is not None:
-            check_form(self.piece.form, length_bars=self.bars)
+            check_form(self.piece.form, length_bars=self.bars if self.length is None else None)
+        if self.arc is not None:
+            return
         override = self.override
         if override.emotion is None and (override.valence is None or override.arousal is None):
             if override.valence is None and override.arousal is None and override.dominance is None:
-                raise ConfigError("say which emotion: --emotion NAME, or --valence V --arousal A")
+                raise ConfigError("say which emotion: --emotion NAME, or --valence V --arousal A, or --arc FILE")
             raise ConfigError("--valence and --arousal go together (or give --emotion NAME)")
 
 

@@ -15,9 +15,9 @@ from kelly_live.engine.options.metadata import check_options, option
 from kelly_live.mapping.constraints import Constraints
 from kelly_live.music.chord_sheet import MAX_SHEET_CHARACTERS, ChordSheet
 from kelly_live.music.forms import FORM_NAMES
+from kelly_live.music.groove import PLAIN_STYLE
 from kelly_live.music.theory import NOTE_NAMES
 
-PLAIN_STYLE = "plain"
 _LONGEST_PATH = 4_096
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 30.0, 240.0
 MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12
