@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
+from kelly_live.engine.options.arc import read_arc
 from kelly_live.engine.options.commands import DEFAULT_BARS, NO_PROFILE, ComposeOptions, RenderOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.options.piece import FixedKey, PieceOptions, parse_metre, parse_sheet
+from kelly_live.music.arc import Arc
+from kelly_live.music.arc_file import read_length
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import EmotionOverride
@@ -28,6 +31,8 @@ def compose(
     morph_to: EmotionOverride | None = None,
     morph_bars: int = 8,
     bars: int = DEFAULT_BARS,
+    length: str | float | None = None,
+    arc: Arc | Path | str | None = None,
     seed: int = 1,
     key: str | None = None,
     tempo: float | None = None,
@@ -43,9 +48,11 @@ def compose(
 ) -> Performance:
     """Compose for an emotion by name, or for valence and arousal (-1 to 1).
 
-    The same arguments give the same notes. `morph_to` is reached after `morph_bars`. `preset`: who plays, by default
-    the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
-    `models`: the set of models ("open", "research" or a folder), in the whole process until it is done.
+    The same arguments give the same notes. `length`: its end instead of `bars`, in seconds or as "1:23.5". `arc`: the
+    course of feeling and the hit points, as a value or a file (docs/arcs.md), instead of a feeling. `morph_to` is
+    reached after `morph_bars`. `preset`: who plays, by default the band. `culture`: NAME or NAME:MODE, followed by
+    `culture_strength` (0 to 1). `profile`: whose taste is played. `models`: the set of models ("open", "research" or a
+    folder), in the whole process until it is done.
     `key` ("Ebm", "D dorian"), `tempo` (BPM), `metre` ("3/4"), `style` (one of GROOVES, or "plain") and `form` ("song",
     "aaba", "aabb", "blues", "theme", "montuno", "arc") and `chords` (a sheet such as "| Am | F | C G |", or a file):
     fixed by hand, where they are given. Raises KellyError.
@@ -66,6 +73,8 @@ def compose(
             None if chords is None else parse_sheet(chords),
         ),
         bars=bars,
+        length=read_length(length) if isinstance(length, str) else length,
+        arc=read_arc(str(arc)) if isinstance(arc, Path | str) else arc,
         seed=seed,
         **_build_common_options(preset, culture, culture_strength, profile, models),
     )

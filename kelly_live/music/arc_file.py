@@ -11,9 +11,10 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 
+from kelly_live.core.checks import as_number
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import parse_number, parse_time
+from kelly_live.core.numbers import parse_number, parse_time, quote_value
 from kelly_live.core.safe_yaml import MAX_BYTES, Node, parse_nodes
 from kelly_live.core.values import EMOTIONS, GROOVES
 from kelly_live.music.arc import (
@@ -247,9 +248,17 @@ def _read_change(place: float, fields: dict[str, Node], row: Node) -> ArcChange:
 def read_length(text: str) -> float:
     """Read the length of a piece, such as 1:23.5, in seconds. Raises ConfigError."""
     seconds = parse_time(text)
-    if math.isnan(seconds) or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
-        raise ConfigError(
-            f"{text[:40]!r} is no length; write a time from {SHORTEST_SECONDS:g} s to {LONGEST_SECONDS / 60.0:g} "
-            "minutes, such as 83.5 or 1:23.5"
-        )
+    if math.isnan(seconds):
+        raise ConfigError(f"{text[:40]!r} is no length; write a time such as 83.5 or 1:23.5")
+    check_length(seconds)
     return seconds
+
+
+def check_length(seconds: float | None) -> None:
+    """Refuse a length that is no number, too short or too long; None is as it comes. Raises ConfigError."""
+    number = 0.0 if seconds is None else as_number(seconds)
+    if seconds is not None and (number is None or not SHORTEST_SECONDS <= number <= LONGEST_SECONDS):
+        raise ConfigError(
+            f"the length is {quote_value(seconds)}; it must be {SHORTEST_SECONDS:g} s to "
+            f"{LONGEST_SECONDS / 60.0:g} minutes, such as 83.5 or 1:23.5"
+        )

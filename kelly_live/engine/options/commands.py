@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import format_time
+from kelly_live.core.numbers import format_time, quote_value
 from kelly_live.core.pitch_names import format_key_range, parse_key_range
 from kelly_live.core.resources import DEFAULT_MODELS
 from kelly_live.core.values import MAX_SEED
@@ -24,7 +24,7 @@ from kelly_live.engine.options.role import BandRoleOptions
 from kelly_live.engine.options.silence import SilenceOptions
 from kelly_live.engine.options.tuning import TuningOptions
 from kelly_live.music.arc import Arc
-from kelly_live.music.arc_file import read_length
+from kelly_live.music.arc_file import check_length, read_length
 from kelly_live.music.form_plan import check_form
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -259,11 +259,18 @@ class ComposeOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        check_length(self.length)
         if self.piece.form is not None:
             check_form(self.piece.form, length_bars=self.bars if self.length is None else None)
-        if self.arc is not None:
-            return
         override = self.override
+        if self.length is not None and override.morph_to is not None:
+            raise ConfigError("--length and --morph-to do not go together; write an --arc instead")
+        if self.arc is not None:
+            if not isinstance(self.arc, Arc):
+                raise ConfigError(f"--arc is {quote_value(self.arc)}; it must be an Arc, or name a file of one")
+            if override != OverrideOptions():
+                raise ConfigError("--arc says which feeling when; leave --emotion, --valence and the like out")
+            return
         if override.emotion is None and (override.valence is None or override.arousal is None):
             if override.valence is None and override.arousal is None and override.dominance is None:
                 raise ConfigError("say which emotion: --emotion NAME, or --valence V --arousal A, or --arc FILE")
