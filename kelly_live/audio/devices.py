@@ -109,13 +109,28 @@ def list_inputs() -> list[AudioDevice]:
     return _list_devices("input")
 
 
+def list_outputs() -> list[AudioDevice]:
+    """Return all audio outputs; none is no error. Raises AudioError as `list_inputs`."""
+    return _list_devices("output")
+
+
+def check_output() -> None:
+    """Ask the system's audio output whether it would be opened now. Raises AudioError."""
+    device, module = choose_output(), portaudio()
+    try:
+        with guard_stderr():
+            module.check_output_settings(device.index, min(2, device.channels), "float32", None, device.default_rate)
+    except module.PortAudioError as error:
+        raise device_error(device.name, error, kind="output") from error
+
+
 def choose_output() -> AudioDevice:
     """Return the system's audio output.
 
     Raises:
         AudioError: There is none, or PortAudio is not installed or fails.
     """
-    outputs = _list_devices("output")
+    outputs = list_outputs()
     if not outputs:
         raise AudioError(f"there is no audio output on this machine; plug one in, {WITHOUT_AN_OUTPUT}")
     return next((device for device in outputs if device.is_default), outputs[0])

@@ -18,7 +18,7 @@ def command(names: bool) -> int:
     faults = 0
     for finding in diagnose(with_names=names):
         faults += finding.is_fault
-        print_line(f"{'!!' if finding.is_fault else 'ok'}  {finding.topic + ':':<11}{finding.text}")
+        print_line(finding.describe())
     if faults:
         print_line(f"{plural(faults, 'thing')} to mend, marked !!")
     return 1 if faults else 0

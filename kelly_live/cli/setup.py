@@ -10,6 +10,7 @@ from kelly_live.core.errors import AudioError, KellyError
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
 
 METER_SECONDS = 4.0
+_SPEED_TOPICS = ("nets", "clock", "real time")
 _KEEP = 0  # the number of the answer that changes nothing
 
 
@@ -18,13 +19,14 @@ _KEEP = 0  # the number of the answer that changes nothing
 def command() -> None:
     """Choose MIDI output and audio input once for all: a few questions, each with a test.
 
-    The answers are kept as `kelly-live config set` keeps them. Enter takes the answer in brackets.
+    The answers are kept as `kelly-live config set` keeps them. Enter takes the answer in brackets. At the end it looks
+    at real-time rights, the nets' device and what else a session needs.
     """
     output = _choose_output()
     audio_in = _choose_input()
-    if output is not None and audio_in is not None:
+    if output is not None:
         _offer_latency(output, audio_in)
-    begin = "mend what is said above, and" if _print_faults() else "ready:"
+    begin = "mend what is marked !!, and" if _print_findings() else "ready:"
     print_line(f"{begin} `kelly-live` plays along; `kelly-live config show` lists what is kept")
 
 
@@ -98,27 +100,26 @@ def _meter(name: str) -> None:
         source.close()
 
 
-def _offer_latency(output: str, audio_in: str) -> None:
+def _offer_latency(output: str, audio_in: str | None) -> None:
     if not click.confirm("Latency: can this input hear your synth now? Then it is measured", default=False):
         return
     from kelly_live.cli.latency import command as latency
 
     try:
-        latency.main(
-            ["--midi-out", output, "--audio-in", audio_in, "--store"], prog_name="latency", standalone_mode=False
-        )
+        chosen_input = [] if audio_in is None else ["--audio-in", audio_in]
+        latency.main(["--midi-out", output, *chosen_input, "--store"], prog_name="latency", standalone_mode=False)
     except KellyError as error:
         print_line(f"  {error}")
 
 
-def _print_faults() -> bool:
-    """Say what does not work on this machine, and return whether there is anything."""
+def _print_findings() -> bool:
+    """Say what does not work on this machine, how fast it is, and return whether there is a fault."""
     from kelly_live.engine.diagnosis import diagnose
 
-    faults = [finding for finding in diagnose() if finding.is_fault]
-    for finding in faults:
-        print_line(f"{finding.topic}: {finding.text}")
-    return bool(faults)
+    findings = [finding for finding in diagnose() if finding.is_fault or finding.topic in _SPEED_TOPICS]
+    for finding in findings:
+        print_line(finding.describe())
+    return any(finding.is_fault for finding in findings)
 
 
 def _choose(

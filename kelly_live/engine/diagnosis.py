@@ -26,6 +26,10 @@ class Finding:
     text: str
     is_fault: bool = False
 
+    def describe(self) -> str:
+        """Return it as a line that begins with `ok` or, to be mended, with `!!`."""
+        return f"{'!!' if self.is_fault else 'ok'}  {self.topic + ':':<11}{self.text}"
+
 
 def diagnose(*, with_names: bool = False) -> Iterator[Finding]:
     """Look at everything that a session needs, one finding at a time; `with_names`: name ports and inputs.
@@ -105,13 +109,21 @@ def _check_midi(with_names: bool) -> Lines:
 
 
 def _check_audio(with_names: bool) -> Lines:
-    from kelly_live.audio.devices import list_inputs, portaudio
+    from kelly_live.audio.devices import check_output, list_inputs, list_outputs, portaudio
 
     yield str(portaudio().get_portaudio_version()[1]).partition(",")[0], False
-    devices = list_inputs()
-    yield _count("input", [device.name for device in devices], with_names), False
-    if not devices:
+    inputs, outputs = list_inputs(), list_outputs()
+    yield _count("input", [device.name for device in inputs], with_names), False
+    if not inputs:
         yield "none can be heard: plug one in, or play with --play-in", True
+    # An output is only needed where there is neither synth nor DAW.
+    yield (
+        _count("output", [device.name for device in outputs], with_names) + "; --sound needs one" * (not outputs),
+        False,
+    )
+    if outputs:
+        check_output()
+        yield "the output can be opened", False
 
 
 def _check_files(with_names: bool) -> Lines:

@@ -53,12 +53,28 @@ def test_ports_are_counted_and_named_only_on_request(monkeypatch: pytest.MonkeyP
 
     device = AudioDevice(0, "Maria's AirPods", "Core Audio", 1, 48000, is_default=True)
     monkeypatch.setattr("kelly_live.audio.devices.list_inputs", lambda: [device])
+    monkeypatch.setattr("kelly_live.audio.devices.list_outputs", list)
 
     def texts(**options: bool) -> list[str]:
         return [finding.text for finding in diagnose(**options) if finding.topic == "audio"]
 
     assert "1 input" in texts()
+    assert "0 outputs; --sound needs one" in texts()
     assert '1 input: "Maria\'s AirPods"' in texts(with_names=True)
+
+
+def test_an_output_that_cannot_be_opened_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    sounddevice = pytest.importorskip("sounddevice")
+    from kelly_live.audio.devices import AudioDevice
+
+    def refuse(*settings: object) -> None:
+        raise sounddevice.PortAudioError("Device unavailable", -9985)
+
+    speakers = AudioDevice(0, "Speakers", "ALSA", 2, 48000, is_default=True)
+    monkeypatch.setattr("kelly_live.audio.devices.list_outputs", lambda: [speakers])
+    monkeypatch.setattr(sounddevice, "check_output_settings", refuse)
+    faults = [finding.text for finding in diagnose() if finding.topic == "audio" and finding.is_fault]
+    assert any("the audio output 'Speakers' cannot be used: another program holds it" in fault for fault in faults)
 
 
 def test_the_command_marks_what_fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,3 +193,13 @@ def test_the_example_prints_the_feeling(engine: LiveEngine) -> None:
     finally:
         program.kill()
         program.wait()
+
+
+@pytest.mark.parametrize("query", ["?token=wrong", ""])
+def test_the_example_says_in_a_line_that_it_may_not_look(engine: LiveEngine, query: str) -> None:
+    example = Path(__file__).parents[2] / "examples" / "page_client.py"
+    address = get_link(engine, "page: ").partition("?")[0] + query
+    program = subprocess.run([sys.executable, str(example), address], capture_output=True, text=True, check=False)
+    assert program.returncode == 1
+    assert program.stderr.startswith(f"no session at {address} (")
+    assert program.stderr.count("\n") == 1

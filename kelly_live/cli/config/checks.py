@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from kelly_live.engine.options.click_options import usage_errors
 from kelly_live.engine.options.config_defaults import (
     convert_setting,
-    find_config_options,
+    find_setting_options,
     list_config_commands,
     list_config_options,
 )
@@ -37,7 +38,8 @@ def check_file(ctx: click.Context, file: Path) -> tuple[Setting, ...]:
 
 def read_values(ctx: click.Context, name: str, values: Sequence[str], table: str | None) -> Value:
     """Return what was typed for an option as the file holds it. Raises ConfigError or click.UsageError."""
-    _, option = next(_find_options(ctx, name, table))
+    with usage_errors():
+        _, option = find_setting_options(ctx.find_root(), Setting(name, "", table))[0]
     value: Value = list(values) if option.multiple else values[0]
     if len(values) > 1 and not option.multiple:
         raise click.UsageError(f"{name} takes one value; put quotes around it if it has spaces", ctx)
@@ -60,24 +62,7 @@ def build_template(ctx: click.Context) -> str:
 
 
 def _check(ctx: click.Context, setting: Setting) -> None:
-    for command_name, option in _find_options(ctx, setting.name, setting.table):
-        command = list_config_commands(ctx.find_root())[command_name]
-        convert_setting(click.Context(command, info_name=command_name, parent=ctx.find_root()), option, setting)
-
-
-def _find_options(ctx: click.Context, name: str, table: str | None) -> Iterator[tuple[str, click.Option]]:
-    """Find an option in each command that has it. Raises click.UsageError if there is none."""
-    commands = list_config_commands(ctx.find_root())
-    if table is not None and table not in commands:
-        raise click.UsageError(f"there is no command {table!r}; give one of {', '.join(commands)}", ctx)
-    found = False
-    for command_name, command in commands.items():
-        if table in (None, command_name):
-            for option in find_config_options(command, name):
-                found = True
-                yield command_name, option
-    if not found:
-        owner = f"`kelly-live {table}` has" if table is not None else "no command has"
-        raise click.UsageError(
-            f"{owner} {'no' if table else 'an'} option --{name}; `kelly-live live --help` lists them", ctx
-        )
+    root = ctx.find_root()
+    for command_name, option in find_setting_options(root, setting):
+        command = list_config_commands(root)[command_name]
+        convert_setting(click.Context(command, info_name=command_name, parent=root), option, setting)

@@ -69,6 +69,35 @@ def list_config_commands(root: click.Context) -> dict[str, click.Command]:
     return {name: one for name, one in commands if one is not None and not isinstance(one, click.Group)}
 
 
+def takes_settings(root: click.Context, table: str | None) -> bool:
+    """Return whether a table of the file is named after a command that takes settings; None: above all tables."""
+    assert isinstance(root.command, click.Group)
+    command = None if table is None else root.command.get_command(root, table)
+    return table is None or (command is not None and not isinstance(command, click.Group))
+
+
+def find_setting_options(root: click.Context, setting: Setting) -> list[tuple[str, click.Option]]:
+    """Find a setting's option in each command that it is for. Raises ConfigError naming file and line."""
+    table, commands = setting.table, list_config_commands(root)
+    if not takes_settings(root, table):
+        raise ConfigError(
+            f"{setting.place} is for {table!r}, which takes no settings; a table is named after one of "
+            f"{', '.join(commands)}"
+        )
+    found = [
+        (name, option)
+        for name, command in commands.items()
+        if table in (None, name)
+        for option in find_config_options(command, setting.name)
+    ]
+    if not found:
+        owner = "no command has an" if table is None else f"{table} has no"
+        raise ConfigError(
+            f"{setting.place}: {owner} option --{setting.name}; `kelly-live {table or 'live'} --help` lists them"
+        )
+    return found
+
+
 def find_config_options(command: click.Command, name: str) -> list[click.Option]:
     """Return the options of a command that a config file gives by this name."""
     return [option for option in list_config_options(command) if f"--{name}" in option.opts]
@@ -101,26 +130,10 @@ def _select(ctx: click.Context, settings: Collection[Setting], params: Collectio
     """Take the settings of this command, the general ones first. Raises ConfigError for a name that is unknown."""
     group, name = ctx.parent, ctx.info_name
     assert group is not None
-    assert isinstance(group.command, click.Group)
-    commands = group.command.list_commands(group)
     for setting in settings:
-        if setting.table is not None and setting.table not in commands:
-            raise ConfigError(
-                f"{setting.file} has a table [{setting.table}]; tables are named after commands: {', '.join(commands)}"
-            )
-        if setting.table == name and setting.name not in params:
-            raise ConfigError(
-                f"{setting.file}, line {setting.line}: {name} has no option --{setting.name}; "
-                f"`kelly-live {name} --help` lists them"
-            )
-        if (
-            setting.table is None
-            and setting.name not in params
-            and not any(find_config_options(command, setting.name) for command in list_config_commands(group).values())
-        ):
-            raise ConfigError(
-                f"{setting.file}, line {setting.line}: no command has an option --{setting.name}; mend the name"
-            )
+        is_own = setting.table in (None, name)
+        if not (setting.name in params if is_own else takes_settings(group, setting.table)):
+            find_setting_options(group, setting)  # in all commands, which takes a moment to load
     yield from (one for one in settings if one.table is None and one.name in params)
     yield from (one for one in settings if one.table == name)
 
