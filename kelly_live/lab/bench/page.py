@@ -178,7 +178,10 @@ def measure_presses_on_page(recording: Path, device: str, seconds: float) -> Pag
             played = read_clock() - began
             share = (read_cpu_seconds(processes) - worked) / played
             rate = ((_read(browser, "states") or 0.0) - (states or 0.0)) / played
-        return PageRun(tuple(presses), tuple(read_trace(trace)), rate, share)
+        run = PageRun(tuple(presses), tuple(read_trace(trace)), rate, share)
+    if not run.list_seen():
+        raise KellyError("no press was seen on the page; is its plane drawn in another way now? see lab/bench/page.py")
+    return run
 
 
 def measure_deadlines(recording: Path, device: str, seconds: float, *, with_page: bool) -> float:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
+from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.resources import find_resources
@@ -23,9 +24,8 @@ from kelly_live.lab.bench.browser import open_browser
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-WIDTHS = (320, 1024, 1920)
+SCREENS = ((320, 640), (1024, 768), (1920, 1080))
 SCHEMES = ("dark", "light")
-_LEAST_HEIGHT = 480
 _PLAYED_SECONDS = 14.0
 _REDRAW_SECONDS = 0.7
 
@@ -34,36 +34,43 @@ def main(folder: Path) -> None:
     """Write page-WIDTH-SCHEME.png for each width and scheme."""
     options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="none", seed=1)
     parts = LiveParts.create(find_resources("presets") / "demo" / "recording.ogg", null_port=True)
-    with LiveEngine(options, parts) as engine, open_browser(WIDTHS[-1], _LEAST_HEIGHT) as browser:
+    with LiveEngine(options, parts) as engine, open_browser(*SCREENS[-1]) as browser:
         browser.get(next(line for line in engine.describe() if line.startswith("page: ")).removeprefix("page: "))
         time.sleep(_PLAYED_SECONDS)
-        for width in WIDTHS:
+        for width, height in SCREENS:
             for scheme in SCHEMES:
-                _show(browser, width, scheme)
-                picture = reduce_colours(browser.get_screenshot_as_png())
-                write_atomically(folder / f"page-{width}-{scheme}.png", picture)
+                _show(browser, width, height, scheme)
+                write_atomically(folder / f"page-{width}-{scheme}.png", reduce_colours(_take_picture(browser, width)))
 
 
 def reduce_colours(png: bytes) -> bytes:
-    """Return a PNG with a palette of 256 colours, which makes it a third as large."""
+    """Return a PNG with the 256 colours that cover most of a picture, which makes it a third as large."""
     from PIL import Image
 
-    reduced = BytesIO()
     picture = Image.open(BytesIO(png)).convert("RGB")
-    picture = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    picture.save(reduced, "PNG", optimize=True)
+    counts = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([level for _, colour in counts[:256] for level in cast("tuple[int, ...]", colour)])
+    reduced = BytesIO()
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(reduced, "PNG", optimize=True)
     return reduced.getvalue()
 
 
-def _show(browser: Chrome, width: int, scheme: str) -> None:
-    """Make the window as wide as asked and as high as the page, in this colour scheme."""
+def _show(browser: Chrome, width: int, height: int, scheme: str) -> None:
+    """Make the window so large, in this colour scheme."""
     feature = {"name": "prefers-color-scheme", "value": scheme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    for height in (_LEAST_HEIGHT, 0):
-        height = height or int(browser.execute_script("return document.documentElement.scrollHeight"))
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        time.sleep(_REDRAW_SECONDS)
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    time.sleep(_REDRAW_SECONDS)
+
+
+def _take_picture(browser: Chrome, width: int) -> bytes:
+    """Return a PNG of the whole page, below the window's end too."""
+    height = int(browser.execute_script("return document.body.scrollHeight"))
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    options = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+    return b64decode(browser.execute_cdp_cmd("Page.captureScreenshot", options)["data"])
 
 
 if __name__ == "__main__":
