@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from kelly_live.core.errors import OutputError
 from kelly_live.core.termination import delete_at_exit
@@ -41,18 +44,27 @@ def create_folder(path: Path, remedy: str = "name another", *, private: bool = F
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write `data` to a temporary file beside `path`, then rename it into place.
+    """Write `data` to a temporary file beside `path`, then rename it into place. Otherwise as `open_atomically`."""
+    with open_atomically(path, private=private) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` to write to; when the block ends well, it is renamed into place.
 
     A link is followed; a device or pipe is written to directly. With `private` only the user may read the file,
     whatever the old file's rights were. Raises OutputError; the old file is then unchanged and no temporary file is
     left.
     """
+    if "\0" in str(path):
+        raise OutputError(f"cannot write {str(path)!r} (embedded null byte): {suggest_remedy(None)}")
     try:
-        _write(Path(os.path.realpath(path)), data, private)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number) if number else str(error)
-        raise OutputError(f"cannot write {str(path)!r} ({reason}): {suggest_remedy(number)}") from error
+        with _open(Path(os.path.realpath(path)), private) as file:
+            yield file
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OutputError(f"cannot write {str(path)!r} ({reason}): {suggest_remedy(error.errno)}") from error
 
 
 def suggest_remedy(number: int | None) -> str:
@@ -60,7 +72,8 @@ def suggest_remedy(number: int | None) -> str:
     return _REMEDIES.get(number or 0, "name another file")
 
 
-def _write(path: Path, data: bytes, private: bool) -> None:
+@contextlib.contextmanager
+def _open(path: Path, private: bool) -> Iterator[BinaryIO]:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -71,20 +84,22 @@ def _write(path: Path, data: bytes, private: bool) -> None:
         if not os.access(path, os.W_OK):  # a rename would replace even a file that is write-protected
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if not stat.S_ISREG(mode):
-            path.write_bytes(data)
+            with path.open("wb") as file:
+                yield file
             return
     temporary = path.with_name(f".kelly-live-{secrets.token_hex(8)}")
-    with delete_at_exit(temporary):
-        _write_beside(path, temporary, data, mode, private)
+    with delete_at_exit(temporary), _open_beside(path, temporary, mode, private) as file:
+        yield file
 
 
-def _write_beside(path: Path, temporary: Path, data: bytes, mode: int | None, private: bool) -> None:
+@contextlib.contextmanager
+def _open_beside(path: Path, temporary: Path, mode: int | None, private: bool) -> Iterator[BinaryIO]:
     # O_EXCL: never into an existing file. 0o666: the user's umask decides, as for any new file.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if mode is not None and not private:
