@@ -2,13 +2,16 @@
 
 A frame is a header (magic, version, payload length; little-endian) and a msgpack payload. Messages are frozen msgspec
 Structs with a tag; their fields may be any frozen dataclass of the program, whose invariants are checked again where
-it is decoded. A NumPy array travels as its shape and its samples, always float32. Nothing in a frame can run code.
+it is decoded. A path travels as its bytes, a NumPy array as its shape and its samples, always float32. Nothing in a
+frame can run code.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any, Generic, Protocol, TypeVar, get_origin
 
 import msgspec
@@ -45,7 +48,7 @@ def encode_payload(value: object) -> bytes:
         WorkerError: The value holds something that has no schema.
     """
     try:
-        return msgspec.msgpack.encode(value, enc_hook=_encode_array)
+        return msgspec.msgpack.encode(value, enc_hook=_encode_value)
     except (TypeError, ValueError, OverflowError) as error:
         raise WorkerError(f"a {type(value).__name__} cannot be sent to another process ({error})") from error
 
@@ -57,7 +60,7 @@ def decode_payload(payload: bytes | msgspec.Raw, type_: Any) -> Any:
         WorkerError: The payload is not such a value.
     """
     try:
-        return msgspec.msgpack.decode(payload, type=type_, dec_hook=_decode_array)
+        return msgspec.msgpack.decode(payload, type=type_, dec_hook=_decode_value)
     except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
         raise WorkerError(f"a message is damaged ({quote_error(error)})") from error
 
@@ -85,7 +88,7 @@ class FrameDecoder(Generic[Message]):
     """
 
     def __init__(self, types: Any, *, sender: str = "the other process", max_bytes: int = MAX_FRAME_BYTES) -> None:
-        self._decoder = msgspec.msgpack.Decoder(types, dec_hook=_decode_array)
+        self._decoder = msgspec.msgpack.Decoder(types, dec_hook=_decode_value)
         self._sender = sender
         self._max_bytes = max_bytes
         self._buffer = bytearray()
@@ -128,8 +131,10 @@ class FrameDecoder(Generic[Message]):
         return message
 
 
-def _encode_array(value: Any) -> Any:
-    """Encode a NumPy array as [shape, float32 samples]; NumPy is only imported for an array."""
+def _encode_value(value: Any) -> Any:
+    """Encode a path as its bytes, a NumPy array as [shape, float32 samples]; NumPy is only imported for an array."""
+    if isinstance(value, PurePath):
+        return os.fsencode(value)
     import numpy as np
 
     if not isinstance(value, np.ndarray):
@@ -138,11 +143,14 @@ def _encode_array(value: Any) -> Any:
     return value.shape, samples.tobytes()
 
 
-def _decode_array(type_: Any, value: Any) -> Any:
-    """Decode what `_encode_array` encoded; the array can be written to."""
+def _decode_value(type_: Any, value: Any) -> Any:
+    """Decode what `_encode_value` encoded; an array can be written to."""
+    kind = get_origin(type_) or type_
+    if isinstance(kind, type) and issubclass(kind, PurePath):
+        return kind(os.fsdecode(msgspec.convert(value, bytes)))
     import numpy as np
 
-    if (get_origin(type_) or type_) is not np.ndarray:
+    if kind is not np.ndarray:
         raise TypeError(f"{type_} has no schema")
     shape, samples = msgspec.convert(value, tuple[tuple[int, ...], bytes])
     return np.frombuffer(samples, "<f4").astype(np.float32).reshape(shape)
