@@ -1,4 +1,4 @@
-"""`kelly-live analyze FILE...`: the emotion in audio files, as a short table or as JSON lines."""
+"""`kelly-live analyze FILE...`: the emotion in audio files, as lines, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from kelly_live.core.wording import escape
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
+    OUTPUT_FILE,
     CheckedCommand,
     add_options,
+    batch_options,
     debug_option,
     device_option,
+    files_option,
     models_option,
     print_json,
     print_notice,
@@ -31,18 +34,47 @@ if TYPE_CHECKING:
 @click.command(
     cls=CheckedCommand,
     epilog="The means over a file are weighted by each window's confidence, so that silence and noise count little; "
-    "`confidence` is weighted likewise: it is that of the file's answer. `time` is the end of a window in seconds.",
+    "`confidence` is weighted likewise: it is that of the file's answer. `time` is the end of a window in seconds. "
+    "A run with --out that is stopped goes on where it was when it is started again.",
 )
-@click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
+@click.argument("files", nargs=-1, type=INPUT_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file, windows included.")
+@click.option("--out", type=OUTPUT_FILE, help="Write them into FILE.jsonl or FILE.parquet; what is there is left out.")
+@files_option
+@batch_options
 @add_options(SoundFileOptions)
 @device_option()
 @reader_option()
 @models_option
 @debug_option
-def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
-    """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
+def command(
+    files: tuple[Path, ...],
+    options: SoundFileOptions,
+    as_json: bool,
+    out: Path | None,
+    list_file: Path | None,
+    jobs: int,
+    cluster: str | None,
+    device: str,
+    reader: str,
+) -> int:
+    """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3), or in those of folders."""
+    if not files and list_file is None:
+        raise click.UsageError("say which files: FILE…, a folder, or --files LIST")
+    from kelly_live.engine.batch.inputs import find_inputs
+
     check_memory()  # before any native library is loaded
+    paths = [one.path for one in find_inputs(files, list_file=list_file)]
+    if out is not None:
+        from kelly_live.engine.batch.command import do_jobs
+        from kelly_live.engine.batch.jobs import AnalyzeJob
+
+        analyses = [AnalyzeJob(path, options, device, reader) for path in paths]
+        return do_jobs(analyses, out, processes=jobs, cluster=cluster)
+    return _print_analyses(paths, options, as_json, device, reader)
+
+
+def _print_analyses(paths: list[Path], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
     from kelly_live.audio.decode import check_sound_file
     from kelly_live.emotion.registry import require_reader
     from kelly_live.engine.model_choice import state_terms
@@ -50,7 +82,7 @@ def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, d
     from kelly_live.ui.terminal import progress
 
     good_files = []
-    for path in files:  # before the nets are loaded
+    for path in paths:  # before the nets are loaded
         try:
             check_sound_file(path, mix=options.audio.build_mix(), max_minutes=options.max_minutes)
         except KellyError as error:
@@ -61,7 +93,7 @@ def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, d
         return 1
     emotion_reader = require_reader(reader, device=device)
     state_terms(print_notice)
-    failures = len(files) - len(good_files)
+    failures = len(paths) - len(good_files)
     for path in good_files:
         try:
             analysis = analyze_recording(path, emotion_reader, partial(progress, label=escape(path.name)), options)

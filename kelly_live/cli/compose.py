@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kelly_live.core.errors import OptionError
 from kelly_live.core.wording import plural
 from kelly_live.engine.options.click_options import (
+    INPUT_FILE,
     OUTPUT_FILE,
+    OUTPUT_FOLDER,
     CheckedCommand,
     add_options,
+    batch_options,
     debug_option,
     device_option,
+    formats_option,
     print_line,
     print_notice,
 )
@@ -23,11 +28,29 @@ if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
 
 
-@click.command(cls=CheckedCommand)
+class ComposeCommand(CheckedCommand):
+    """Composes one piece or, with --pieces, those of a list, which have options of their own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Make the context of the command that the arguments are for."""
+        if any(one == "--pieces" or one.startswith("--pieces=") for one in args):
+            return compose_pieces.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=ComposeCommand)
 @add_options(ComposeOptions)
 @click.option("--midi", type=OUTPUT_FILE, required=True, help="The MIDI file to write.")
 @click.option("--wav", type=OUTPUT_FILE, help="Also write a WAV, with the built-in synthesiser.")
 @click.option("--plot", type=OUTPUT_FILE, help="Also draw a picture (PNG).")
+@click.option(
+    "--pieces",
+    metavar="FILE.csv",
+    expose_value=False,
+    help="Compose the pieces of a list instead; `compose --pieces FILE --help` shows its options.",
+)
 @device_option(expose_value=False)
 @debug_option
 def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | None) -> None:
@@ -64,3 +87,43 @@ def _describe(reading: Reading) -> str:
     state = reading.state
     place = f"V {state.valence:+.2f} A {state.arousal:+.2f} D {state.dominance:+.2f}"
     return f"{state.emotion} ({place}): {reading.parameters.tempo.suggested:.0f} BPM"
+
+
+@click.command(cls=CheckedCommand)
+@add_options(ComposeOptions)
+def _piece(options: ComposeOptions) -> ComposeOptions:
+    return options
+
+
+@click.command(cls=CheckedCommand)
+@click.option("--pieces", type=INPUT_FILE, required=True, metavar="FILE.csv", help="The list: a piece a line.")
+@click.option("--into", type=OUTPUT_FOLDER, required=True, help="The folder to write into.")
+@formats_option
+@batch_options
+@debug_option
+def compose_pieces(pieces: Path, into: Path, formats: tuple[str, ...], jobs: int, cluster: str | None) -> int:
+    """Compose the pieces of a list: a CSV file, with a column for each option of `compose` that it gives.
+
+    The column `name` says what a piece's files are called. The config file does not count, so that the same list gives
+    the same pieces. A run that is stopped goes on where it was when it is started again.
+    """
+    from kelly_live.core.atomic_write import create_folder
+    from kelly_live.engine.batch.command import TABLE, do_jobs
+    from kelly_live.engine.batch.jobs import ComposeJob
+    from kelly_live.engine.batch.pieces import read_pieces
+
+    options = [one for one in _piece.params if isinstance(one, click.Option)]
+    columns = [one.opts[0].removeprefix("--") for one in options]
+    switches = [one.opts[0].removeprefix("--") for one in options if one.is_flag]
+    rows = list(read_pieces(pieces, _read_piece, columns, switches))
+    create_folder(into)
+    jobs_ = [ComposeJob(Path(name), options, into / name, formats) for name, options in rows]
+    return do_jobs(jobs_, into / TABLE, processes=jobs, cluster=cluster)
+
+
+def _read_piece(arguments: list[str]) -> ComposeOptions:
+    try:
+        options: ComposeOptions = _piece.main(arguments, "compose", standalone_mode=False)
+    except click.UsageError as error:
+        raise OptionError(error.format_message()) from error
+    return options

@@ -24,6 +24,7 @@ from kelly_live.engine.build import (
 from kelly_live.sync import COUNT_IN_RULE
 
 if TYPE_CHECKING:
+    from kelly_live.core.protocols import EmotionReader
     from kelly_live.engine.options.commands import RenderOptions
     from kelly_live.engine.performance import Performance
     from kelly_live.music.conductor import Conductor
@@ -70,17 +71,19 @@ def accompany_recording(
     options: RenderOptions,
     notify: Notify = log_notice,
     progress: Callable[[float], AbstractContextManager[ProgressView]] = hide_progress,
+    *,
+    reader: EmotionReader | None = None,
 ) -> Accompaniment:
     """Play along with a recording (WAV, FLAC, OGG/Opus, MP3), or with the notes of a MIDI file.
 
     Same input, seed and version give the same bytes. `progress` is given the duration in seconds and returns a context
-    manager. Raises KellyError.
+    manager. `reader`: one that is loaded already, in the place of what `options` name. Raises KellyError.
     """
     check_memory()
     from kelly_live.engine.model_choice import play_with_models
 
     with play_with_models(options.models, notify):
-        return _accompany_recording(recording, options, notify, progress)
+        return _accompany_recording(recording, options, notify, progress, reader)
 
 
 def _accompany_recording(
@@ -88,6 +91,7 @@ def _accompany_recording(
     options: RenderOptions,
     notify: Notify,
     progress: Callable[[float], AbstractContextManager[ProgressView]],
+    reader: EmotionReader | None,
 ) -> Accompaniment:
     from kelly_live.core.timebase import ManualClock, read_clock
     from kelly_live.emotion.read_ahead import read_ahead
@@ -106,7 +110,9 @@ def _accompany_recording(
     stage = create_override_stage(
         override, options.culture, profile, notify, constraints=options.piece.build_constraints()
     )
-    reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
+    if reader is None:
+        reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
+    reader.reset()
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
     silent_before = band.muted

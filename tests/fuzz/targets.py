@@ -68,6 +68,27 @@ def _configs() -> Iterator[bytes]:
     yield b"\xef\xbb\xbftempo = 92.5\n[compose]\nbars = 8\n"
 
 
+def _pieces(data: bytes) -> object:
+    from kelly_live.engine.batch.pieces import read_pieces
+
+    return list(read_pieces(_file(data), list, ("emotion", "bars", "expression"), ("expression",)))
+
+
+def _piece_lists() -> Iterator[bytes]:
+    yield b"name,emotion,bars,expression\nslow/one,sad,8,\n,happy,,no\n"
+    yield b'\xef\xbb\xbfemotion\r\n"sad"\r\n'
+
+
+def _results(data: bytes) -> object:
+    from kelly_live.engine.batch.rows import read_rows
+
+    return list(read_rows(_file(data)))
+
+
+def _result_lists() -> Iterator[bytes]:
+    yield b'{"id": "a1", "path": "a.wav", "valence": 0.5}\n{"id": "b2", "path": "b.wav", "error": "none"}\n'
+
+
 def _host(data: bytes) -> object:
     from kelly_live.generators.host_preset import read_preset
 
@@ -507,6 +528,8 @@ TARGETS = {
     "midi-in": Target(_midi_in, _takes),
     "culture": Target(_culture, _cultures),
     "config": Target(_config, _configs),
+    "pieces": Target(_pieces, _piece_lists),
+    "results": Target(_results, _result_lists),
     "host": Target(_host, _hosts),
     "profile": Target(_profile, _profiles),
     "manifest": Target(_manifest, _manifests),

@@ -29,6 +29,9 @@ from kelly_live.engine.options.config_defaults import CONFIG_FLAGS, config_optio
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 from kelly_live.engine.options.rules import check_rules
 
+FORMATS = ("midi", "wav", "plot")  # of a piece
+MAX_JOBS = 64
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -185,6 +188,35 @@ def _use_models(ctx: click.Context, param: click.Parameter, value: str | None) -
     if not ctx.resilient_parsing:
         with usage_errors():
             select_models(value)
+
+
+def batch_options(function: F) -> F:
+    """Declare what does the jobs of many files, as `jobs: int` and `cluster: str | None`."""
+    jobs = click.option(
+        "--jobs", type=WholeNumber(1, MAX_JOBS), default=1, show_default=True,
+        help="Do so many files at once, each in a process of its own.",
+    )  # fmt: skip
+    cluster = click.option(
+        "--on", "cluster", metavar="tcp://HOST:PORT",
+        help="Do them on a Dask cluster, whose workers see the files under the same paths.",
+    )  # fmt: skip
+    return jobs(cluster(function))
+
+
+def files_option(function: F) -> F:
+    """Declare a list of files, as `list_file: Path | None`."""
+    return click.option(
+        "--files", "list_file", type=INPUT_FILE,
+        help="Also take the paths in this file, one a line (- for stdin).",
+    )(function)  # fmt: skip
+
+
+def formats_option(function: F) -> F:
+    """Declare what is written of each of many pieces, as `formats: tuple[str, ...]`."""
+    return click.option(
+        "--write", "formats", multiple=True, type=click.Choice(FORMATS), default=("midi",),
+        help="What to write of each piece. [default: midi]",
+    )(function)  # fmt: skip
 
 
 def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:

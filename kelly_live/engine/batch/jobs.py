@@ -1,0 +1,97 @@
+"""A job: one file to analyze or to accompany, or one piece to compose, with its settings.
+
+Jobs cross to other processes, so their fields hold what `workers.framing` has a schema for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from kelly_live import __version__
+from kelly_live.core.errors import AudioError
+from kelly_live.core.resources import find_resources
+from kelly_live.engine.options.audio import SoundFileOptions
+from kelly_live.engine.options.commands import ComposeOptions, RenderOptions
+from kelly_live.workers.framing import encode_payload
+
+SUFFIXES = {"midi": ".mid", "wav": ".wav", "plot": ".png"}  # of the files that a piece is written as
+
+
+class AnalyzeJob(msgspec.Struct, frozen=True, tag="analyze"):
+    """Read the emotion in a sound file."""
+
+    path: Path
+    sound: SoundFileOptions
+    device: str
+    reader: str
+
+
+class RenderJob(msgspec.Struct, frozen=True, tag="render"):
+    """Accompany a recording; `target`: the files to write, without their suffixes; `formats`: names of SUFFIXES."""
+
+    path: Path
+    options: RenderOptions
+    target: Path
+    formats: tuple[str, ...]
+
+
+class ComposeJob(msgspec.Struct, frozen=True, tag="compose"):
+    """Compose a piece; `path`: its name. `target` and `formats` as of a RenderJob."""
+
+    path: Path
+    options: ComposeOptions
+    target: Path
+    formats: tuple[str, ...]
+
+
+Job = AnalyzeJob | RenderJob | ComposeJob
+
+
+def name_job(job: Job) -> str:
+    r"""Return the path of a job as text; bytes of a name that is not UTF-8 become `\udce9`."""
+    return str(job.path).encode(errors="backslashreplace").decode()
+
+
+def list_targets(job: Job) -> dict[str, Path]:
+    """List the files that a job writes, by format."""
+    if isinstance(job, AnalyzeJob):
+        return {}
+    return {name: job.target.with_name(job.target.name + SUFFIXES[name]) for name in job.formats}
+
+
+def identify_job(job: Job) -> str:
+    """Return 32 hexadecimal digits that change with the version, the models, the settings and the file's content.
+
+    Raises AudioError if the file cannot be read, ConfigError if the models are not there.
+    """
+    digest = hashlib.blake2b(encode_payload((__version__, digest_models(), job)), digest_size=16)
+    if not isinstance(job, ComposeJob):
+        try:
+            with open(job.path, "rb") as file:
+                content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        except OSError as error:
+            raise AudioError(
+                f"cannot read {str(job.path)!r} ({error.strerror}); check the name and your rights"
+            ) from error
+        digest.update(content.digest())
+    return digest.hexdigest()
+
+
+def digest_models() -> str:
+    """Return 16 hexadecimal digits that change with the files of the models in use. Raises ConfigError."""
+    return _digest_models(find_resources("models"))
+
+
+@lru_cache(maxsize=8)
+def _digest_models(models: Path) -> str:
+    files = sorted(path for path in models.iterdir() if path.is_file()) if models.is_dir() else [models]
+    digest = hashlib.blake2b(digest_size=8)
+    for path in files:
+        if path.suffix in (".safetensors", ".json", ".npz"):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

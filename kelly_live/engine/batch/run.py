@@ -1,0 +1,59 @@
+"""Run a batch: leave out what is done, do the rest, and write the table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from kelly_live.core.errors import KellyError
+from kelly_live.engine.batch.jobs import Job, identify_job, name_job
+from kelly_live.engine.batch.outcome import Outcome
+from kelly_live.engine.batch.table import BatchSummary, ResultTable
+
+
+class Executor(Protocol):
+    """What does jobs: a ProcessPool or a Cluster."""
+
+    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Iterator[Outcome]:
+        """Do jobs, each with its key, and keep their records in the table; yields what became of each."""
+
+
+def run_batch(
+    jobs: Sequence[Job], path: Path, executor: Executor, report: Callable[[Job, str | None], None]
+) -> BatchSummary:
+    """Do the jobs that the table at `path` lacks, and write it.
+
+    `report` is told of each job, and why it failed. A job that failed has a row with `path` and `error`, and is tried
+    again by the next run. Raises KellyError; what was done until then is kept.
+    """
+    with ResultTable(path) as table:
+        outcomes: dict[str, Outcome] = {}
+        work: dict[str, Job] = {}
+        keys: list[str] = []
+        for job in jobs:
+            key, error = _identify(job)
+            keys.append(key)
+            if error is not None or table.is_done(key, job):
+                outcomes[key] = Outcome(key, job, error)
+                report(job, error)
+            else:
+                work[key] = job
+        skipped = sum(outcome.error is None for outcome in outcomes.values())
+        for outcome in executor.run(work.items(), table):
+            outcomes[outcome.key] = outcome
+            report(outcome.job, outcome.error)
+        failures = [outcome for outcome in outcomes.values() if outcome.error is not None]
+        for outcome in failures:
+            table.store_record(outcome.key, {"path": name_job(outcome.job), "error": outcome.error})
+        table.finish(keys)
+    return BatchSummary(len(outcomes) - skipped - len(failures), skipped, len(failures))
+
+
+def _identify(job: Job) -> tuple[str, str | None]:
+    """Return a job's key and, if its file cannot be read, why."""
+    try:
+        return identify_job(job), None
+    except KellyError as error:
+        return hashlib.blake2b(name_job(job).encode(), digest_size=16).hexdigest(), str(error)

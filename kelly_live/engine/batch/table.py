@@ -1,0 +1,117 @@
+"""The table of a batch's results, which a crash does not lose.
+
+Until all jobs are done, each one's record is a file of its own in the folder `TABLE.partial`; then they are written
+into the table in the order of the jobs. So a run that was killed and resumed makes the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kelly_live.core.atomic_write import create_folder, write_atomically
+from kelly_live.core.errors import OutputError
+from kelly_live.engine.batch.jobs import Job, list_targets
+from kelly_live.engine.batch.rows import check_row_file, read_rows, write_rows
+from kelly_live.engine.batch.worker import encode_record
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """How a batch went: how many jobs were done now, how many before, and how many failed."""
+
+    done: int
+    skipped: int
+    failed: int
+
+
+class ResultTable:
+    """A table of results, and the folder of what is done of it. A context manager; one process may hold it.
+
+    Rows of an earlier run stay where they are; a row of the same path is replaced. Raises OutputError, ConfigError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_row_file(path)
+        self.path = path
+        self.folder = path.with_name(path.name + ".partial")
+        self._lock = FileLock(self.folder / "lock", timeout=0)
+        self._done_keys: set[str] = set()  # of the rows that the table has already
+
+    def __enter__(self) -> ResultTable:
+        """Lock the table and read which jobs it holds."""
+        create_folder(self.folder)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"another run writes {str(self.path)!r}; wait until it has ended, or name another file"
+            ) from error
+        try:
+            self._done_keys = {row["id"] for row in read_rows(self.path) if _is_done(row)}
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+        if not any(self.folder.glob("*.json")):  # nothing to go on from
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def is_done(self, key: str, job: Job) -> bool:
+        """Return whether a job was done before, and its files are there."""
+        if any(not target.is_file() for target in list_targets(job).values()):
+            return False
+        if key in self._done_keys:
+            return True
+        file = self.record_file(key)
+        return file.is_file() and _is_done(_read_record(file))
+
+    def record_file(self, key: str) -> Path:
+        """Return where the record of a job is kept until the batch is done."""
+        return self.folder / f"{key}.json"
+
+    def store_record(self, key: str, record: dict[str, Any]) -> None:
+        """Keep a record. Raises OutputError."""
+        write_atomically(self.record_file(key), encode_record(key, record))
+
+    def finish(self, keys: Sequence[str]) -> None:
+        """Write the table, the new rows in the order of their jobs' keys, and let go of the records.
+
+        Raises OutputError.
+        """
+        new_keys = [key for key in dict.fromkeys(keys) if self.record_file(key).is_file()]
+        if new_keys or not self.path.exists():
+            write_rows(self.path, self._merge(new_keys))
+        for key in new_keys:
+            self.record_file(key).unlink(missing_ok=True)
+
+    def _merge(self, new_keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+        new_files = {_read_record(file)["path"]: file for file in map(self.record_file, new_keys)}
+        written = set()
+        for row in read_rows(self.path):
+            file = new_files.get(row["path"])
+            written.add(row["path"])
+            yield row if file is None else _read_record(file)
+        for path, file in new_files.items():
+            if path not in written:
+                yield _read_record(file)
+
+
+def _is_done(row: dict[str, Any]) -> bool:
+    return row.get("error") is None
+
+
+def _read_record(file: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(file.read_bytes())
+    return record
