@@ -18,6 +18,7 @@ from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import MAIN_PORT, ControlChange, NoteEvent
 
 TUNINGS = ("off", "bend", "mpe", "mts")
+MAX_RISE, MAX_NOTES_AT_ONCE = 1000.0, 1000  # of LoudnessLimits
 BEND_SEMITONES = (2, 48)  # what General MIDI and what MPE receivers start with
 
 
@@ -154,6 +155,31 @@ class Tuning(Command, frozen=True, tag="tuning"):
 DEFAULT_TUNING = Tuning()  # sends nothing extra until a note has cents
 
 
+class LoudnessLimits(Command, frozen=True, tag="loudness-limits"):
+    """Let no note be louder, whoever plays it; None: no such limit.
+
+    `velocity`: the loudest, 1-127. `rise`: how fast velocities may rise, a second. `accent`: by how much a note may
+    exceed the average of the last two seconds. `notes`: how many may sound at once, on a port.
+    """
+
+    velocity: int | None = None
+    rise: float | None = None
+    accent: int | None = None
+    notes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, most in (("velocity", self.velocity, 127), ("accent", self.accent, 127)):
+            if value is not None and not 1 <= value <= most:
+                raise ConfigError(f"the limit of {name} is {value}; it must be in 1..{most}")
+        if self.rise is not None and not 0.0 < self.rise <= MAX_RISE:
+            raise ConfigError(f"the limit of rise is {self.rise}; it must be over 0, and {MAX_RISE:g} at most")
+        if self.notes is not None and not 1 <= self.notes <= MAX_NOTES_AT_ONCE:
+            raise ConfigError(f"the limit of notes is {self.notes}; it must be in 1..{MAX_NOTES_AT_ONCE}")
+
+
+NO_LIMITS = LoudnessLimits()
+
+
 class Signature(Command, frozen=True, tag="signature"):
     """Note the metre and the key of the music from a beat on. Only files show it; nothing is sent for it.
 
@@ -227,6 +253,7 @@ SinkCommand: TypeAlias = (
     | Expression
     | Controls
     | Tuning
+    | LoudnessLimits
     | Signature
     | ChannelRelease
     | PartRelease

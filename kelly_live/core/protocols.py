@@ -140,16 +140,18 @@ class BeatTracker(SyncSource, Protocol):
 class SchedulerHealth:
     """Counters of the send path since its start.
 
-    `late_messages` are among the `sent_messages`; `dropped_notes` were not sent at all; `sounding_notes` sound now. The
-    `*_late_seconds` are how long after its due time a message left: the worst, and two quantiles (within about 12 %).
-    `error` is what ended the sending; `problem` is a loss that is being repaired. `sent_until`, after a stop, is the
-    time of the music (seconds, monotonic) up to which its notes were sent.
+    `late_messages` are among the `sent_messages`; `dropped_notes` were not sent at all; `sounding_notes` sound now.
+    `limited_notes` were made softer by the loudness limits, or not begun. The `*_late_seconds` are how long after its
+    due time a message left: the worst, and two quantiles (within about 12 %). `error` is what ended the sending;
+    `problem` is a loss that is being repaired. `sent_until`, after a stop, is the time of the music (seconds,
+    monotonic) up to which its notes were sent.
     """
 
     sent_messages: int = 0
     late_messages: int = 0
     dropped_notes: int = 0
     sounding_notes: int = 0
+    limited_notes: int = 0
     worst_late_seconds: float = 0.0
     p50_late_seconds: float = 0.0
     p99_late_seconds: float = 0.0

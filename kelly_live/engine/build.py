@@ -225,6 +225,7 @@ def create_conductor(
     host: PresetBand | None = None,
     live: bool = False,
     expression: bool = True,
+    tempo_rise: float | None = None,
     early_seconds: float = 0.0,
     plan: ArcPlan | None = None,
     notify: Notify = log_notice,
@@ -234,7 +235,7 @@ def create_conductor(
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
     `piece`: what is fixed by hand. `silence`, `role`: what the band does in a player's rest, and beside him.
     `early_seconds`: how long before their time notes are sent; they are made that much earlier. `expression`: held
-    notes show what changes. `plan`: how it follows an arc.
+    notes show what changes. `plan`: how it follows an arc. `tempo_rise`: of the tempo, in BPM a minute, at most.
     """
     from kelly_live.engine.options.piece import PieceOptions
 
@@ -252,6 +253,7 @@ def create_conductor(
         sheet=piece.chords,
         rest=None if silence is None else silence.build_rest(),
         expression=expression,
+        tempo_rise=tempo_rise,
         role=None if role is None else role.build_role(),
         length_bars=length_bars,
         look_ahead_seconds=look_ahead,
@@ -367,6 +369,7 @@ def create_override_stage(
     notify: Notify = log_notice,
     *,
     constraints: Constraints | None = None,
+    arousal_rise: float | None = None,
 ) -> OverrideStage:
     """Load what maps emotion to music, overridden; it opens neutral. Raises KellyError."""
     from kelly_live.core.emotion_space import create_state
@@ -378,6 +381,7 @@ def create_override_stage(
         replace(create_state(), confidence=0.0),
         override,
         offset,
+        arousal_rise,
     )
 
 

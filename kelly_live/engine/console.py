@@ -228,6 +228,7 @@ class Console:
             *[f"waiting for your count-in: {COUNT_IN_RULE}"] * self._counts_in,
             *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
             *[music.rest_answer or music.role_answer] * bool(music.rest_answer or music.role_answer),
+            *[f"{snapshot.scheduler.limited_notes} held to the limits"] * bool(snapshot.scheduler.limited_notes),
         ]
 
     def _name_failures(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from kelly_live.core.commands import LoudnessLimits
 from kelly_live.core.protocols import Reading
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import MusicParameters
@@ -30,6 +31,9 @@ class Journal(Protocol):
 
     def record_role(self, now: float, role: str) -> None:
         """Record that the conductor was given another role."""
+
+    def record_limits(self, now: float, limits: LoudnessLimits) -> None:
+        """Record that the notes are held to other limits."""
 
     def record_parameter(self, now: float, change: ParameterChange) -> None:
         """Record that a parameter of a player was given another value."""
@@ -63,6 +67,9 @@ class NoJournal:
         """Record nothing."""
 
     def record_role(self, now: float, role: str) -> None:
+        """Record nothing."""
+
+    def record_limits(self, now: float, limits: LoudnessLimits) -> None:
         """Record nothing."""
 
     def record_parameter(self, now: float, change: ParameterChange) -> None:

@@ -59,8 +59,14 @@ class LiveReport:
         return [
             *self.file_lines,
             f"stopped: {plural(last.scheduler.sent_messages, 'event')} sent, {last.scheduler.late_messages} late, "
-            f"{plural(last.scheduler.dropped_notes, 'note')} dropped; {describe_input_loss(last)}",
+            f"{plural(last.scheduler.dropped_notes, 'note')} dropped{_describe_limited(last)}; "
+            f"{describe_input_loss(last)}",
         ]
+
+
+def _describe_limited(last: Snapshot) -> str:
+    count = last.scheduler.limited_notes
+    return f", {plural(count, 'note')} held to the limits" if count else ""
 
 
 class _Phase(Enum):

@@ -8,14 +8,18 @@ Threads: `map` belongs to the conductor's thread, the setters may come from any;
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
-from kelly_live.core.emotion_space import subtract_offset
+from kelly_live.core.emotion_space import place_state, subtract_offset
 from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import EmotionOverride, Mapper, Reading
+from kelly_live.core.rise_limiter import RiseLimiter
 from kelly_live.core.values import NEUTRAL_PROBABILITIES, EmotionState
 
 NO_OVERRIDE = EmotionOverride()
+AROUSAL_STEP = 0.01
+AROUSAL_WINDOW_SECONDS = 5.0  # the arousal of a reading goes up and down; only what lasts is a rise
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class _Inputs:
     offset: tuple[float, float, float]
     audience: object
     bar: float
+    held_arousal: float | None
 
     def is_same(self, other: _Inputs | None) -> bool:
         return (
@@ -36,6 +41,7 @@ class _Inputs:
             and self.offset is other.offset
             and self.audience is other.audience
             and self.bar == other.bar
+            and self.held_arousal == other.held_arousal
         )
 
 
@@ -47,6 +53,7 @@ class OverrideStage:
         opening: What is played on while nothing is read.
         override: What the performer set before the start.
         offset: What this input reads like at rest (V, A, D); it is subtracted from every state.
+        arousal_rise: By how much the arousal that is played may rise a minute, whoever sets it; None: at will.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class OverrideStage:
         initial_state: EmotionState,
         override: EmotionOverride = NO_OVERRIDE,
         offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        arousal_rise: float | None = None,
     ) -> None:
         self.mapper = mapper
         self._initial_state = initial_state
@@ -63,6 +71,10 @@ class OverrideStage:
         self._current_state = EmotionState(
             NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, initial_state.time
         )  # if frozen from the start
+        self._arousal_limiter = (
+            None if arousal_rise is None else RiseLimiter(arousal_rise / 60.0, AROUSAL_WINDOW_SECONDS, keeps_last=True)
+        )
+        self._wanted_arousal = initial_state.arousal
         self._inputs: _Inputs | None = None
         self._reading: Reading | None = None
 
@@ -79,20 +91,41 @@ class OverrideStage:
         """Subtract another offset from the next step on."""
         self._offset = offset
 
-    def map(self, state: EmotionState | None, bar: float) -> Reading:
-        """Return what is played for the latest state, None for the opening, at a bar of the music.
+    def map(self, state: EmotionState | None, bar: float, now: float = 0.0) -> Reading:
+        """Return what is played for the latest state, None for the opening, at a bar of the music, `now` (s).
 
         While the override freezes, the state is the one of the moment when the freeze began; the rest of the override
-        acts on top of it. A morph counts by `bar`.
+        acts on top of it. A morph counts by `bar`. The limit of the arousal acts last.
         """
         override, offset = self._override, self._offset
         source = self._initial_state if state is None else state
         moving_bar = bar if override.morph is not None else 0.0
-        inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar)
+        most_arousal = self._find_most_arousal(now)
+        held_arousal = most_arousal if self._wanted_arousal > most_arousal else None
+        inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar, held_arousal)
         if self._reading is None or not inputs.is_same(self._inputs):
             if not override.freeze:
                 self._current_state = source if state is None else subtract_offset(source, offset)
             current_state = replace(self._current_state, time=max(self._current_state.time, source.time))
             overridden = apply_override(current_state, override, bar)
-            self._inputs, self._reading = inputs, Reading(overridden, self.mapper(overridden))
+            self._wanted_arousal = overridden.arousal
+            held_arousal = None
+            if overridden.arousal > most_arousal:
+                held_arousal = most_arousal
+                limited = place_state(overridden, arousal=most_arousal)
+                overridden = replace(limited, confidence=overridden.confidence)
+            self._inputs = replace(inputs, held_arousal=held_arousal)
+            self._reading = Reading(overridden, self.mapper(overridden))
+        if self._arousal_limiter is not None:
+            self._arousal_limiter.limit(now, self._wanted_arousal)
         return self._reading
+
+    def _find_most_arousal(self, now: float) -> float:
+        """Return the highest arousal that may be played now, in steps, so that it is not mapped anew at every call."""
+        limiter = self._arousal_limiter
+        if limiter is None:
+            return 1.0
+        if self._reading is None:
+            limiter.add(now, self._initial_state.arousal)
+        most = min(1.0, limiter.compute_allowed(now))
+        return max(-1.0, math.floor(most / AROUSAL_STEP) * AROUSAL_STEP)

@@ -62,6 +62,7 @@ def build_state(
             level_dbfs=round(audio.level_dbfs, 1),
             late_messages=scheduler.late_messages,
             dropped_notes=scheduler.dropped_notes,
+            limited_notes=scheduler.limited_notes,
             dropped_windows=snapshot.dropped_windows,
             overflows=audio.overflows,
             late_ms=round(scheduler.p99_late_seconds * 1e3, 2),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kelly_live.core.commands import NO_LIMITS
+
 if TYPE_CHECKING:
-    from kelly_live.core.commands import Tuning
+    from kelly_live.core.commands import LoudnessLimits, Tuning
     from kelly_live.core.protocols import NoteSink
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.options.commands import LiveOptions, RenderOptions
@@ -37,6 +39,8 @@ def start_recorder(
     band: PresetBand,
     tuning: Tuning,
     profile: Profile | None = None,
+    limits: LoudnessLimits = NO_LIMITS,
+    tempo_rise: float | None = None,
     live: bool = True,
     title: str = "Kelly Live",
 ) -> Recorder | None:
@@ -81,6 +85,8 @@ def start_recorder(
         expression=options.expression,
         role=options.band_role.role,
         trade_bars=options.band_role.trade_bars,
+        limits=limits,
+        tempo_rise=tempo_rise,
         title=title,
         culture=None if culture is None else culture.name,
         culture_strength=None if culture is None else culture.strength,

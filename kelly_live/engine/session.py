@@ -42,6 +42,7 @@ from kelly_live.core.wording import plural
 from kelly_live.engine.coming_bars import ComingBars, ComingBarsPreview
 from kelly_live.engine.feeling_hold import FeelingHold
 from kelly_live.engine.journal import Journal, NoJournal
+from kelly_live.engine.limits_watch import LimitsWatch
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.stage_times import LongestTime
 from kelly_live.engine.supervised_tracker import SupervisedTracker
@@ -146,6 +147,7 @@ class LiveSession:
     beat of the input) last. What is played goes out as `controls` too. The port that sends earliest does so
     `early_seconds` before a note's time. A panic ends notes; `panic_stops_transport`: it also stops what follows our
     clock, and starts it at the next bar line. `set_parameter` gives a parameter of a player another value.
+    `limits_watch` sends other limits of loudness where the quiet hours begin and end.
 
     A reader that fails is reset. While it is silent, its last state holds for STATE_HOLD_SECONDS; then the stage's
     opening state replaces it. An override or a freeze stays in force.
@@ -167,6 +169,7 @@ class LiveSession:
         early_seconds: float = 0.0,
         panic_stops_transport: bool = False,
         set_parameter: Callable[[ParameterChange], None] | None = None,
+        limits_watch: LimitsWatch | None = None,
     ) -> None:
         self._panic_stops_transport = panic_stops_transport
         self._source = source
@@ -175,7 +178,7 @@ class LiveSession:
         self._conductor = conductor
         self._sink = sink
         self._clock = clock
-        self._reading = stage.map(None, 0.0)
+        self._reading = stage.map(None, 0.0, clock.now())
         self._read: _Read | None = None
         self._began_at = 0.0
         self._fault: str | None = None
@@ -192,6 +195,7 @@ class LiveSession:
         self._role = conductor.status().role
         self._next_role: deque[str] = deque(maxlen=1)
         self._set_parameter = set_parameter
+        self._limits_watch = limits_watch
         self._changes: deque[ParameterChange] = deque(maxlen=MAX_CHANGES)
         self._coming, self._shows_coming = ComingBarsPreview(conductor), False
         self._adjustments: deque[MixerChange | LockChange] = deque(maxlen=MAX_CHANGES)
@@ -394,6 +398,9 @@ class LiveSession:
             while self._adjustments:
                 self._adjust(now, self._adjustments.popleft())
                 self._coming.restart()
+            limits = self._limits_watch and self._limits_watch.update(now)
+            if limits:
+                self._journal.record_limits(now, limits)
             read, sync = self._read, merge_sync_states(now, self._sync_sources)
             self._sync = sync
             reading = self._reading = self._map(read, now, sync.player)
@@ -424,7 +431,7 @@ class LiveSession:
         is_stale = read is None or now - read.at > STATE_HOLD_SECONDS
         state = None if read is None or is_stale else self._feeling.apply(read.state, player)
         bar = math.floor(self._conductor.status().bars * MORPH_STEPS) / MORPH_STEPS
-        return self._stage.map(state, bar)
+        return self._stage.map(state, bar, now)
 
     def _raise_if_scheduler_failed(self) -> None:
         error = self._sink.health().error

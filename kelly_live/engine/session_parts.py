@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import Stop
+from kelly_live.core.limits import NO_SESSION_LIMITS
 from kelly_live.core.resources import select_models
 from kelly_live.core.timebase import Clock
 from kelly_live.engine.build import (
@@ -27,6 +28,7 @@ from kelly_live.engine.build import (
 )
 from kelly_live.engine.expression_conflicts import report_learned_too, report_sent_twice
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
+from kelly_live.engine.limits_watch import LimitsWatch
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.own_notes import OwnNotes
@@ -157,9 +159,18 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         created.page.open()
     if (audio := find_capture(created.source)) is not None:
         audio.open()
+    limits = options.limits.build_limits()
+    if created.profile is not None:
+        limits = limits.combine(created.profile.limits)
+    limits_watch = LimitsWatch(limits, sink)
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
     stage = create_override_stage(
-        override, options.culture, created.profile, notify, constraints=options.piece.build_constraints()
+        override,
+        options.culture,
+        created.profile,
+        notify,
+        constraints=options.piece.build_constraints(),
+        arousal_rise=limits.arousal_rise,
     )
     created.person = Person(created.profile, stage, options.culture, created.clock)
     if parts.wrap_mapper is not None:
@@ -177,10 +188,12 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         host=created.band,
         live=True,
         expression=options.expression,
+        tempo_rise=limits.tempo_rise,
         early_seconds=created.sink.early_seconds,
         notify=notify,
     )
     created.sink.send(tuning.with_programs(conductor.slots))
+    created.sink.send(limits_watch.latest)
     if options.expression:
         report_sent_twice(external.controllers, conductor.slots, notify)
         if created.external_io.midi_in is not None:
@@ -195,6 +208,8 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         band=created.band,
         tuning=tuning,
         profile=created.profile,
+        limits=limits_watch.latest,
+        tempo_rise=limits.tempo_rise,
     )
     created.session = LiveSession(
         source=created.source,
@@ -210,6 +225,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         early_seconds=created.sink.early_seconds,
         panic_stops_transport=external.panic_stops_transport,
         set_parameter=created.band.set_parameter,
+        limits_watch=limits_watch,
     )
     if created.reloader is not None:
         created.reloader.start()
@@ -224,11 +240,13 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         if port.measured_latency is not None
     ]
     written = [] if created.reloader is None else [created.reloader.describe()]
+    limited = [f"limits: {', '.join(limits.describe())}"] if limits != NO_SESSION_LIMITS else []
     recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
     created.lines = (
         f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
         *measured,
         *created.external_io.describe(),
         *written,
+        *limited,
         *recording,
     )

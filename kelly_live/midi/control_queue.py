@@ -29,8 +29,8 @@ class ControlQueue:
         for change in changes:
             self._values[change.channel, change.controller] = change.value
 
-    def next_message(self, now: float) -> bytes | None:
-        """Return the message that may be sent at `now`, if there is one; it counts as sent."""
+    def next_change(self, now: float) -> ControlChange | None:
+        """Return the value that may be sent at `now`, if there is one; it counts as sent."""
         if not self._values or self._next_at > now:
             return None
         (channel, controller), value = next(iter(self._values.items()))
@@ -38,7 +38,7 @@ class ControlQueue:
         self._next_at = now + CONTROL_SPACING_SECONDS
         if controller in _RESTING_VALUES:
             self._moved[channel, controller] = None
-        return control_change(channel, controller, value)
+        return ControlChange(channel, controller, value)
 
     def clear(self) -> None:
         """Forget what waits."""

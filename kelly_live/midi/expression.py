@@ -20,16 +20,17 @@ from dataclasses import dataclass, field
 from kelly_live.core.commands import Expression, Tuning
 from kelly_live.core.midi_messages import BRIGHTNESS, EXPRESSION, channel_pressure, control_change
 from kelly_live.core.values import DRUM_CHANNEL, NoteEvent
+from kelly_live.midi.loudness_limiter import PRESSURE, LoudnessLimiter
 from kelly_live.midi.tuning import MPE_MASTER, MPE_MEMBERS
 
 CONTROLLER_SPACING_SECONDS = 0.02
 MESSAGE_SPACING_SECONDS = 0.004  # 250 messages a second, a quarter of what a cable carries
 ONSET_LEVEL = 100
 LOUDEST_LEVEL, SOFTEST_LEVEL = 127, 40  # 4 dB over the onset's loudness, 16 dB under it
+RETRY_SECONDS = 0.1  # between two tries of a controller that the limits hold back
 LEVEL_STEP = 6  # 1 dB: the most that controller 11 moves at once under a held note, as larger steps are heard
 _LEAST_STEP = 2  # less cannot be heard
-_PRESSURE = 128  # beside the controllers, which end at 127
-_REST = {EXPRESSION: 127, BRIGHTNESS: 64, _PRESSURE: 0}
+_REST = {EXPRESSION: 127, BRIGHTNESS: 64, PRESSURE: 0}
 _BRIGHTNESS_RANGE = 16  # steps of _LEAST_STEP either way: a quarter of the controller's range
 # Growth by a quarter is full pressure. General MIDI's pressure is vibrato, up to 50 cents: 24 is 9 cents. In MPE it is
 # each note's own dimension.
@@ -61,10 +62,12 @@ def build_resting_messages(channels: Iterable[int]) -> list[bytes]:
 class ExpressionControls:
     """The controllers of one port. Times in seconds, never falling; channels (1-16) and keys as they are sent.
 
-    `tuning` tells the programs of the parts, and whether channels are a zone's.
+    `tuning` tells the programs of the parts, and whether channels are a zone's. `limiter` holds back what would make
+    notes swell too fast.
     """
 
-    def __init__(self, tuning: Tuning) -> None:
+    def __init__(self, tuning: Tuning, limiter: LoudnessLimiter | None = None) -> None:
+        self._limiter = limiter or LoudnessLimiter()
         self._is_mpe = tuning.mode == "mpe"
         self._programs = {part.channel: part.program for part in tuning.programs}
         self._point: Expression | None = None
@@ -134,7 +137,11 @@ class ExpressionControls:
         target, before = self._compute(channel, controller), self._get(channel).values.get(controller)
         if controller == EXPRESSION and before is not None:
             target = min(before + LEVEL_STEP, max(before - LEVEL_STEP, target))
-        message = self._note_sent(channel, controller, target, now)
+        limited = self._limiter.limit_controller(channel, controller, target, now)
+        if before is not None and limited < min(target, before + _LEAST_STEP):
+            self._waiting[ready] = now + RETRY_SECONDS
+            return None
+        message = self._note_sent(channel, controller, limited, now)
         self._refresh(channel)
         return message
 
@@ -162,8 +169,8 @@ class ExpressionControls:
             yield EXPRESSION
         if not self._is_mpe or channel in MPE_MEMBERS:
             yield BRIGHTNESS
-            if self._is_mpe or channel in self._swelling_channels or _PRESSURE in self._get(channel).values:
-                yield _PRESSURE
+            if self._is_mpe or channel in self._swelling_channels or PRESSURE in self._get(channel).values:
+                yield PRESSURE
 
     def _is_sounding(self, channel: int) -> bool:
         onsets = self._onsets.get(self._find_level_channel(channel), {})
@@ -203,6 +210,7 @@ class ExpressionControls:
             before = sent.values.get(controller)
             is_due = now - sent.sent_at.get(controller, -math.inf) >= CONTROLLER_SPACING_SECONDS
             if before is None or (is_due and abs(target - before) >= _LEAST_STEP):
+                target = self._limiter.limit_controller(channel, controller, target, now)
                 messages.append(self._note_sent(channel, controller, target, now))
         return messages
 
@@ -231,6 +239,6 @@ class ExpressionControls:
 
 
 def _build(channel: int, controller: int, value: int) -> bytes:
-    if controller == _PRESSURE:
+    if controller == PRESSURE:
         return channel_pressure(channel, value)
     return control_change(channel, controller, value)

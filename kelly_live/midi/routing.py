@@ -113,6 +113,7 @@ class RoutedSink:
             late_messages=sum(one.late_messages for one in each),
             dropped_notes=sum(one.dropped_notes for one in each) + self._lost_notes,
             sounding_notes=sum(one.sounding_notes for one in each),
+            limited_notes=sum(one.limited_notes for one in each),
             worst_late_seconds=max(one.worst_late_seconds for one in each),
             p50_late_seconds=max(one.p50_late_seconds for one in each),
             p99_late_seconds=max(one.p99_late_seconds for one in each),

@@ -18,6 +18,7 @@ from kelly_live.core.commands import (
     ChannelRelease,
     Controls,
     Expression,
+    LoudnessLimits,
     Notes,
     PartRelease,
     Pause,
@@ -38,6 +39,7 @@ from kelly_live.core.midi_messages import (
     MAX_SIXTEENTHS,
     START,
     STOP,
+    control_change,
     get_channel,
     get_kind,
     note_off,
@@ -53,6 +55,7 @@ from kelly_live.midi.backend import PlacingOut
 from kelly_live.midi.control_queue import ControlQueue
 from kelly_live.midi.expression import ExpressionControls, build_resting_messages
 from kelly_live.midi.lateness import LatenessRecord
+from kelly_live.midi.loudness_limiter import LoudnessLimiter
 from kelly_live.midi.schedule_entries import BEAT_DECIMALS, Entry, Kind, release_part
 from kelly_live.midi.tuning import create_tuner
 
@@ -98,7 +101,8 @@ class SchedulerCore:
         self._port = port
         self._placing = port if isinstance(port, PlacingOut) else None
         self._tuner = create_tuner(tuning)
-        self._expression = ExpressionControls(tuning)
+        self._limiter = LoudnessLimiter()
+        self._expression = ExpressionControls(tuning, self._limiter)
         self._points: deque[Expression] = deque(maxlen=capacity_notes)  # of the expression, still to come
         self._clock = clock
         self._late_limit = late_limit_seconds
@@ -150,6 +154,8 @@ class SchedulerCore:
                 self._start(origin_seconds, bpm, first_beat)
             case Tuning():
                 self._tune(command)
+            case LoudnessLimits():
+                self._limiter.set_limits(command)
             case ChannelRelease():
                 self._release_channels(command)
             case PartRelease():
@@ -167,7 +173,7 @@ class SchedulerCore:
         if self._tempo is not None:
             raise MidiError("a tuning came after the start; choose it before the scheduler starts")
         self._tuner = create_tuner(tuning)
-        self._expression = ExpressionControls(tuning)
+        self._expression = ExpressionControls(tuning, self._limiter)
 
     def _start(self, origin_seconds: float, bpm: float, first_beat: float) -> None:
         """Begin; notes that were queued before are kept. A second start silences first."""
@@ -316,6 +322,7 @@ class SchedulerCore:
             late_messages=self.lateness.late_count,
             dropped_notes=self._dropped_notes + (self._placing.dropped_messages if self._placing is not None else 0),
             sounding_notes=len(self._sounding_serials),
+            limited_notes=self._limiter.limited_notes,
             worst_late_seconds=self.lateness.worst_seconds,
             p50_late_seconds=self.lateness.quantile(0.5),
             p99_late_seconds=self.lateness.quantile(0.99),
@@ -388,7 +395,12 @@ class SchedulerCore:
 
     def _send_control(self, now: float) -> bool:
         """Send the controller that is due next, and return whether there was one: first those of the caller."""
-        message = self._controls.next_message(now) or self._expression.next_message(now)
+        change = self._controls.next_change(now)
+        if change is None:
+            message = self._expression.next_message(now)
+        else:
+            value = self._limiter.limit_controller(change.channel, change.controller, change.value, now)
+            message = control_change(change.channel, change.controller, value)
         if message is None:
             return False
         self._port.send(message)
@@ -402,6 +414,9 @@ class SchedulerCore:
             limit = max(limit, FIRST_LATE_LIMIT_SECONDS)
         if now - due_time > limit:
             self._dropped_notes += 1
+            return
+        velocity = self._limiter.limit_velocity(note.velocity, max(now, due_time), len(self._sounding_serials))
+        if velocity is None:
             return
         channel, key, before = self._tuner.place(note, max(now, due_time))
         voice = (channel, key)
@@ -419,7 +434,7 @@ class SchedulerCore:
         if note.program is not None and self._programs.get(channel) != note.program:
             self._programs[channel] = note.program
             self._send(program_change(channel, note.program), due_time, now)
-        self._send(note_on(channel, key, note.velocity), due_time, now)
+        self._send(note_on(channel, key, velocity), due_time, now)
 
     def _note_off(self, entry: Entry, due_time: float, now: float) -> None:
         self._send(note_off(*entry.voice), due_time, now)

@@ -19,6 +19,7 @@ from kelly_live.core.commands import (
     ChannelRelease,
     Controls,
     Expression,
+    LoudnessLimits,
     Notes,
     Pause,
     SinkCommand,
@@ -48,6 +49,7 @@ class _Totals:
     sent_messages: int = 0
     late_messages: int = 0
     dropped_notes: int = 0
+    limited_notes: int = 0
     channels: set[int] = field(default_factory=set)
 
 
@@ -82,6 +84,7 @@ class SupervisedSink:
         self._totals = _Totals()
         self._problem: str | None = None
         self._tuning = DEFAULT_TUNING
+        self._limits: LoudnessLimits | None = None
         self._tempo: TempoMap | None = None
         self._is_paused = False
         self._expression: Expression | None = None
@@ -135,6 +138,7 @@ class SupervisedSink:
                 sent_messages=before.sent_messages + now.sent_messages,
                 late_messages=before.late_messages + now.late_messages,
                 dropped_notes=before.dropped_notes + now.dropped_notes,
+                limited_notes=before.limited_notes + now.limited_notes,
                 error=None,
                 problem=self._problem,
             )
@@ -154,6 +158,8 @@ class SupervisedSink:
                 return self._is_open
             case Tuning():
                 self._tuning = command
+            case LoudnessLimits():
+                self._limits = command
             case Start(origin_seconds, bpm):
                 self._tempo = TempoMap(origin_seconds, bpm)
                 self._is_paused = False
@@ -187,6 +193,7 @@ class SupervisedSink:
             totals.sent_messages += last.sent_messages
             totals.late_messages += last.late_messages
             totals.dropped_notes += last.dropped_notes + last.sounding_notes
+            totals.limited_notes += last.limited_notes
         threading.Thread(target=self._client.send, args=(Stop(),), name="midi-end", daemon=True).start()
         self._client.wait(_END_SECONDS)
 
@@ -203,6 +210,8 @@ class SupervisedSink:
             # What hung when the port went away may hang still; the receiver was out of reach then.
             expression = self._expression
             channels = tuple(sorted(self._totals.channels))
+            if self._limits is not None:
+                client.send(self._limits)
             client.send(ChannelRelease(channels, resets_expression=expression is not None))
             if self._tempo is not None and not self._is_paused:
                 client.send(self._next_start(self._tempo))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from kelly_live.core.commands import Notes, PartRelease, Pause, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
@@ -44,6 +45,7 @@ from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
 from kelly_live.music.synchronization import SynchronizedTempo, fit_tempo, round_tempo
+from kelly_live.music.tempo_limit import TempoLimit
 from kelly_live.music.theory import NOTE_NAMES
 from kelly_live.music.turn_accents import TurnAccents
 
@@ -66,7 +68,8 @@ class Conductor:
     the style's metre decides, and 4 where there is none. With `length_bars` the last of that many bars is the closing
     one, and nothing follows. `form` is one of FORM_NAMES (music/forms.py); a `sheet` gives the chords. A `plan`
     gives tempo, phrases and hit points; `length_bars` must be its own. With `expression` the loudness goes out between
-    the onsets too. Raises ConfigError for a value outside its range.
+    the onsets too. `tempo_rise`: the tempo rises by so many BPM a minute at most, whoever sets it. Raises ConfigError
+    for a value outside its range.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Conductor:
         expression: bool = False,
         role: RoleOptions | None = None,
         plan: ArcPlan | None = None,
+        tempo_rise: float | None = None,
     ) -> None:
         # It loads numpy, which a start under a low limit must not.
         from kelly_live.music.chord_following import ChordFollower
@@ -116,6 +120,7 @@ class Conductor:
         self._accents = TurnAccents(band, self._hits)
         self._role = RoleResponder(role or RoleOptions(), seed)
         self._mixer, self._locks = Mixer(), ParameterLocks()
+        self._tempo_limit = TempoLimit(tempo_rise)
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -330,6 +335,10 @@ class Conductor:
     def _begin(self, origin_seconds: float, bpm: float, first_slice: int, parameters: MusicParameters) -> None:
         """Begin the music with a slice, as if nothing had been before it."""
         beat = first_slice * self._slice_beats
+        begins_at = origin_seconds + beat * 60.0 / bpm
+        limited_bpm = self._tempo_limit.limit(begins_at, bpm)
+        if limited_bpm < bpm:
+            origin_seconds, bpm = begins_at - beat * 60.0 / limited_bpm, limited_bpm
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
         self._smoother = ParameterSmoother.begin(beat, parameters, self._per_bar)
@@ -503,11 +512,13 @@ class Conductor:
         current = self._smoother.current
         own_bpm = self._planner.choose_tempo(beat, current)
         tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
-        self._synchronized_tempo, bpm = tempo, tempo.bpm
+        bpm = self._tempo_limit.limit(self._slice_seconds(), tempo.bpm)
+        self._synchronized_tempo = tempo if bpm == tempo.bpm else replace(tempo, bpm=bpm)
         if bpm != self.tempo_map.bpm:
             self.tempo_map.add(point := TempoPoint(beat, bpm))
             self._sink.send(TempoChange(point))
-        current = fit_tempo(current, bpm) if tempo.is_engaged or self._plan_of_arc is not None else current
+        is_kept = tempo.is_engaged or self._plan_of_arc is not None or bpm < own_bpm
+        current = fit_tempo(current, bpm) if is_kept else current
         self._in_force = self._dynamics.step(beat, self._sync.loudness).adapt(current)
         return self._in_force
 

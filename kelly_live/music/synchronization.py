@@ -68,7 +68,7 @@ _ESTIMATED = _Loop(reach_beats=1.0, large_error=0.05, calm=0.3, by_next_beat=Fal
 _TEMPO_TRUST = 0.03  # how well an estimated tempo is known; inside this, the loop's integral is better
 _TEMPO_BEATS = 0.5  # time constant towards an estimated tempo outside it
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
-_TEMPO_GRAIN_BPM = 0.25
+TEMPO_GRAIN_BPM = 0.25
 _FASTEST_PLAYED_BPM = 300.0  # for which players choose what they play; a faster beat is kept with that
 
 
@@ -251,7 +251,7 @@ class SynchronizedKey:
 
 def round_tempo(bpm: float) -> float:
     """Round a tempo to what is heard: finer changes are only sent."""
-    return round(bpm / _TEMPO_GRAIN_BPM) * _TEMPO_GRAIN_BPM
+    return round(bpm / TEMPO_GRAIN_BPM) * TEMPO_GRAIN_BPM
 
 
 def fit_tempo(parameters: MusicParameters, bpm: float) -> MusicParameters:

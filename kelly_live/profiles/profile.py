@@ -15,10 +15,12 @@ from typing import TypeAlias
 
 from kelly_live.core.actions import Action, parse_action
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.limits import NO_SESSION_LIMITS, Limits
 from kelly_live.core.numbers import parse_number
 from kelly_live.core.safe_yaml import Node, parse_nodes
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, compute_offset
+from kelly_live.profiles.limits import format_limits, read_limits
 from kelly_live.profiles.reaction import (
     KINDS,
     PLAYED_PARAMETERS,
@@ -43,8 +45,8 @@ _CULTURE = re.compile(r"[\w][\w '’-]{0,49}(:[\w][\w '’-]{0,49})?")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _COLUMNS = ("time", "count", "kind", "about", "V", "A", "D", *EMOTIONS, *PLAYED_PARAMETERS)
 _FIELDS = (
-    "format", "name", "created", "culture", "culture_strength", "preset", "keys", "calibrate", "take", "hints",
-    "learned_from", "mapper", "embedding", "reactions",
+    "format", "name", "created", "culture", "culture_strength", "preset", "keys", "limits", "calibrate", "take",
+    "hints", "learned_from", "mapper", "embedding", "reactions",
 )  # fmt: skip
 MAX_KEYS = 64
 _ARROWS = ("up", "down", "left", "right")
@@ -62,8 +64,9 @@ class Profile:
 
     `embedding`: 64 numbers for the mapper whose fingerprint is `mapper`, learned from `learned_from` reactions; None
     before anything was learned. `culture` (NAME or NAME:MODE), its strength and the host `preset` are played unless
-    others are named. `keys`: what a key does instead (None: nothing). `take` and `hints` say what the input reads like
-    at rest; with `calibrate` that is subtracted from the readings.
+    others are named. `keys`: what a key does instead (None: nothing). `limits` hold in every session that begins for
+    this person. `take` and `hints` say what the input reads like at rest; with `calibrate` that is subtracted from the
+    readings.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Profile:
     mapper: str | None = None
     preset: str | None = None
     keys: Keys = ()
+    limits: Limits = NO_SESSION_LIMITS
     calibrate: bool = False
     take: Calibration | None = None
     hints: Hints = NO_HINTS
@@ -197,6 +201,8 @@ def to_yaml(profile: Profile) -> bytes:
         lines.append(f"preset: {_quote(profile.preset)}")
     if profile.keys:
         lines += ["keys:", *(f"  {_quote(key)}: {_quote(_format_action(action))}" for key, action in profile.keys)]
+    if profile.limits != NO_SESSION_LIMITS:
+        lines += ["limits:", *format_limits(profile.limits)]
     if profile.calibrate:
         lines.append("calibrate: yes")
     if (take := profile.take) is not None:
@@ -245,6 +251,7 @@ def from_yaml(data: bytes, file: str) -> Profile:
             mapper=fields["mapper"].as_text(40) if "mapper" in fields else None,
             preset=fields["preset"].as_text(100) if "preset" in fields else None,
             keys=_keys(fields["keys"]) if "keys" in fields else (),
+            limits=read_limits(fields["limits"]) if "limits" in fields else NO_SESSION_LIMITS,
             calibrate="calibrate" in fields and _yes(fields["calibrate"]),
             take=_take(fields["take"]) if "take" in fields else None,
             hints=_hints(fields["hints"]) if "hints" in fields else NO_HINTS,

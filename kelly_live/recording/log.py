@@ -2,9 +2,9 @@
 
 Each record has its time in monotonic seconds. Records are tagged msgspec structs; the values in them are those of the
 program, so a log is read by the same types that it was written from. What decides over the notes is exact and complete:
-`start`, `step`, `control`, `panic`, `role`, `parameter`, `mixer`, `lock`, `preset`, `finish`, `stop`. The rest is there
-to be read. A step holds only the parameters that changed. A line that was torn by a crash is no part of the log;
-anything else that does not fit is refused with its line number.
+`start`, `step`, `control`, `panic`, `role`, `limits`, `parameter`, `mixer`, `lock`, `preset`, `finish`, `stop`. The
+rest is there to be read. A step holds only the parameters that changed. A line that was torn by a crash is no part of
+the log; anything else that does not fit is refused with its line number.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from kelly_live.core.actions import Action
 from kelly_live.core.atomic_write import suggest_remedy, write_atomically
-from kelly_live.core.commands import Controls, Expression, Notes, TempoChange
+from kelly_live.core.commands import Controls, Expression, LoudnessLimits, Notes, TempoChange
 from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
 from kelly_live.core.sync_state import SyncState
@@ -44,6 +44,7 @@ from kelly_live.recording.records import (
     EmotionRecord,
     FinishRecord,
     Header,
+    LimitsRecord,
     LockRecord,
     MixerRecord,
     MuteRecord,
@@ -133,7 +134,7 @@ class Recorder:
         self._clock = clock
         self._preset = preset or (lambda: header.preset)
         self._slots: Sequence[Slot] | None = None
-        self._tape = Tape(header.tunings_by_port(), live=header.live)
+        self._tape = Tape(header.tunings_by_port(), limits=header.limits, live=header.live)
         self._parts = list(header.parts)
         self._checksum = Checksum()
         self._steps = StepEncoder()
@@ -195,6 +196,10 @@ class Recorder:
     def record_role(self, now: float, role: str) -> None:
         """Record that the band was given another role."""
         self._put(RoleRecord(time=now, role=role), self._tee.take())
+
+    def record_limits(self, now: float, limits: LoudnessLimits) -> None:
+        """Record that the notes are held to other limits."""
+        self._put(LimitsRecord(time=now, limits=limits), self._tee.take())
 
     def record_parameter(self, now: float, change: ParameterChange) -> None:
         """Record that a parameter of a player was given another value."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from kelly_live.core.commands import DEFAULT_TUNING, Expression, Notes, Tuning
+from kelly_live.core.commands import DEFAULT_TUNING, MAX_RISE, NO_LIMITS, Expression, LoudnessLimits, Notes, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import EMOTIONS, MAX_BAR_BEATS, MAX_SEED, ControlChange, MusicParameters
@@ -60,7 +60,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     against the clock. `beats_per_bar`, `form` and `chords` (a sheet): fixed by hand; None: the tradition's (or 4), the
     groove's, and the band's own. `when_silent` and `silent_bars`: what the band did when the player rested, and after
     how long; `role` and `trade_bars`: its role beside him as it began, and how long a turn was. `expression`: loudness
-    and brightness went out between the onsets too. `models`: the set that was played with; None: before there were
+    and brightness went out between the onsets too. `limits` held the notes at first, and `tempo_rise` the tempo
+    (BPM a minute). `models`: the set that was played with; None: before there were
     sets, which was `research`. `options`: the command line's other choices, to be read.
     """
 
@@ -85,6 +86,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     expression: bool = False
     role: Text = RoleOptions().role
     trade_bars: Annotated[int, Meta(ge=1, le=MAX_TRADE_BARS)] = RoleOptions().trade_bars
+    limits: LoudnessLimits = NO_LIMITS
+    tempo_rise: Annotated[float, Meta(gt=0.0, le=MAX_RISE)] | None = None
     title: Text = "Kelly Live"
     culture: Text | None = None
     culture_strength: Share | None = None
@@ -170,6 +173,12 @@ class RoleRecord(LogRecord, frozen=True, kw_only=True, tag="role"):
     """The band was given another role, which it takes at the next bar line."""
 
     role: Text
+
+
+class LimitsRecord(LogRecord, frozen=True, kw_only=True, tag="limits"):
+    """From here on the notes were held to other limits."""
+
+    limits: LoudnessLimits
 
 
 class ParameterRecord(LogRecord, frozen=True, kw_only=True, tag="parameter"):
@@ -268,8 +277,8 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
 
 Record: TypeAlias = (
     StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | MixerRecord
-    | LockRecord | PresetRecord | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord
-    | CounterRecord
+    | LockRecord | LimitsRecord | PresetRecord | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord
+    | TempoRecord | CounterRecord
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from kelly_live.recording.records import (
     ControlRecord,
     FinishRecord,
     Header,
+    LimitsRecord,
     LockRecord,
     MixerRecord,
     MuteRecord,
@@ -89,10 +90,11 @@ class _Replay:
                 rest=RestOptions(header.when_silent, header.silent_bars),
                 expression=header.expression,
                 role=RoleOptions(header.role, header.trade_bars),
+                tempo_rise=header.tempo_rise,
                 look_ahead_seconds=header.look_ahead_seconds,
                 slice_beats=header.slice_beats,
             )
-            self._tape = Tape(header.tunings_by_port(), live=header.live)
+            self._tape = Tape(header.tunings_by_port(), limits=header.limits, live=header.live)
         except ConfigError as error:
             reader.fail(str(error))
         self._checksum = Checksum()
@@ -159,6 +161,8 @@ class _Replay:
                 self._conductor.panic(record.time, stops_transport=record.stops_transport)
             case RoleRecord():
                 self._conductor.set_role(record.role)
+            case LimitsRecord():
+                self._tee.send(record.limits)
             case ParameterRecord():
                 change = ParameterChange(record.player, record.effect, record.parameter, record.value)
                 self._band.set_parameter(change)

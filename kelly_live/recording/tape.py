@@ -15,8 +15,10 @@ import msgspec
 
 from kelly_live.core.commands import (
     DEFAULT_TUNING,
+    NO_LIMITS,
     Controls,
     Expression,
+    LoudnessLimits,
     Notes,
     PartRelease,
     Pause,
@@ -36,7 +38,9 @@ from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
-TapeCommand: TypeAlias = Start | TempoChange | Notes | Expression | Controls | PartRelease | Silence | Pause | Signature
+TapeCommand: TypeAlias = (
+    Start | TempoChange | Notes | Expression | Controls | LoudnessLimits | PartRelease | Silence | Pause | Signature
+)
 
 
 class _PackedPort:
@@ -60,11 +64,13 @@ class Tape:
 
     Args:
         tunings: How cents are sent, by port.
+        limits: What the notes are held to at first.
         live: What is handed over too late is dropped; else time waits for it, as an offline scheduler's does.
     """
 
-    def __init__(self, tunings: Mapping[str, Tuning], *, live: bool = True) -> None:
+    def __init__(self, tunings: Mapping[str, Tuning], *, limits: LoudnessLimits = NO_LIMITS, live: bool = True) -> None:
         self._live = live
+        self._limits = limits
         self._tunings = dict(tunings)
         self._clock = ManualClock()
         self._ports: dict[str, _PackedPort] = {}
@@ -106,6 +112,10 @@ class Tape:
                         self._core(note.port).apply(Notes((note,), loudness))
                 case Expression():
                     self._expression = command
+                    for core in self._cores.values():
+                        core.apply(command)
+                case LoudnessLimits():
+                    self._limits = command
                     for core in self._cores.values():
                         core.apply(command)
                 case Controls():
@@ -152,6 +162,7 @@ class Tape:
                 tuning=self._tunings.get(port, DEFAULT_TUNING),
             )
             self._cores[port] = core
+            core.apply(self._limits)
             if self._curve is not None:
                 first, *rest = self._curve.points()
                 core.apply(Start(self._curve.seconds_at(0.0), first.bpm))

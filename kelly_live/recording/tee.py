@@ -11,6 +11,7 @@ from typing import TypeVar
 from kelly_live.core.commands import (
     Controls,
     Expression,
+    LoudnessLimits,
     Notes,
     PartRelease,
     Pause,
@@ -44,6 +45,8 @@ class Tee:
             case Controls(changes):
                 self._controls.extend(changes)
             case Start() | TempoChange() | Notes() | Expression() | PartRelease() | Silence() | Pause() | Signature():
+                self._commands.append(command)
+            case LoudnessLimits():
                 self._commands.append(command)
 
     def health(self) -> SchedulerHealth:

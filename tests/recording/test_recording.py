@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.actions import Action
-from kelly_live.core.commands import Controls, Tuning
+from kelly_live.core.commands import NO_LIMITS, Controls, LoudnessLimits, Tuning
 from kelly_live.core.errors import ConfigError, OutputError
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import NoteSink, Reading
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, PlayerActivity, PlayerNote, SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
@@ -58,9 +59,9 @@ def create_slots(preset: str) -> list[PlayerSlot]:
     return [PlayerSlot.from_generator(one.generator) for one in loaded_generators if one.generator is not None]
 
 
-def create_conductor(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
+def create_conductor(sink: NoteSink, seed: int = 7, tempo_rise: float | None = None) -> tuple[Conductor, GeneratorBand]:
     band = GeneratorBand(create_slots(FOUR))
-    return Conductor(sink, band, seed=seed, tonic=0, expression=True), band
+    return Conductor(sink, band, seed=seed, tonic=0, expression=True, tempo_rise=tempo_rise), band
 
 
 def header(conductor: Conductor, seed: int = 7, tuning: Tuning | None = None) -> Header:
@@ -76,17 +77,20 @@ class Take:
     folder: Path
     seed: int = 7
     tuning: Tuning | None = None
+    limits: LoudnessLimits = NO_LIMITS
+    tempo_rise: float | None = None
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(1000.0)
         self.tee = Tee(NoteList())
-        self.conductor, self.band = create_conductor(self.tee, self.seed)
+        self.conductor, self.band = create_conductor(self.tee, self.seed, self.tempo_rise)
         self.preset = FOUR
         self.sync = SyncState()
         self.paths = choose_paths(self.folder / "take.mid", None)
-        self.recorder = Recorder(
-            self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock, lambda: self.preset
+        head = msgspec.structs.replace(
+            header(self.conductor, self.seed, self.tuning), limits=self.limits, tempo_rise=self.tempo_rise
         )
+        self.recorder = Recorder(self.paths, head, self.tee, self.clock, lambda: self.preset)
 
     def start(self, target: MusicParameters) -> None:
         origin = self.clock.now() + 0.3
@@ -120,6 +124,10 @@ class Take:
     def lock(self, name: str) -> None:
         self.conductor.lock(self.clock.now(), LockChange(name))
         self.recorder.record_lock(self.clock.now(), LockChange(name))
+
+    def limit(self, limits: LoudnessLimits) -> None:
+        self.tee.send(limits)
+        self.recorder.record_limits(self.clock.now(), limits)
 
     def panic(self, *, stops_transport: bool = False) -> None:
         self.conductor.panic(self.clock.now(), stops_transport=stops_transport)
@@ -202,6 +210,24 @@ def test_a_mix_and_locks_are_replayed_to_the_same_bytes(tmp_path: Path) -> None:
         lines = take.paths.log.read_text().splitlines(keepends=True)
         without.write_text("".join(line for line in lines if f'"event":"{event}"' not in line))
         assert replay_log(without).differs_at is not None, "it is heard"
+
+
+def test_limits_are_in_the_file_as_they_were_and_are_played_again(tmp_path: Path) -> None:
+    loud = parameters(100.0, dynamics=Dynamics(0.9, 1.0, 0.1))
+    take = Take(tmp_path, limits=LoudnessLimits(velocity=80, accent=20), tempo_rise=20.0)
+    take.start(loud)
+    take.play(5.0, loud)
+    take.limit(LoudnessLimits(velocity=50))
+    take.play(5.0, replace(loud, tempo=parameters(180.0).tempo))
+    recorded = take.end()
+    again = replay_log(take.paths.log)
+    assert again.differs_at is None
+    assert again.midi == recorded
+    notes = [(m.seconds - 1000.0, m.data[2]) for m in again.tape.messages() if get_kind(m.data) == "note_on"]
+    assert max(velocity for seconds, velocity in notes if seconds < 5.0) == 80
+    assert max(velocity for seconds, velocity in notes if seconds > 5.0) == 50
+    fastest = max(point.bpm for point in again.tape.tempo_map.points())
+    assert 100.0 < fastest <= 100.0 + 20.0 * 10.0 / 60.0
 
 
 def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Path) -> None:

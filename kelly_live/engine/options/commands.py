@@ -15,6 +15,7 @@ from kelly_live.engine.options.audio import AudioInputOptions, SoundFileOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
 from kelly_live.engine.options.host import HostOptions
+from kelly_live.engine.options.limits import LimitsOptions
 from kelly_live.engine.options.metadata import check_options, group, option
 from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.options.page import PageOptions
@@ -185,6 +186,7 @@ class LiveOptions:
     count_in: bool = _count_in_option()
     silence: SilenceOptions = group(SilenceOptions)
     band_role: BandRoleOptions = group(BandRoleOptions)
+    limits: LimitsOptions = group(LimitsOptions)
     recording: RecordingOptions = group(RecordingOptions)
     seed: int | None = option(
         "--seed",

@@ -1,7 +1,8 @@
 """The user's config file: options that are given once for all, in TOML.
 
 A key is an option's name without its dashes. What stands above all tables is for each command that has the option; what
-stands in a table is for the command of that name, and wins there. What is typed wins over both.
+stands in a table is for the command of that name, and wins there. What is typed wins over both. The table [limits]
+holds the options --limit-… without that prefix, for each command that has them.
 
 midi-out = "IAC Bus"
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from kelly_live.core.wording import quote_error
 
 NO_CONFIG = "none"  # the file's name that means no file
 FILE_NAME = "config.toml"
+LIMITS_TABLE = "limits"
 MAX_BYTES = 100_000
 _NAME = re.compile(r"[\w-]+")
 _TABLE_LINE = re.compile(r"\s*\[\s*\"?([\w-]+)\"?\s*\]")
@@ -69,7 +71,11 @@ def load_config(file: Path) -> tuple[Setting, ...]:
     lines = _find_lines(text)
     settings: list[Setting] = []
     for name, value in content.items():
-        if isinstance(value, dict) and _NAME.fullmatch(name):
+        if name == LIMITS_TABLE and isinstance(value, dict):
+            settings += [
+                replace(one, name=f"limit-{one.name}", table=None) for one in _read_table(value, name, file, lines)
+            ]
+        elif isinstance(value, dict) and _NAME.fullmatch(name):
             settings += _read_table(value, name, file, lines)
         else:
             settings += _read_table({name: value}, None, file, lines)

@@ -31,6 +31,7 @@ RULES = (
     Rule("--video", excludes=("--bars", "--morph-to")),
     Rule("--chords", excludes=("--culture",)),
     Rule("--play-in-range", needs=("--play-in",)),
+    Rule("--limit-quiet-velocity", needs=("--limit-quiet-hours",)),
     Rule("--ui-host", needs=("--ui",)),
     Rule("--ui-port", needs=("--ui",)),
     Rule("--sound", excludes=("--midi-out", "--frame-accurate")),

@@ -18,6 +18,8 @@ from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 PEERS = ("isobar",)
 PARTS = ("deadlines", "hop", "control", "start", "plug-ins", "waterfall", "page")
+EXTRA_PARTS = ("limits",)  # minutes of work that no machine changes: only when they are named
+LIMITS_ACTIONS = 100_000
 RENDERED_SECONDS = 600.0  # of sound, for the real-time factor
 STARTS = 3
 _IDLE_SECONDS = 5e-5  # a step that takes less had nothing to do
@@ -43,7 +45,7 @@ class Row:
     type=click.Choice(PEERS),
     help="Measure a peer on the same grid, too (`pip install kelly-live[isobar]`).",
 )
-@click.option("--only", type=click.Choice(PARTS), help="Measure one part alone.")
+@click.option("--only", type=click.Choice((*PARTS, *EXTRA_PARTS)), help="Measure one part alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @device_option()
 @debug_option
@@ -103,6 +105,16 @@ def measure(seconds: float, device: str, against: str | None = None, parts: Sequ
         yield from _measure_waterfall()
     if "page" in parts:
         yield from _measure_page(recording, device, seconds)
+    if "limits" in parts:
+        yield from _measure_limits()
+
+
+def _measure_limits() -> Iterator[Row]:
+    """Count what passes the limits in a session of random actions with hostile players, controls and clocks."""
+    from kelly_live.lab.bench.limits import measure_limits
+
+    for check in measure_limits(LIMITS_ACTIONS):
+        yield Row(f"limit of {check.name}: values over it, of {check.checked}", check.passed, "", "0")
 
 
 def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:

@@ -98,6 +98,7 @@ class Hearing(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True):
     """Counters since the start. `late_ms`: the 99th percentile. `problems`: what is lost now, a line each.
 
+    `limited_notes`: made softer by the limits, or not begun.
     `analysis_ms` and `conductor_ms`: the longest that reading a block of sound and a step of the music took of late.
     `restarts`: how often each part was lost and came back.
     """
@@ -105,6 +106,7 @@ class Health(msgspec.Struct, frozen=True):
     level_dbfs: float
     late_messages: int
     dropped_notes: int
+    limited_notes: int
     dropped_windows: int
     overflows: int
     late_ms: float

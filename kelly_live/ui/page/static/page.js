@@ -214,6 +214,7 @@ function showState({ played, override, music, parameters, health, remarks, muted
   setText("remarks", remarks);
   setNumbers("health", [
     ["late", String(health.late_messages)], ["notes dropped", String(health.dropped_notes)],
+    ["held to the limits", String(health.limited_notes)],
     ["input skipped", String(health.dropped_windows)], ["overflows", String(health.overflows)],
     ["lateness, p99", `${health.late_ms.toFixed(2)} ms`],
   ]);

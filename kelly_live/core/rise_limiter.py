@@ -1,0 +1,64 @@
+"""Let a value rise by no more than so much a second; it may fall at will. Pure: time comes in from outside."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+MAX_VALUES = 1024  # that are remembered; one that is forgotten early only makes the limit stricter
+
+
+class RiseLimiter:
+    """Limits how fast a value rises, measured from what it was in the last `window_seconds`.
+
+    What `limit` returns lies over some value that it returned in that time by `per_second` times the seconds in between
+    at most, or is at most `always_allowed`. So a fall that is shorter than the window is forgiven: the value may come
+    back. With `keeps_last` the last value counts even if it is older. A time that falls back (what was planned
+    for later is planned anew) allows less. Who rounds the result
+    rounds it down, after the call: a slow rise would never reach the next step otherwise.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        window_seconds: float,
+        *,
+        always_allowed: float = -math.inf,
+        keeps_last: bool = False,
+    ) -> None:
+        self._per_second = per_second
+        self._window = window_seconds
+        self._always_allowed = always_allowed
+        self._keeps_last = keeps_last
+        # (time, value - per_second * time), the second falling: each is the highest of what came after it.
+        self._heads: deque[tuple[float, float]] = deque(maxlen=MAX_VALUES)
+        self._last: tuple[float, float] | None = None
+
+    def limit(self, now: float, value: float) -> float:
+        """Return `value`, or less if it would rise too fast. The first one is free, if nothing is always allowed."""
+        allowed = self.compute_allowed(now)
+        limited = min(value, allowed)
+        self.add(now, limited)
+        return limited
+
+    def compute_allowed(self, now: float) -> float:
+        """Return the highest value that is allowed at a time."""
+        self._forget(now)
+        if self._heads:
+            return max(self._always_allowed, self._heads[0][1] + self._per_second * now)
+        if self._last is not None and self._keeps_last:
+            return max(self._always_allowed, self._last[1] + self._per_second * (now - self._last[0]))
+        return math.inf if self._always_allowed == -math.inf else self._always_allowed
+
+    def add(self, now: float, value: float) -> None:
+        """Note a value that was returned, or set by other means."""
+        self._forget(now)
+        head = value - self._per_second * now
+        while self._heads and self._heads[-1][1] <= head:
+            self._heads.pop()
+        self._heads.append((now, head))
+        self._last = now, value
+
+    def _forget(self, now: float) -> None:
+        while self._heads and self._heads[0][0] < now - self._window:
+            self._heads.popleft()

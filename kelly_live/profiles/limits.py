@@ -1,0 +1,41 @@
+"""The limits of a profile, as its YAML holds them."""
+
+from __future__ import annotations
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.limits import QUIET_VELOCITY, RANGES, WHOLE, Limits, QuietHours, parse_quiet_hours
+from kelly_live.core.safe_yaml import Node
+
+_HOURS, _VELOCITY = "quiet_hours", "quiet_velocity"
+
+
+def read_limits(node: Node) -> Limits:
+    """Read the limits of a file. Raises ConfigError naming file, line and field."""
+    fields = node.as_fields((), (*RANGES, _HOURS, _VELOCITY))
+    values = {
+        name: fields[name].as_int(int(low), int(high)) if name in WHOLE else fields[name].as_number(low, high)
+        for name, (low, high) in RANGES.items()
+        if name in fields
+    }
+    velocity = fields[_VELOCITY].as_int(1, 127) if _VELOCITY in fields else QUIET_VELOCITY
+    if _VELOCITY in fields and _HOURS not in fields:
+        fields[_VELOCITY].fail(f"has no effect without {_HOURS}; give both, or leave it out")
+    hours = () if _HOURS not in fields else (_read_hours(fields[_HOURS], velocity),)
+    return Limits(**values, quiet_hours=hours)  # type: ignore[arg-type]
+
+
+def format_limits(limits: Limits) -> list[str]:
+    """Return the lines of a file; the inverse of `read_limits`, for one range of quiet hours at most."""
+    lines = [f"  {name}: {value:g}" for name in RANGES if (value := getattr(limits, name)) is not None]
+    for hours in limits.quiet_hours[:1]:
+        lines += [f"  {_HOURS}: '{hours}'", f"  {_VELOCITY}: {hours.velocity}"]
+    return lines
+
+
+def _read_hours(node: Node, velocity: int) -> QuietHours:
+    try:
+        return parse_quiet_hours(node.as_text(40), velocity)
+    except ConfigError as error:
+        if str(error).startswith(node.file):
+            raise
+        node.fail(f"does not fit ({error})")
