@@ -6,15 +6,22 @@ changes. Every note that was ever shown counts, also one that another picture re
 
 from __future__ import annotations
 
+import json
 import time
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from kelly_live.core.termination import temporary_folder
+from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import EMOTIONS, MusicParameters
 from kelly_live.engine.session import CONDUCTOR_STEP_SECONDS
+from kelly_live.lab.bench.hops import repeat_recording
+from kelly_live.lab.bench.playing import create_engine
 from kelly_live.workers.realtime import freeze_gc
 
 SEEDS = (7101, 7102, 7103)  # nothing was chosen on them
@@ -91,6 +98,28 @@ def measure_messages(messages: Iterable[tuple[float, Mapping[str, Any]]]) -> tup
     if music is None or first_beat is None:
         return 0.0, []
     return tally.compute_share(music["beat"]), tally.list_leads(first_beat)
+
+
+def measure_session(recording: Path, device: str, seconds: float, *, freeze: bool) -> tuple[float, list[float]]:
+    """Play along with a recording and measure what the page's socket tells, as `measure_messages` does.
+
+    `freeze`: the feeling stays neutral. Raises KellyError.
+    """
+    from websockets.sync.client import connect
+
+    messages = []
+    with (
+        temporary_folder() as folder,
+        repeat_recording(recording, seconds + 60.0) as longer,
+        create_engine(longer, Path(folder) / "trace", device, freeze=freeze, with_page=True) as engine,
+    ):
+        lines = [line.partition(": ") for line in engine.describe()]
+        address = urlsplit(next(text for name, _, text in lines if name == "to look only"))
+        with connect(f"ws://{address.netloc}/api?{address.query}") as socket:
+            end = read_clock() + seconds
+            while read_clock() < end:
+                messages.append((read_clock(), json.loads(socket.recv())))
+    return measure_messages(messages)
 
 
 @dataclass(slots=True)

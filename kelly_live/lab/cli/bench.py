@@ -102,7 +102,7 @@ def measure(seconds: float, device: str, against: str | None = None, parts: Sequ
     if "plug-ins" in parts:
         yield from _measure_plugins()
     if "waterfall" in parts:
-        yield from _measure_waterfall()
+        yield from _measure_waterfall(recording, device, seconds)
     if "page" in parts:
         yield from _measure_page(recording, device, seconds)
     if "limits" in parts:
@@ -220,8 +220,8 @@ def _measure_starts(recording: Path, device: str) -> Iterator[Row]:
     yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
 
 
-def _measure_waterfall() -> Iterator[Row]:
-    from kelly_live.lab.bench.waterfall import BARS, PRESETS, measure_waterfall
+def _measure_waterfall(recording: Path, device: str, seconds: float) -> Iterator[Row]:
+    from kelly_live.lab.bench.waterfall import BARS, PRESETS, measure_session, measure_waterfall
 
     for preset in PRESETS:
         run, name = measure_waterfall(preset), f"waterfall, {preset}"
@@ -234,6 +234,12 @@ def _measure_waterfall() -> Iterator[Row]:
             yield from _quantile_rows(f"{name}: {part}", [one for one in times if one > _IDLE_SECONDS])
         share = sum(run.preview_seconds) / run.music_seconds
         yield Row(f"{name}: looking ahead, of one core", round(100.0 * share, 2), "%")
+    for freeze, feeling in ((True, "held feeling"), (False, "feelings as heard")):
+        played_share, leads = measure_session(recording, device, 6.0 * seconds, freeze=freeze)
+        name = f"waterfall, the demo, {feeling}"
+        yield Row(f"{name}: played of what was shown", round(played_share, 3), "")
+        early = sum(lead >= 1.0 for lead in leads) / max(1, len(leads))
+        yield Row(f"{name}: shown a bar before, of what is played", round(early, 3), "")
 
 
 def _measure_page(recording: Path, device: str, seconds: float) -> Iterator[Row]:
