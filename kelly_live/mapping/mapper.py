@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.arrays import Floats
-from kelly_live.core.emotion_space import relax_state
+from kelly_live.core.emotion_space import create_state, relax_state
 from kelly_live.core.values import (
     MAJOR_MODES,
     MODES,
@@ -44,7 +44,8 @@ CALM_AROUSAL, STIRRED_AROUSAL = -0.6, 0.6
 # happy and tender are not (Juslin & Laukka 2003, table 11; register is the third cue, after mode and tempo: Eerola,
 # Friberg & Bresin 2013), and songs whose composers head them dolce or lieto lie higher than those headed mesto
 # (OpenScore Lieder). Calm piano clips say the contrary (EMOPIA: sad lies 2 semitones above calm): learned from them
-# alone, calm was so low and dark that it could be heard as sad. The size is ours.
+# alone, calm was so low and dark that it could be heard as sad. The size is ours. What a net does of it by itself (the
+# one of `open` learned it from those publications) is not done twice.
 CALM_REGISTER = 8.0
 
 # To this power a feeling's weights over modes choose among a tradition's: one that leans to a mode asks for that mode,
@@ -96,11 +97,23 @@ def _rise_to_stirred(arousal: float) -> float:
     return min(1.0, max(0.0, (arousal - CALM_AROUSAL) / (STIRRED_AROUSAL - CALM_AROUSAL)))
 
 
-def lean_register(register: Register, valence: float, arousal: float) -> Register:
-    """Lean the melody's register up for a valence above 0, down below, the more the calmer; within MIDI's notes."""
-    shift = CALM_REGISTER * valence * (1.0 - _rise_to_stirred(arousal))
+def lean_register(register: Register, valence: float, arousal: float, semitones: float = CALM_REGISTER) -> Register:
+    """Lean the melody's register up for a valence above 0, down below, the more the calmer; within MIDI's notes.
+
+    `semitones` for each unit of valence where it is calm.
+    """
+    shift = semitones * valence * (1.0 - _rise_to_stirred(arousal))
     shift = min(127.0 - register.high, max(-register.low, shift))
     return Register(register.low + shift, register.centre + shift, register.high + shift)
+
+
+def measure_register_lean(net: MapperNet) -> float:
+    """Measure how much of CALM_REGISTER a net leaves to do, from 0 to all of it, in semitones."""
+    states = [create_state(valence, CALM_AROUSAL) for valence in (-0.5, 0.5)]
+    probabilities = np.array([state.probabilities for state in states])
+    vad = np.array([(state.valence, state.arousal, state.dominance) for state in states])
+    sad, content = net.play(net.base(probabilities, vad))["register_center"]
+    return min(CALM_REGISTER, max(0.0, CALM_REGISTER - float(content - sad)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,7 @@ class LearnedMapper:
         self, net: MapperNet, culture: CultureStage | None = None, constraints: Constraints | None = None
     ) -> None:
         self.net = net
+        self._register_lean = measure_register_lean(net)
         self._constraints = constraints or Constraints()
         self._audience = Audience(culture=culture)
 
@@ -170,7 +184,7 @@ class LearnedMapper:
         played = replace(
             parameters,
             modes=lean_modes(parameters.modes, valence, base_modes),
-            register=lean_register(parameters.register, valence, confident_state.arousal),
+            register=lean_register(parameters.register, valence, confident_state.arousal, self._register_lean),
             unrest=accompaniment_unrest(valence, confident_state.arousal),
             style=style,
             groove=style.groove if style is not None and style.groove else choose_groove(confident_state),

@@ -14,7 +14,15 @@ from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE, create_state, rela
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters, Register
-from kelly_live.mapping.mapper import LearnedMapper, accompaniment_unrest, lean_modes, lean_register, load_mapper
+from kelly_live.mapping.mapper import (
+    CALM_AROUSAL,
+    CALM_REGISTER,
+    LearnedMapper,
+    accompaniment_unrest,
+    lean_modes,
+    lean_register,
+    load_mapper,
+)
 
 unit = st.floats(-1.0, 1.0)
 MAJOR = ("ionian", "lydian", "mixolydian")
@@ -102,8 +110,9 @@ def test_unrest_grows_with_bitterness_and_stays_within_its_range(valence: float,
 
 
 def test_calm_content_lies_above_quiet_sadness(mapper: LearnedMapper) -> None:
-    content, sad = mapper(create_state(0.5, -0.5)).register, mapper(create_state(-0.5, -0.5)).register
-    assert content.centre - sad.centre > 2.0
+    """By CALM_REGISTER at most: what the net does by itself is not done twice."""
+    content, sad = (mapper(create_state(valence, CALM_AROUSAL)).register for valence in (0.5, -0.5))
+    assert 2.0 < content.centre - sad.centre <= CALM_REGISTER + 1e-6
 
 
 @given(unit, unit, st.floats(0.0, 127.0), st.floats(0.0, 40.0))

@@ -4,7 +4,8 @@ OpenScore's moods are weak: nobody listened, words in the score are all there is
 the pack gives the words of the heading, halved, so that `allegro` is where a labelled quadrant's centre is. Valence is
 taken from the heading's words too, but not from dolce and its like, which say how to sing. A tempo, and what depends on
 it, counts only where the score prints a metronome mark: elsewhere it follows from the same word as the label. Dynamics
-are the composer's marks; no timing and no single note's loudness is a player's.
+are the composer's marks; no timing and no single note's loudness is a player's. A register's ends are those of the tune
+of the whole song, as the band's tune never leaves them; a window of 8 bars has three quarters of that range.
 
 POP909 has no moods. It gives the base: how pop is played, whatever it feels like. The loudness of its accompaniment was
 played; its onsets are quantised, so that timing is that of drummers (DRUMMERS_TIMING).
@@ -29,9 +30,11 @@ from kelly_live.lab.corpora.pieces import Piece, analyze_piece, read_pop909
 from kelly_live.lab.corpora.symbolic_features import (
     FEATURES_VERSION,
     FeatureCorpus,
+    Features,
     LabelledFeatures,
     Score,
     extract_features,
+    find_skyline,
     read_cached_corpus,
     read_score,
     read_score_with_tune,
@@ -39,6 +42,7 @@ from kelly_live.lab.corpora.symbolic_features import (
 )
 
 OPENSCORE, POP909 = "openscore", "pop909"
+WINDOWS_VERSION = 2  # part of the cache's name: raise it when a number of a window changes meaning
 WINDOW_BARS = 8
 OPENSCORE_WINDOWS = (0, 8, 16)  # first bars: the heading's words speak of the beginning
 POP909_WINDOWS = (8, 24, 40)
@@ -132,7 +136,7 @@ def _count_bar_beats(signature: str | None) -> float:
 
 def extract_open_corpus(open_data: Path, corpora: Path, cache: Path) -> FeatureCorpus:
     """Extract the features of both corpora, in windows of WINDOW_BARS; kept in the cache. Raises ConfigError."""
-    kept = cache / f"open-v{FEATURES_VERSION}.jsonl"
+    kept = cache / f"open-v{FEATURES_VERSION}.{WINDOWS_VERSION}.jsonl"
     if kept.is_file():
         return read_cached_corpus(kept)
     skips: Counter[str] = Counter()
@@ -165,7 +169,7 @@ def _extract_song(song: OpenSong, skips: Counter[str]) -> Iterator[LabelledFeatu
         if level is None and song.has_marks:  # one or a few marks: a level, but no band around it
             level = float(np.median(window.velocities)) / 127.0
         features = replace(
-            features,
+            _widen_to_song(features, voice),
             level=level,
             tempo=features.tempo if song.has_printed_tempo else math.nan,
             variation=None,
@@ -190,9 +194,15 @@ def _extract_pop(piece: Piece, skips: Counter[str]) -> Iterator[LabelledFeatures
         except ConfigError:
             skips["too few notes in the window"] += 1
             continue
-        features = replace(features, timing=DRUMMERS_TIMING)
+        features = replace(_widen_to_song(features, tune), timing=DRUMMERS_TIMING)
         split = "val" if piece.held_out else "train"
         yield LabelledFeatures(POP909, piece.name, piece.group, split, None, math.nan, math.nan, features)
+
+
+def _widen_to_song(features: Features, tune: Score) -> Features:
+    """Set the register's ends to the lowest and highest note of the whole song's tune."""
+    pitches = tune.pitches[find_skyline(tune)]
+    return replace(features, low=float(pitches.min()), high=float(pitches.max()))
 
 
 def _join(parts: Sequence[Floats], piece: Piece) -> Score:

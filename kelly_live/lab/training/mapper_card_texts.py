@@ -87,7 +87,7 @@ pack's table); arousal is half their mean. Valence is half the sign of the mood 
 `dolce`, `leggiero` and their like do not count, as they say how to sing. Without a word a coordinate counts as 0 and
 as unlabelled; POP909 has neither. A tempo counts only where the score prints a metronome mark that agrees with the
 file: elsewhere it follows from the same word as the label. Loudness is the composer's marks (OpenScore) or was played
-(POP909).
+(POP909). The ends of a register are the lowest and highest note of the whole song's tune: the band's never leaves them.
 """
         + _STATES,
         sure=",\nor that are the first cues of Eerola, Friberg & Bresin 2013 (mode, tempo, register, dynamics)",

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from kelly_live.core.checkpoint import load_checkpoint
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import name_models
+from kelly_live.lab.corpora.open_scores import extract_open_corpus
 from kelly_live.lab.training import mapper as training
 from kelly_live.lab.training.mapper import Recipe, train_open_mapper
 from kelly_live.lab.training.open_reads import forbid_research_reads, is_research_data
@@ -24,6 +25,7 @@ RESEARCH_FILES = (
     "emotion/voice/nemo_polish/a.opus", "voice/ased_amharic/a.opus", "music/emotify/1.opus", "vgmidi/a.mid",
     "cache/symbolic/measured-v10-1.jsonl", "models/research/mapper.safetensors", "emotify_listeners.csv",
 )  # fmt: skip
+HIGHEST = 90  # note of each tune, at its beginning
 OPEN_FILES = ("open/openscore/midi/lc1.mid", "voice/emodb/03a01Fa.opus", "models/open/mapper.safetensors", "cues/a.csv")
 
 
@@ -68,8 +70,10 @@ def write_song(path: Path, *, beats_per_minute: float, velocity: int, tracks: tu
     song.tracks.append(tempo)
     for number, name in enumerate(tracks):
         track = MidiTrack([MetaMessage("track_name", name=name, time=0)])
-        for _ in range(12 * 8 if number == 0 else 12 * 4):
+        for place in range(12 * 8 if number == 0 else 12 * 4):
             pitch = int(rng.choice([60, 62, 64, 65, 67, 69, 71])) + (7 if number == 0 else -12)
+            if (number, place) == (0, 0):
+                pitch = HIGHEST
             loud = velocity + int(rng.integers(-8, 9))
             length = 240 if number == 0 else 480
             track += [
@@ -122,23 +126,34 @@ def open_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_open_mapper_learns_from_open_data_alone(
-    open_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "FOLDS", 2)
+@pytest.fixture(scope="module")
+def trained(open_data: Path, tmp_path_factory: pytest.TempPathFactory) -> training.TrainingResult:
+    """A mapper of the tiny corpora."""
+    folder = tmp_path_factory.mktemp("trained")
     recipe = Recipe(hidden_dim=8, epochs=30, patience=30, learning_rate=0.02)
-    out = tmp_path / "mapper.safetensors"
-    with forbid_research_reads():
-        result = train_open_mapper(open_data / "open", open_data / "cultures", tmp_path / "cache", out, recipe)
-    tempo = next(row for row in result.evaluation.scores if row.parameter == "tempo")
+    with pytest.MonkeyPatch.context() as patch, forbid_research_reads():
+        patch.setattr(training, "FOLDS", 2)
+        return train_open_mapper(
+            open_data / "open", open_data / "cultures", folder / "cache", folder / "mapper.safetensors", recipe
+        )
+
+
+def test_the_open_mapper_learns_from_open_data_alone(trained: training.TrainingResult) -> None:
+    tempo = next(row for row in trained.evaluation.scores if row.parameter == "tempo")
     assert tempo.corpus > tempo.mapper  # allegro is faster than langsam, of composers held out too
-    card = load_checkpoint(out, "mapper").card
+    card = load_checkpoint(trained.path, "mapper").card
     assert card["corpora"] == ["pop909", "openscore"]
     assert set(card["rows"]["train"]) == {"pop909", "openscore"}
     assert card["rows"]["held out (manifest val)"] == {"openscore": 8}
-    text = out.with_suffix(".md").read_text(encoding="utf-8")
+    text = trained.card_path.read_text(encoding="utf-8")
     assert "OpenScore Lieder" in text
     assert "NC" not in text.partition("## Held-out scores")[0]
+
+
+def test_a_window_has_the_register_of_its_whole_song(open_data: Path, tmp_path: Path) -> None:
+    corpus = extract_open_corpus(open_data / "open", open_data / "cultures", tmp_path)
+    assert {row.features.high for row in corpus.rows} == {HIGHEST}
+    assert {row.dataset for row in corpus.rows} == {"openscore", "pop909"}
 
 
 def test_training_that_would_read_research_data_stops(open_data: Path, tmp_path: Path) -> None:
