@@ -19,7 +19,7 @@ from kelly_live.core.wording import escape
 _KINDS = ("models", "presets")
 OPEN_MODELS, RESEARCH_MODELS = "open", "research"
 MODEL_SETS = (OPEN_MODELS, RESEARCH_MODELS)
-DEFAULT_MODELS = RESEARCH_MODELS
+DEFAULT_MODELS = OPEN_MODELS
 MODELS_VARIABLE = "KELLY_LIVE_MODELS"  # a name of MODEL_SETS, a folder, or one file with all nets
 
 
