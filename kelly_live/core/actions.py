@@ -22,6 +22,7 @@ from kelly_live.core.values import EMOTIONS, EmotionState
 MORPH_BARS = 8.0
 AXES = ("valence", "arousal", "dominance")
 MAX_SETTING = 200  # characters
+MAX_PATH, MAX_PLACES, MAX_PATH_BARS = 500, 32, 128.0  # characters, places, bars
 _NAME = re.compile(r"[a-z0-9-]{1,48}", re.ASCII)
 _SETTING = re.compile(r"[^=]*[^=.]\.[^=.]+=.*\S.*")
 
@@ -39,6 +40,7 @@ class Takes(Enum):
     SETTING = "PLAYER.PARAMETER=VALUE, with the VALUE that --set takes, or a part of its range, as 50%"
     PLAYER_SWITCH = "PLAYER, which turns it over, or PLAYER=on or PLAYER=off"
     PLAYER_LEVEL = "PLAYER=LEVEL, a LEVEL from 0 to 1, or as 50%"
+    PATH = "BARS and places as VALENCE,AROUSAL from -1 to 1: 8 -0.5,-0.2 0,0.4 0.8,0.6"
     LOCK = f"one of {', '.join(LOCKS)}, which turns it over, or as tempo=on or tempo=off"
 
 
@@ -73,6 +75,8 @@ ACTIONS: dict[str, Kind] = {
     **{f"nudge-{axis}": Kind(f"move {axis} by a step, and hold it", Takes.STEP) for axis in AXES},
     "emotion": Kind("play this emotion", Takes.EMOTION),
     "morph": Kind(f"morph to this emotion over {MORPH_BARS:.0f} bars from the next bar line", Takes.EMOTION),
+    "path": Kind("morph along these places of the plane, over so many bars from the next bar line", Takes.PATH),
+    "preset": Kind("this host preset of the session's", Takes.NAME),
     "next-preset": Kind("the next host preset"),
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),
@@ -91,7 +95,8 @@ ACTIONS: dict[str, Kind] = {
 }
 
 _PLAYERS = (Takes.SETTING, Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL)
-_TEXTS = (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.LOCK, Takes.NOTHING)
+_TEXTS = (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.LOCK, Takes.PATH, Takes.NOTHING)
+_CHECKED = (Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL, Takes.LOCK, Takes.PATH)  # by what reads them
 _SWITCHES = {"on": True, "off": False}
 
 Value: TypeAlias = "float | str | bool | None"
@@ -161,6 +166,19 @@ def parse_level(text: str) -> tuple[str, float]:
     return name, level
 
 
+def parse_path(text: str) -> tuple[float, tuple[tuple[float, float], ...]]:
+    """Read `8 -0.5,-0.2 0,0.4`: bars, and 1 to MAX_PLACES places (valence, arousal). Raises ConfigError."""
+    first, *rest = text.split() or [""]
+    bars, places = parse_number(first), tuple(tuple(map(parse_number, place.split(","))) for place in rest)
+    has_bars, has_places = 0.0 < bars <= MAX_PATH_BARS, 1 <= len(places) <= MAX_PLACES
+    if not (has_bars and has_places and all(len(p) == 2 and all(-1.0 <= x <= 1.0 for x in p) for p in places)):
+        raise ConfigError(
+            f"{quote_value(text)} is no path; it must be bars, {MAX_PATH_BARS:g} at most, and 1 to {MAX_PLACES} places "
+            "as VALENCE,AROUSAL from -1 to 1"
+        )
+    return bars, tuple((place[0], place[1]) for place in places)
+
+
 def apply_action(action: Action, override: EmotionOverride, state: EmotionState, bars: float) -> EmotionOverride:
     """Return the override after an action, while `state` is played, `bars` into the music.
 
@@ -180,6 +198,11 @@ def apply_action(action: Action, override: EmotionOverride, state: EmotionState,
     if name == "morph":
         morph = Morph(EmotionOverride(emotion=str(value)), float(math.floor(bars) + 1), MORPH_BARS, state)
         return replace(override, morph=morph)
+    if name == "path":
+        bars_long, places = parse_path(str(value))
+        (valence, arousal), start = places[-1], float(math.floor(bars) + 1)
+        target = EmotionOverride(valence=valence, arousal=arousal)
+        return replace(override, morph=Morph(target, start, bars_long, state, places[:-1]))
     return override
 
 
@@ -195,8 +218,9 @@ def _fits(value: Value, takes: Takes) -> bool:
     if takes is Takes.SETTING:
         is_short = isinstance(value, str) and len(value) <= MAX_SETTING and value.isprintable()
         return is_short and _SETTING.fullmatch(str(value)) is not None
-    if takes in (Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL, Takes.LOCK):
-        return isinstance(value, str) and len(value) <= MAX_SETTING and value.isprintable() and _parses(value, takes)
+    if takes in _CHECKED:
+        longest = MAX_PATH if takes is Takes.PATH else MAX_SETTING
+        return isinstance(value, str) and len(value) <= longest and value.isprintable() and _parses(value, takes)
     if takes is Takes.NAME:
         return isinstance(value, str) and _NAME.fullmatch(value) is not None
     most = 1.0 if takes is Takes.PLACE else 2.0
@@ -204,11 +228,12 @@ def _fits(value: Value, takes: Takes) -> bool:
 
 
 def _parses(text: str, takes: Takes) -> bool:
+    parse = {Takes.PLAYER_LEVEL: parse_level, Takes.PATH: parse_path}.get(takes, parse_switch)
     try:
-        name = (parse_level if takes is Takes.PLAYER_LEVEL else parse_switch)(text)[0]
+        first = parse(text)[0]
     except ConfigError:
         return False
-    return takes is not Takes.LOCK or name in LOCKS
+    return takes is not Takes.LOCK or first in LOCKS
 
 
 def _describe_misfit(name: str, value: Value, takes: Takes) -> str:

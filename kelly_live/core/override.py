@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 from kelly_live.core.emotion_space import interpolate_states, place_state
 from kelly_live.core.errors import ConfigError
@@ -37,7 +38,17 @@ def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
         raise ConfigError("a morph leads to another morph; it must lead to a place")
     start = state if morph.origin is None else replace(morph.origin, time=state.time)
     goal = _place(start, morph.target)
-    return interpolate_states(start, goal, morph_share(morph, bar))
+    share = morph_share(morph, bar)
+    if not morph.via:
+        return interpolate_states(start, goal, share)
+    places = [start, *(place_state(start, valence=valence, arousal=arousal) for valence, arousal in morph.via), goal]
+    legs = [math.dist((a.valence, a.arousal), (b.valence, b.arousal)) for a, b in pairwise(places)]
+    way = share * sum(legs)
+    for (before, after), leg in zip(pairwise(places), legs, strict=True):
+        if way < leg:
+            return interpolate_states(before, after, way / leg)
+        way -= leg
+    return goal
 
 
 def nudge_axis(

@@ -53,16 +53,18 @@ class AudioSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Morph:
-    """A straight line from one emotion to another, counted in bars of the music.
+    """A line from one emotion to another, counted in bars of the music.
 
-    It leads from `origin` (None: from what is read at each moment) to `target`. It starts at bar `start_bar`,
-    takes `bars` bars (over 0), and stays at its end until it is released.
+    It leads from `origin` (None: from what is read at each moment) to `target`, straight, or by way of the places `via`
+    (valence, arousal) at an even speed. It starts at bar `start_bar`, takes `bars` bars (over 0), and stays at its end
+    until it is released.
     """
 
     target: EmotionOverride
     start_bar: float = 0.0
     bars: float = 8.0
     origin: EmotionState | None = None
+    via: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
-    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `role` the band's
-    role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `mix` one of MIXER_CONTROLS
-    and what the action takes, `lock` what `lock` takes; `save_preset` a name; `log` every action, with its source.
+    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1), `named_preset` a name;
+    `role` the band's role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `mix` one of
+    MIXER_CONTROLS and what the action takes, `lock` what `lock` takes; `save_preset` a name; `log` every action, with
+    its source.
     """
 
     set_override: Callable[[EmotionOverride], None]
     panic: Callable[[], str | None] | None = None
     preset: Callable[[int], str | None] | None = None
+    named_preset: Callable[[str], str | None] | None = None
     profile: Callable[[int], str | None] | None = None
     role: Callable[[str | None], str | None] | None = None
     setting: Callable[[str], str | None] | None = None
@@ -67,6 +69,8 @@ class ActionDispatcher:
             do = targets.reaction and partial(targets.reaction, name, snapshot)
         elif name in ("next-preset", "previous-preset"):
             do = targets.preset and partial(targets.preset, 1 if name == "next-preset" else -1)
+        elif name == "preset":
+            do = targets.named_preset and partial(targets.named_preset, str(action.value))
         elif name == "next-profile":
             do = targets.profile and partial(targets.profile, 1)
         elif name == "role":

@@ -94,6 +94,7 @@ class Console:
             session.set_override,
             panic=session.panic,
             preset=band.request_preset,
+            named_preset=band.request_named_preset,
             profile=person.turn,
             role=session.change_role,
             setting=self._set_parameter,

@@ -215,6 +215,7 @@ class Page:
                 self._opened.set()
             case PageViewers(count):
                 self._viewers = count
+                self._setup = None  # who has just come has none
             case PageFailed(text):
                 self._problem = text
                 self._opened.set()

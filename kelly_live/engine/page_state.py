@@ -44,6 +44,7 @@ def build_state(
             override.emotion,
             override.freeze,
             None if morph is None else morph.target.emotion or "a place",
+            [] if morph is None or not morph.via else [*morph.via, _get_place(morph.target)],
         ),
         music=api.Music(
             beat=round(music.beat, _ROUNDING),
@@ -105,6 +106,10 @@ def _build_emotion(state: EmotionState) -> api.Emotion:
         round(state.dominance, _ROUNDING),
         dict(zip(EMOTIONS, numbers, strict=True)),
     )
+
+
+def _get_place(override: EmotionOverride) -> tuple[float, float]:
+    return override.valence or 0.0, override.arousal or 0.0
 
 
 def _build_parameters(parameters: MusicParameters) -> api.Parameters:

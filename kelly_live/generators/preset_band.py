@@ -243,6 +243,15 @@ class PresetBand(GeneratorBand):
         except ConfigError as error:
             return f"still {self.preset_name}: {error}"
 
+    def request_named_preset(self, name: str) -> str:
+        """Change to the session's preset of this name, and return what to tell the performer, errors included."""
+        names = self.preset_names
+        if name not in names:
+            return f"there is no preset {name!r} in this session; there are {', '.join(names)}"
+        if names.index(name) == self._place:
+            return f"{name} plays already"
+        return self.request_preset(names.index(name) - self._place)
+
     def resolve_player(self, name: str) -> tuple[str, ...]:
         """Return the parts of the players called `name`, by part or else by generator. Raises ConfigError."""
         wanted, slots = name.strip().casefold(), self.slots

@@ -179,7 +179,7 @@ def test_no_message_breaks_it(script: list[tuple[float, bytes]]) -> None:
 
 def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_us() -> None:
     action_names = {binding.action for binding in DEFAULTS}
-    other = {"emotion", "morph", "help", "quit", "nudge-valence", "nudge-arousal", "nudge-dominance"}
+    other = {"emotion", "morph", "path", "preset", "help", "quit", "nudge-valence", "nudge-arousal", "nudge-dominance"}
     assert action_names == set(ACTIONS) - other - set(REACTIONS) - {
         "next-profile",
         "undo-reaction",  # these change what is kept

@@ -30,6 +30,8 @@ def test_actions_change_the_override() -> None:
     assert after(Action("nudge-dominance", 0.1)) == EmotionOverride(dominance=0.2)
     assert after(Action("emotion", "sad")) == EmotionOverride(emotion="sad")
     assert after(Action("morph", "sad")).morph == Morph(EmotionOverride(emotion="sad"), 6.0, 8.0, SHOWN)
+    path = Morph(EmotionOverride(valence=0.8, arousal=0.6), 6.0, 4.0, SHOWN, ((-0.5, -0.2), (0.0, 0.4)))
+    assert after(Action("path", "4 -0.5,-0.2 0,0.4 0.8,0.6")).morph == path
     assert after(Action("morph", "sad"), Action("arousal", 0.9)) == EmotionOverride(0.2, 0.9, 0.1)
     assert after(Action("morph", "sad"), Action("freeze"), Action("let-go")) == EmotionOverride()
 
@@ -42,6 +44,9 @@ def test_actions_change_the_override() -> None:
         ("valence", "0.5", Action("valence", 0.5)),
         ("nudge-arousal", "-.1", Action("nudge-arousal", -0.1)),
         ("morph", " Happy ", Action("morph", "happy")),
+        ("mute", " My Bass=on ", Action("mute", "My Bass=on")),
+        ("level", "bass=25%", Action("level", "bass=25%")),
+        ("lock", "Tempo", Action("lock", "tempo")),
     ],
 )
 def test_an_action_as_it_is_written(name: str, text: str | None, action: Action) -> None:
@@ -58,6 +63,15 @@ def test_an_action_as_it_is_written(name: str, text: str | None, action: Action)
         ("freeze", "maybe", "on or off"),
         ("panic", "1", "it takes nothing"),
         ("emotion", "hangry", "one of happy, sad"),
+        ("mute", "bass=perhaps", "PLAYER=on or PLAYER=off"),
+        ("mute", "=on", "PLAYER=on or PLAYER=off"),
+        ("level", "bass=110%", "a LEVEL from 0 to 1"),
+        ("level", "bass", "a LEVEL from 0 to 1"),
+        ("lock", "colour", "one of tempo, mode"),
+        ("path", "8", "BARS and places"),
+        ("path", "0 0.1,0.2", "BARS and places"),
+        ("path", "8 0.1,1.2", "BARS and places"),
+        ("path", "8" + 33 * " 0,0", "BARS and places"),
     ],
 )
 def test_what_an_action_does_not_take_is_refused(name: str, text: str | None, rule: str) -> None:

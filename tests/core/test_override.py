@@ -121,6 +121,20 @@ def test_a_morph_never_jumps(bar: float, emotion: str, valence: float, arousal: 
     assert all(abs(a - b) < 0.02 for a, b in pairs)
 
 
+def test_a_path_is_followed_by_its_places_at_an_even_speed() -> None:
+    """From the middle to the right, up, and back to the left: 0.5 + 0.5 + 1 on the plane, in 8 bars."""
+    goal = EmotionOverride(valence=-0.5, arousal=0.5)
+    override = EmotionOverride(morph=Morph(goal, 2.0, 8.0, create_state(0.0, 0.0, 0.0), ((0.5, 0.0), (0.5, 0.5))))
+
+    def place(bar: float) -> tuple[float, float]:
+        shown = apply_override(create_state(-0.9, -0.9, 0.0), override, bar)
+        return (round(shown.valence, 6), round(shown.arousal, 6))
+
+    assert [place(bar) for bar in (0.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 99.0)] == [
+        (0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.5, 0.25), (0.5, 0.5), (0.0, 0.5), (-0.5, 0.5), (-0.5, 0.5),
+    ]  # fmt: skip
+
+
 def test_a_morph_starts_at_its_origin_or_at_the_current_reading() -> None:
     goal = EmotionOverride(valence=1.0, arousal=1.0, dominance=1.0)
     from_here = EmotionOverride(morph=Morph(goal, 0.0, 4.0, origin=create_state(-1.0, -1.0, -1.0)))

@@ -31,6 +31,7 @@ SAMPLES = {
     Takes.PLAYER_SWITCH: "bass",
     Takes.PLAYER_LEVEL: "bass=50%",
     Takes.LOCK: "tempo=on",
+    Takes.PATH: "8 -0.5,-0.2 0,0.4",
     Takes.NAME: "mine",
 }
 
@@ -43,6 +44,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
             set_override=lambda override: calls.append(override),
             panic=lambda: calls.append("panic"),
             preset=lambda step: calls.append(("preset", step)),
+            named_preset=lambda name: f"preset: {name}",
             profile=lambda step: f"playing for number {step}",
             role=lambda name: f"role: {name}",
             setting=lambda text: f"set: {text}",
@@ -66,7 +68,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
     ]
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
     assert [line for line in lines if line] == [
-        "playing for number 1", "role: trade", "set: melody.octave=1", "mute: bass",
+        "preset: mine", "playing for number 1", "role: trade", "set: melody.octave=1", "mute: bass",
         "solo: bass", "level: bass=50%", "lock: tempo=on", "the parameters", "saved: mine", "the keys",
     ]  # fmt: skip
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held

@@ -19,6 +19,7 @@ from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts, create_null_sink
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.page import PageOptions
+from kelly_live.music.mixer import MixerStrip
 from tests.fakes import ScriptedReader
 from tests.live.browser import open_browser
 from tests.live.conftest import wait_for
@@ -89,6 +90,21 @@ def test_a_drag_on_the_plane_steers_and_a_double_tap_lets_go(engine: LiveEngine,
     wait_for(lambda: get_text(browser, "override") == "follows what is heard", "the release")
 
 
+def test_a_path_that_is_drawn_with_shift_is_followed(engine: LiveEngine, browser: Chrome) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    plane = find(browser, "plane")
+    width, height = plane.size["width"], plane.size["height"]
+    chain = ActionChains(browser).pause(0.5).key_down(Keys.SHIFT).move_to_element(plane).click_and_hold()
+    for step in ((-0.2, 0.0), (0.0, 0.2), (0.2, 0.1)):
+        chain.move_by_offset(int(step[0] * width), int(step[1] * height))
+    chain.release().key_up(Keys.SHIFT).perform()
+    wait_for(lambda: get_text(browser, "override") == "on the path that was drawn", "the path")
+    wait_for(lambda: get_valence(engine) < -0.05, "the way there", 30.0)
+    find(browser, "release").click()
+    wait_for(lambda: get_text(browser, "override") == "follows what is heard", "the release")
+
+
 def test_a_slider_steers_by_keyboard_alone(engine: LiveEngine, browser: Chrome) -> None:
     slider = find(browser, "valence")
     slider.send_keys("\ue010")  # End
@@ -97,10 +113,28 @@ def test_a_slider_steers_by_keyboard_alone(engine: LiveEngine, browser: Chrome) 
     wait_for(lambda: get_valence(engine) < 1.0, "the release")
 
 
+def test_a_level_and_a_players_own_parameter_are_set_by_keyboard_alone(engine: LiveEngine, browser: Chrome) -> None:
+    strip = browser.find_element("css selector", '.strip[aria-label="melody"]')
+    strip.find_element("css selector", "input").send_keys("\ue011")  # Home
+    wait_for(lambda: get_strip(engine, "melody").level == 0.0, "the level at its end")
+    wait_for(lambda: "silent" in str(strip.get_attribute("class")), "that it is silent")
+    strip.find_element("css selector", "input").send_keys("\ue010")  # End
+    wait_for(lambda: get_strip(engine, "melody").level == 1.0, "the level at its other end")
+    strip.find_element("tag name", "summary").click()
+    strip.find_element("css selector", "details input").send_keys("\ue010")
+    wait_for(lambda: {one.address: one.target for one in engine.parameters}["melody.octave"] == 2, "the octave")
+
+
+def get_strip(engine: LiveEngine, part: str) -> MixerStrip:
+    return next(strip for strip in engine.snapshot().conductor.strips if strip.part == part)
+
+
 def test_buttons_freeze_lead_and_end_every_note(engine: LiveEngine, browser: Chrome) -> None:
     find(browser, "freeze").click()
     wait_for(lambda: find(browser, "freeze").get_attribute("aria-pressed") == "true", "the freeze")
-    find(browser, "emotions").find_element("css selector", '[data-emotion="sad"]').click()
+    sad = find(browser, "emotions").find_element("css selector", '[data-emotion="sad"]')
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", sad)  # from under the header
+    sad.click()
     wait_for(lambda: "on the way to sad" in get_text(browser, "override"), "the morph")
     find(browser, "release").click()
     wait_for(lambda: get_text(browser, "override") == "follows what is heard", "the release")

@@ -27,7 +27,10 @@ class Emotion(msgspec.Struct, frozen=True):
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What is set by hand; None: it is not. `morph`: the emotion that a morph leads to."""
+    """What is set by hand; None: it is not. `morph`: the emotion that a morph leads to.
+
+    `path`: the places (valence, arousal) that it goes by, if one was drawn.
+    """
 
     valence: float | None
     arousal: float | None
@@ -35,6 +38,7 @@ class Override(msgspec.Struct, frozen=True):
     emotion: str | None
     freeze: bool
     morph: str | None
+    path: list[tuple[float, float]] = []
 
 
 class Music(msgspec.Struct, frozen=True):

@@ -1,22 +1,28 @@
-import { EMOTION_COLOURS, addLine, connect, createBeatClock, createButton, fitCanvas } from "./session.js";
+import { EMOTION_COLOURS, addLine, connect, createBeatClock, createButton } from "./session.js";
+import { createHealth } from "./health.js";
+import { createLocks } from "./locks.js";
+import { createMixer } from "./mixer.js";
+import { createPlane } from "./plane.js";
+import { createProfile } from "./profile.js";
+import { createSetList } from "./setlist.js";
 import { createScore, createWaterfall, getPartColours } from "./waterfall.js";
-
-const TRAIL_STATES = 120;
-const REACTIONS = [
-  ["like", "I like this"], ["dislike", "I don't"], ["more-like-this", "More like this"],
-  ["too-fast", "Too fast"], ["too-slow", "Too slow"], ["too-dark", "Too dark"], ["too-bright", "Too bright"],
-  ["too-busy", "Too busy"], ["too-sparse", "Too sparse"], ["too-loud", "Too loud"], ["too-soft", "Too soft"],
-  ["undo-reaction", "Undo"],
-];
-const NOTE_NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
+import { setPressed, setText } from "./widgets.js";
 
 const get = (id) => document.getElementById(id);
+const act = (name, value) => session.act(name, value);
 const beatClock = createBeatClock();
 const score = createScore(addPart);
 const drawWaterfall = createWaterfall(get("roll"), score);
-let trail = [];
-let state = null;
-let isDragging = false;
+const drawsPath = () => get("draw-path").getAttribute("aria-pressed") === "true";
+const plane = createPlane(get("plane"), { draws: drawsPath, bars: () => Number(get("path-bars").value) }, act);
+const locks = createLocks(get("parameters"), act);
+const mixer = createMixer(get("mixer"), act);
+const profile = createProfile({ buttons: get("reactions"), name: get("profile"), learned: get("learned") }, act);
+const setList = createSetList({ presets: get("presets"), facts: get("facts") }, act);
+const health = createHealth({
+  level: get("level"), levelValue: get("level-value"), hearing: get("hearing"), numbers: get("health"),
+  problems: get("problems"), remarks: get("remarks"),
+});
 let mayAct = false;
 
 const session = connect({
@@ -30,15 +36,19 @@ const session = connect({
   },
   hello(message) {
     mayAct = message.may_act;
+    plane.allow(mayAct);
     if (!mayAct) get("connection").textContent = "connected, to look only";
     buildControls(message);
+    allowControls();
+  },
+  setup(message) {
+    for (const widget of [mixer, profile, setList]) widget.takeSetup(message);
+    get("recording").hidden = !message.recording;
+    allowControls();
   },
   state(message) {
-    state = message;
     beatClock.update(message.music);
-    score.takeState(message);
-    trail.push([message.played.valence, message.played.arousal]);
-    trail = trail.slice(-TRAIL_STATES);
+    for (const widget of [score, plane, locks, mixer, health]) widget.takeState(message);
     showState(message);
   },
   notes: (message) => score.takeNotes(message),
@@ -49,100 +59,27 @@ const session = connect({
 
 function buildControls(hello) {
   get("emotions").replaceChildren(...hello.emotions.map((name) => {
-    const button = createButton(name, () => session.act("morph", name));
+    const button = createButton(name, () => act("morph", name));
     button.dataset.emotion = name;
     button.style.setProperty("--colour", EMOTION_COLOURS[name] || "#a9b4c6");
     return button;
   }));
-  get("reactions").replaceChildren(
-    ...REACTIONS.map(([name, text]) => createButton(text, () => session.act(name))));
   get("role").replaceChildren(...hello.roles.map((name) => new Option(name, name)));
+  locks.build(hello.locks);
+}
+
+function allowControls() {
   for (const control of document.querySelectorAll("button, input, select")) control.disabled = !mayAct;
 }
 
-get("freeze").addEventListener("click", () => session.act("freeze"));
-get("release").addEventListener("click", () => session.act("let-go"));
-get("panic").addEventListener("click", () => session.act("panic"));
-get("role").addEventListener("change", (event) => session.act("role", event.target.value));
+get("role").addEventListener("change", (event) => act("role", event.target.value));
+get("draw-path").addEventListener("click", (event) => setPressed(event.target, !drawsPath()));
 for (const button of document.querySelectorAll("[data-action]")) {
-  button.addEventListener("click", () => session.act(button.dataset.action));
+  button.addEventListener("click", () => act(button.dataset.action));
 }
 for (const axis of ["valence", "arousal"]) {
-  get(axis).addEventListener("input", (event) => session.act(axis, Number(event.target.value)));
+  get(axis).addEventListener("input", (event) => act(axis, Number(event.target.value)));
 }
-
-// ---------------------------------------------------------------- the plane of valence and arousal
-
-const plane = get("plane");
-let lastTap = 0;
-plane.addEventListener("pointerdown", (event) => {
-  if (!mayAct) return;
-  const isDoubleTap = event.timeStamp - lastTap < 350;
-  lastTap = event.timeStamp;
-  if (isDoubleTap) {
-    session.act("let-go");
-    return;
-  }
-  plane.setPointerCapture(event.pointerId);
-  isDragging = true;
-  steer(event);
-});
-plane.addEventListener("pointermove", (event) => isDragging && steer(event));
-for (const name of ["pointerup", "pointercancel"]) plane.addEventListener(name, () => (isDragging = false));
-
-let steerAt = 0;
-function steer(event) {
-  if (event.type === "pointermove" && event.timeStamp - steerAt < 70) return; // 30 actions a second are taken
-  steerAt = event.timeStamp;
-  const box = plane.getBoundingClientRect();
-  const place = (share) => Math.round(Math.max(-1, Math.min(1, 2 * share - 1)) * 100) / 100;
-  session.act("valence", place((event.clientX - box.left) / box.width));
-  session.act("arousal", place(1 - (event.clientY - box.top) / box.height));
-}
-
-function drawPlane() {
-  const { context: c, width, height } = fitCanvas(plane);
-  const x = (valence) => ((valence + 1) / 2) * width;
-  const y = (arousal) => ((1 - arousal) / 2) * height;
-  const style = getComputedStyle(document.body);
-  c.clearRect(0, 0, width, height);
-  c.strokeStyle = style.getPropertyValue("--line");
-  c.lineWidth = 1;
-  c.beginPath();
-  c.moveTo(x(0), 0);
-  c.lineTo(x(0), height);
-  c.moveTo(0, y(0));
-  c.lineTo(width, y(0));
-  c.stroke();
-  c.fillStyle = style.getPropertyValue("--faint");
-  c.font = "13px system-ui";
-  for (const [text, dx, dy, align] of [["angry, afraid", 8, 18, "left"], ["happy, excited", width - 8, 18, "right"],
-    ["sad", 8, height - 8, "left"], ["calm, content", width - 8, height - 8, "right"]]) {
-    c.textAlign = align;
-    c.fillText(text, dx, dy);
-  }
-  trail.forEach(([valence, arousal], i) => {
-    c.globalAlpha = (0.5 * i) / trail.length;
-    c.beginPath();
-    c.arc(x(valence), y(arousal), 3, 0, 7);
-    c.fill();
-  });
-  c.globalAlpha = 1;
-  if (!state) return;
-  if (state.heard) {
-    c.strokeStyle = style.getPropertyValue("--faint");
-    c.lineWidth = 2;
-    c.beginPath(); // the less it is sure, the wider the ring
-    c.arc(x(state.heard.valence), y(state.heard.arousal), 8 + 40 * (1 - state.heard.confidence), 0, 7);
-    c.stroke();
-  }
-  c.fillStyle = EMOTION_COLOURS[state.played.name] || "#fff";
-  c.beginPath();
-  c.arc(x(state.played.valence), y(state.played.arousal), 10, 0, 7);
-  c.fill();
-}
-
-// ---------------------------------------------------------------- the parts' names and colours
 
 function addPart(part) {
   const item = document.createElement("li");
@@ -153,82 +90,41 @@ function addPart(part) {
   get("parts").append(item);
 }
 
-// ---------------------------------------------------------------- numbers
-
-function setText(id, text) {
-  const element = get(id);
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function setNumbers(id, rows) {
-  const list = get(id);
-  if (list.children.length !== rows.length) {
-    list.replaceChildren(...rows.map(() => {
-      const row = document.createElement("div");
-      row.append(document.createElement("dt"), document.createElement("dd"));
-      return row;
-    }));
-  }
-  rows.forEach(([name, value], i) => {
-    const [term, number] = list.children[i].children;
-    if (term.textContent !== name) term.textContent = name;
-    if (number.textContent !== value) number.textContent = value;
-  });
-}
-
-const formatPitch = (pitch) => `${NOTE_NAMES[Math.round(pitch) % 12]}${Math.floor(Math.round(pitch) / 12) - 1}`;
-const formatShare = (share) => `${Math.round(100 * share)} %`;
-
-function showState({ played, override, music, parameters, health, remarks, muted }) {
-  setText("now-emotion", `${played.name} ${override.emotion ? "" : formatShare(played.confidence)}`.trim());
-  setText("now-tempo", `${Math.round(music.bpm)} BPM`);
-  setText("now-key", `${music.tonic} ${music.mode}`);
-  setText("now-chord", music.chord || "–");
-  setText("now-bar", music.is_stopped ? "waiting" : String(music.bar));
+function showState({ played, override, music }) {
+  const share = override.emotion ? "" : `${Math.round(100 * played.confidence)} %`;
+  setText(get("now-emotion"), `${played.name} ${share}`.trim());
+  setText(get("now-tempo"), `${Math.round(music.bpm)} BPM`);
+  setText(get("now-key"), `${music.tonic} ${music.mode}`);
+  setText(get("now-chord"), music.chord || "–");
+  setText(get("now-bar"), music.is_stopped ? "waiting" : String(music.bar));
   const coming = score.listChords(music.beat).map(([, chord]) => chord);
-  setText("chords", `coming: ${coming.slice(0, 8).join("  ") || "–"}`);
-  get("freeze").setAttribute("aria-pressed", String(override.freeze));
+  setText(get("chords"), `coming: ${coming.slice(0, 8).join("  ") || "–"}`);
+  setPressed(get("freeze"), override.freeze);
   for (const axis of ["valence", "arousal"]) {
-    setText(`${axis}-value`, played[axis].toFixed(2));
+    setText(get(`${axis}-value`), played[axis].toFixed(2));
     if (document.activeElement !== get(axis)) get(axis).value = played[axis];
   }
+  setText(get("override"), describeOverride(override));
+  for (const button of get("emotions").children) {
+    button.style.setProperty("--share", played.probabilities[button.dataset.emotion] || 0);
+  }
+  if (document.activeElement !== get("role")) get("role").value = music.role;
+}
+
+function describeOverride(override) {
   const held = ["valence", "arousal", "dominance"].filter((axis) => override[axis] !== null);
   const parts = [];
   if (override.freeze) parts.push("frozen");
   if (override.emotion) parts.push(`held at ${override.emotion}`);
   if (held.length) parts.push(`${held.join(", ")} held`);
-  if (override.morph) parts.push(`on the way to ${override.morph}`);
-  setText("override", parts.join("; ") || "follows what is heard");
-  for (const button of get("emotions").children) {
-    button.style.setProperty("--share", played.probabilities[button.dataset.emotion] || 0);
-  }
-  if (document.activeElement !== get("role")) get("role").value = music.role;
-  setNumbers("parameters", [
-    ["tempo", `${Math.round(parameters.tempo)} BPM`], ["mode", parameters.mode],
-    ["melody", `${formatPitch(parameters.low)} to ${formatPitch(parameters.high)}`],
-    ["loudness", `${formatShare(parameters.softest)} to ${formatShare(parameters.loudest)}`],
-    ["density", parameters.density.toFixed(2)], ["style", parameters.style || "plain"],
-  ]);
-  get("level").value = health.level_dbfs;
-  setText("level-value", `${health.level_dbfs.toFixed(0)} dB`);
-  setText("remarks", remarks);
-  setNumbers("health", [
-    ["late", String(health.late_messages)], ["notes dropped", String(health.dropped_notes)],
-    ["held to the limits", String(health.limited_notes)],
-    ["input skipped", String(health.dropped_windows)], ["overflows", String(health.overflows)],
-    ["lateness, p99", `${health.late_ms.toFixed(2)} ms`],
-  ]);
-  const problems = [...health.problems, ...Object.values(muted)];
-  if (get("problems").dataset.shown !== problems.join("\n")) {
-    get("problems").dataset.shown = problems.join("\n");
-    get("problems").replaceChildren();
-    for (const problem of problems) addLine(get("problems"), problem);
-  }
+  if (override.path.length) parts.push("on the path that was drawn");
+  else if (override.morph) parts.push(`on the way to ${override.morph}`);
+  return parts.join("; ") || "follows what is heard";
 }
 
 function draw() {
   drawWaterfall(beatClock.now());
-  drawPlane();
+  plane.draw();
   requestAnimationFrame(draw);
 }
 draw();

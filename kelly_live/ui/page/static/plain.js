@@ -1,10 +1,12 @@
 import { addLine, connect, createButton } from "./session.js";
 
 const SUMMARY_MS = 4000; // a screen reader must get to the end of the last one
-// No button can give what these take; roles and morphs have buttons of their own.
-const NEED_A_VALUE = /valence|arousal|dominance|^(emotion|morph|role|set|save-preset)$/;
+// No button can give what these take; roles, morphs, locks and players have buttons of their own.
+const NEED_A_VALUE = /valence|arousal|dominance|^(emotion|morph|path|role|set|mute|solo|level|lock|preset|save-preset)$/;
 const get = (id) => document.getElementById(id);
 let summaryAt = -SUMMARY_MS;
+let mayAct = false;
+let shownSetup = "";
 
 const session = connect({
   connection(isOpen) {
@@ -14,13 +16,25 @@ const session = connect({
     get("summary").textContent = "that session has ended; open the address that kelly-live prints now";
   },
   hello(message) {
+    mayAct = message.may_act;
     const names = Object.entries(message.actions).filter(([name]) => !NEED_A_VALUE.test(name));
     const buttons = names.map(([name, help]) => createButton(help, () => session.act(name)));
     if (message.may_act) {
       buttons.push(...message.emotions.map((name) => createButton(`morph to ${name}`, () => session.act("morph", name))));
       buttons.push(...message.roles.map((name) => createButton(`role: ${name}`, () => session.act("role", name))));
+      buttons.push(...message.locks.map((name) =>
+        createButton(`lock ${name}, or release it`, () => session.act("lock", name))));
     }
     get("actions").replaceChildren(...buttons);
+  },
+  setup({ players, presets }) {
+    const parts = players.map((player) => player.part);
+    if (!mayAct || shownSetup === JSON.stringify([parts, presets])) return; // a button that has the focus stays
+    shownSetup = JSON.stringify([parts, presets]);
+    get("players").replaceChildren(
+      ...parts.flatMap((part) => ["mute", "solo"].map((action) =>
+        createButton(`${action} ${part}, or let go`, () => session.act(action, part)))),
+      ...presets.map((name) => createButton(`play the preset ${name}`, () => session.act("preset", name))));
   },
   state({ played, music, health, remarks }) {
     const now = performance.now();
