@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from kelly_live.engine.options.commands import ComposeOptions
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
+    from kelly_live.engine.performance import Performance
 
 
 class ComposeCommand(CheckedCommand):
@@ -51,9 +53,14 @@ class ComposeCommand(CheckedCommand):
     expose_value=False,
     help="Compose the pieces of a list instead; `compose --pieces FILE --help` shows its options.",
 )
+@click.option(
+    "--video",
+    type=INPUT_FILE,
+    help="Last as long as this video; where ffmpeg is installed, also copy it with the music.",
+)
 @device_option(expose_value=False)
 @debug_option
-def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | None) -> None:
+def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | None, video: Path | None) -> None:
     """Compose for --emotion NAME, or for --valence V --arousal A [--dominance D], or along an --arc FILE.
 
     --morph-to moves on from there.
@@ -61,11 +68,18 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
     from kelly_live.engine.build import check_outputs, check_suffixes
     from kelly_live.engine.composition import compose_piece
     from kelly_live.engine.score_reading import describe_sections
+    from kelly_live.engine.video import choose_mix, read_duration
 
+    mix = None
+    if video is not None:
+        mix = choose_mix(video)
+        options = options if options.length is not None else replace(options, length=read_duration(video))
     check_suffixes(midi=midi, wav=wav, plot=plot)
-    check_outputs([midi, wav, plot])
+    check_outputs([midi, wav, plot, mix])
     performance = compose_piece(options, print_notice)
     performance.write_files(midi=midi, wav=wav, plot=plot)
+    if video is not None:
+        _mix_video(performance, video, wav, mix)
     way, key = "", " to ".join(performance.keys)
     if options.override.morph_to is not None:
         last = _describe(performance.readings[-1])
@@ -79,8 +93,23 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
     sections = describe_sections(performance.phrases)
     if sections:
         print_line(f"form: {sections}")
-    for path in filter(None, (midi, wav, plot)):
+    for path in filter(None, (midi, wav, plot, mix)):
         print_line(f"wrote {path}")
+
+
+def _mix_video(performance: Performance, video: Path, wav: Path | None, mix: Path | None) -> None:
+    """Copy a video with the music, where that can be done."""
+    from kelly_live.core.termination import temporary_folder
+    from kelly_live.engine.video import write_mix
+
+    if mix is None:
+        print_notice("ffmpeg is not installed, so the video is not copied with the music; --wav has it alone")
+        return
+    with temporary_folder() as folder:
+        sound = wav
+        if sound is None:
+            performance.write_wav(sound := Path(folder) / "music.wav")
+        write_mix(video, sound, mix)
 
 
 def _describe(reading: Reading) -> str:

@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": "measure lateness, speed and memory on this machine",
     "map": "measure and draw how the mapper turns emotion into music",
     "judge": "ask judges which emotion they hear in our music",
+    "arcs": "measure hit points along random arcs, and the course that judges hear",
     "compare": "compare our music with people's: distributions, form, repeats, reaction time",
     "read": "print a composed piece as a score: form, chords, cadences, melody",
     "ablate": "check that history, culture and user reach the notes only while they are on",

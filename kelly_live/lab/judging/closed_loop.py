@@ -11,6 +11,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -392,6 +393,22 @@ def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], song
     """Fit a judge to the rows that exist."""
     indices, features = select_rows(rows, part)
     return fit_judge(features, [labels[i] for i in indices], [songs[i] for i in indices])
+
+
+def fit_notes_judge(symbolic: Path, cache: Path) -> Judge:
+    """Fit the judge of notes alone on EMOPIA's train part. Raises KellyError."""
+    clips = read_emopia(symbolic)["train"]
+    rows = list[Floats | None]()
+    for clip in clips:
+        try:
+            path = clip.audio_path
+            rows.append(
+                cache_features(path, cache / "judged" / f"notes-v{VERSION}", partial(extract_note_features, path))
+            )
+        except ConfigError:  # too few notes to read
+            rows.append(None)
+    labels, songs = [clip.quadrant or "Q1" for clip in clips], [clip.group for clip in clips]
+    return fit_judge_to_rows(rows, labels, songs, slice(None))
 
 
 def extract_all(

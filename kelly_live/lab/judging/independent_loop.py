@@ -160,6 +160,23 @@ def _read_emotify(emotion: Path) -> list[Clip]:
     return train
 
 
+def _fit_judges(rows: Floats, excerpts: Sequence[Clip]) -> tuple[LinearJudge, ...]:
+    gems = [clip.gems or () for clip in excerpts]
+    return (
+        create_published_judge(rows),
+        fit_listener_judge(rows, gems),
+        fit_listener_judge(rows, gems, name="listeners, no key", without=TONAL_FEATURES),
+    )
+
+
+def fit_independent_judges(
+    emotion: Path, cache: Path, *, workers: int = 2, log: Log = print
+) -> tuple[LinearJudge, ...]:
+    """Fit the independent judges on the Emotify excerpts of a manifest's folder. Raises KellyError."""
+    excerpts = _read_emotify(emotion)
+    return _fit_judges(extract_rows([clip.audio_path for clip in excerpts], cache, workers, log), excerpts)
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     name: str
@@ -225,12 +242,7 @@ def judge_independently(
     flat = extract_rows([path for some in paths.values() for path in some], cache, workers, log)
     ends = np.cumsum([len(some) for some in paths.values()])[:-1]
     rows = dict(zip(paths, np.split(flat, ends), strict=True))
-    gems = [clip.gems or () for clip in excerpts]
-    judges = (
-        create_published_judge(rows["recordings"]),
-        fit_listener_judge(rows["recordings"], gems),
-        fit_listener_judge(rows["recordings"], gems, name="listeners, no key", without=TONAL_FEATURES),
-    )
+    judges = _fit_judges(rows["recordings"], excerpts)
     people_signs = np.array([QUADRANTS[clip.quadrant or "Q1"] for clip in people])
     our_signs = np.array([piece.signs for piece in ours])
     scores: list[Score] = []

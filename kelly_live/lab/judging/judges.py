@@ -105,7 +105,11 @@ def extract_note_features(path: Path) -> Floats:
     Raises:
         ConfigError: The file cannot be read or has too few notes.
     """
-    score = _select_first(read_score(path), JUDGED_SECONDS)
+    return compute_note_features(_select_first(read_score(path), JUDGED_SECONDS))
+
+
+def compute_note_features(score: Score) -> Floats:
+    """Compute NOTE_FEATURES of notes. Raises ConfigError where they are too few."""
     features = extract_features(score, is_notated=False)
     groups = 1 + np.count_nonzero(np.diff(score.onsets) > CHORD_SECONDS)
     seconds = float(np.ptp(score.onsets))
