@@ -64,7 +64,7 @@ def test_without_moments_steps_are_only_made_smaller() -> None:
     assert tempo.bpms[-1] == pytest.approx(90.0, rel=0.05)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.floats(1.2, 12.0), min_size=1, max_size=5),
     st.sampled_from([(60.0, 60.0), (66.0, 130.0), (140.0, 80.0)]),

@@ -211,6 +211,8 @@ def score_courses(courses: Sequence[JudgedCourse]) -> list[Score]:
         for axis, axis_name in enumerate(AXES):
             own = [_correlate(course.asked[axis], course.judged[name][axis]) for course in courses]
             values = np.array([r for r in own if not np.isnan(r)])
+            if not len(values):  # nothing was asked to move
+                continue
             scores.append(Score(f"{name} judge", f"r of {axis_name} over time, mean of arcs",
                                 *bootstrap_mean(values), len(values)))  # fmt: skip
 
