@@ -484,15 +484,14 @@ class Conductor:
         if self._smoother is not None and not self._rest.is_silent:
             notes = self._accents.take_slice(notes, start, end, target, self._smoother.average, parameters, context)
         if notes:
-            playing = self._rest.soften_notes(notes, self._band.get_role)
+            plan, playing = self._plan_of_arc, self._rest.soften_notes(notes, self._band.get_role)
             ending = self._ending if self._rest.bars_to_last is None else Ending(bar + self._rest.bars_to_last)
             if ending is not None:
-                plan = self._plan_of_arc
                 closing = find_groove(parameters.groove).closing if plan is None else plan.closing
                 playing = ending.shape_notes(playing, closing, self._per_bar)
             playing = shape_hits(playing, self._hits, self._per_bar) if self._hits else playing
-            if is_closing and self._plan_of_arc is not None:
-                playing = hold_to_end(playing, end_beat=float((bar + 1) * self._per_bar), beats_per_bar=self._per_bar)
+            if is_closing and plan is not None and plan.closing.stroke_beats is None:
+                playing = hold_to_end(playing, self._hits, float((bar + 1) * self._per_bar), self._per_bar)
             placed = place_with_feel(
                 playing, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
                 beats_per_bar=self._per_bar, bpm=context.bpm, exact_beats=self._hits,

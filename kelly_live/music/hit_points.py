@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kelly_live.core.values import NoteEvent
+from kelly_live.core.values import DRUM_CHANNEL, NoteEvent
 from kelly_live.music.feel import LOUDEST_VELOCITY
 
-_HELD_SHARE = 0.8  # of the closing bar: what lasts so long is held to its end
+_HELD_SHARE = 0.4  # of what is left of the closing bar: what lasts so long is held to its end
+_EARLY_BEATS = 0.1  # a note of the closing bar may lie so far ahead of it
 # Shares of a note's velocity: what it gains by the end of the bar that leads to a hit point, and on it. Ours.
 _CRESCENDO, _STRIKE = 0.22, 0.3
 
@@ -37,12 +38,21 @@ def _shape(note: NoteEvent, hit_beats: Sequence[float], beats_per_bar: int) -> N
     return note if gain == 1.0 else replace(note, velocity=min(LOUDEST_VELOCITY, round(gain * note.velocity)))
 
 
-def hold_to_end(notes: Sequence[NoteEvent], end_beat: float, beats_per_bar: int) -> Sequence[NoteEvent]:
-    """Return the notes with those of the last chord, where it is held, let go exactly at the end."""
+def hold_to_end(
+    notes: Sequence[NoteEvent], hit_beats: Sequence[float], end_beat: float, beats_per_bar: int
+) -> Sequence[NoteEvent]:
+    """Return the notes of the last chord, where it is held, let go exactly at the end.
+
+    What is struck on a hit point after it is held, too.
+    """
+
+    def is_held(note: NoteEvent, left: float) -> bool:
+        if note.channel == DRUM_CHANNEL or left > beats_per_bar + _EARLY_BEATS:
+            return False
+        return note.onset_beats in hit_beats or note.duration_beats >= _HELD_SHARE * left
+
+    lefts = [end_beat - note.onset_beats for note in notes]
     return [
-        replace(note, duration_beats=end_beat - note.onset_beats)
-        if end_beat - note.onset_beats <= beats_per_bar
-        and note.duration_beats >= _HELD_SHARE * (end_beat - note.onset_beats)
-        else note
-        for note in notes
+        replace(note, duration_beats=left) if is_held(note, left) else note
+        for note, left in zip(notes, lefts, strict=True)
     ]

@@ -29,6 +29,7 @@ _LEAST_DRUM_DENSITY = 0.8  # below it, the kit does not play
 _MEMORY_BEATS = 4.0
 _LEAST_BEATS_HELD = 0.5  # an accent lasts so long
 _APART_BEATS = 0.25  # what was struck, or will be, so near is not struck twice
+_STRIKERS = 2  # parts strike together on a planned beat, at the least
 _ACCOMPANIMENT = ("chords", "arpeggio", "pad", "bass")  # the first of them that plays has the accent
 
 
@@ -49,6 +50,7 @@ class TurnAccents:
         self._due_beat: float | None = None
         self._next_beat = _LEAST_BEATS
         self._is_armed = True
+        self._last: dict[str, list[NoteEvent]] = {}
 
     def take_slice(
         self,
@@ -76,9 +78,41 @@ class TurnAccents:
         if self._due_beat is not None and self._due_beat < end:
             if self._due_beat >= start:
                 accent = list(self._list_accent(self._due_beat, notes, target, parameters, context))
+            if self._due_beat in self._planned:
+                accent += self._strike_again(self._due_beat, [*notes, *accent], target, parameters, context)
             self._due_beat = None
+        if self._planned:
+            self._remember(notes)
         self._struck = [note for note in self._struck if note.onset_beats > start - _MEMORY_BEATS] + list(notes)
         return [*notes, *accent]
+
+    def _remember(self, notes: Sequence[NoteEvent]) -> None:
+        """Keep what each pitched part struck last, at once."""
+        for note in notes:
+            if self._band.get_role(note.part) == "percussion":
+                continue
+            known = self._last.get(note.part, [])
+            last = [one for one in known if note.onset_beats - one.onset_beats < _APART_BEATS]
+            self._last[note.part] = [*last, note]
+
+    def _strike_again(
+        self,
+        beat: float,
+        notes: Sequence[NoteEvent],
+        target: MusicParameters,
+        parameters: MusicParameters,
+        context: MusicContext,
+    ) -> Iterator[NoteEvent]:
+        """Yield what lacks of a strike of _STRIKERS parts on a planned beat: what others struck last, in its chord."""
+        striking = {note.part for note in notes if note.onset_beats == beat}
+        roles = {part: self._band.get_role(part) for part in self._last}
+        order = [part for role in (*_ACCOMPANIMENT, "melody") for part, own in roles.items() if own == role]
+        velocity = velocity_for(target.dynamics, accent=1.0, deviation=0.0)
+        for part in [part for part in order if part not in striking][: max(0, _STRIKERS - len(striking))]:
+            for note in self._last[part]:
+                pitch = _find_chord_tone(note, beat, context) if parameters.has_chords else note.pitch
+                length = max(1.0, note.onset_beats + note.duration_beats - beat)
+                yield replace(note, onset_beats=beat, duration_beats=length, pitch=pitch, velocity=velocity)
 
     def _is_near_planned(self, beat: float) -> bool:
         return any(abs(beat - planned) < _LEAST_BEATS for planned in self._planned)
@@ -125,6 +159,16 @@ class TurnAccents:
                 chosen = held or [note for note in own if note.onset_beats > last - _APART_BEATS]
                 return list({(note.channel, note.pitch): note for note in chosen}.values())
         return []
+
+
+def _find_chord_tone(note: NoteEvent, beat: float, context: MusicContext) -> int:
+    """Find the tone of the chord at a beat that is nearest to a note; one with a tuning of its own stays."""
+    tones = context.chord_at(beat).pitch_classes
+    if note.cents:
+        return note.pitch
+    return min(
+        range(note.pitch - 6, note.pitch + 7), key=lambda pitch: (pitch % 12 not in tones, abs(pitch - note.pitch))
+    )
 
 
 def _find_accent_beat(start: float, context: MusicContext) -> float:

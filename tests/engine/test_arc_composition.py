@@ -10,6 +10,7 @@ from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.engine.composition import compose_piece
 from kelly_live.engine.options.commands import ComposeOptions
+from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.performance import FRAME_SECONDS, Performance
 from kelly_live.midi.files import encode_midi
@@ -94,3 +95,18 @@ def test_an_unknown_tradition_names_the_line() -> None:
     )
     with pytest.raises(ConfigError, match=r"scene\.csv line 4: culture: no culture is called 'atlantis'"):
         compose_piece(ComposeOptions(arc=arc))
+
+
+@pytest.mark.parametrize("culture", ["turkish-makam", "hindustani", "korean-jeongak"])
+def test_a_tradition_without_a_kit_strikes_too_and_ends_in_time(culture: str) -> None:
+    arc = Arc(
+        (ArcPoint(0.0, create_state(emotion="sad")),),
+        tuple(HitPoint(second, "hit") for second in (5.3, 6.9, 18.0)),
+        20.0,
+    )
+    performance = compose_piece(ComposeOptions(arc=arc, culture=CultureOptions(culture)))
+    strikes = list_strikes(performance)
+    for hit in performance.hits:
+        assert len({channel for second, channel, _ in strikes if abs(second - hit.asked_seconds) < 0.001}) >= 2
+    offs = [m.seconds for m in performance.messages if m.data[0] >> 4 == 8]
+    assert max(offs) == pytest.approx(20.0, abs=FRAME_SECONDS)
