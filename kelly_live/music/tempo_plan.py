@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,7 +25,7 @@ from kelly_live.core.arrays import Floats
 from kelly_live.core.timebase import TempoMap, TempoPoint
 
 STEP_LIMIT = 0.04  # share of the tempo by which it may change from beat to beat
-_SOLVED_STEP = 0.036  # what is solved for: the solver leaves crumbs
+_SOLVED_STEPS = (0.036, 0.0395)  # what is solved for, as the solver leaves crumbs: the first that can be met
 _SLOWEST_BPM, _FASTEST_BPM = 36.0, 220.0
 _GRID_SECONDS = 0.1
 # What it costs not to fall on a bar line, against a span's beats times the squared log of its change of tempo: the
@@ -92,11 +93,11 @@ def plan_tempo(
     beats = _CumulativeBeats(course, end)
     places = _search_places(beats, moments, end, beats_per_bar, closing_beats)
     plans = list[TempoPlan]()
-    for ends in places:
+    for largest_step, ends in product(_SOLVED_STEPS, places):
         spans = [Span(b - a, end_beat) for a, b, end_beat in zip((0.0, *moments), (*moments, end), ends, strict=True)]
         closing_beat = float(round(ends[-1] - closing_beats))
         asked = _list_asked(beats, spans, int(closing_beat) + beats_per_bar, partial(share, closing_beat))
-        plans.append(_create_plan(_solve(asked, spans), ends[:-1], beats_per_bar))
+        plans.append(_create_plan(_solve(asked, spans, largest_step), ends[:-1], beats_per_bar))
         if plans[-1].largest_step <= STEP_LIMIT:
             return plans[-1]
     return min(plans, key=lambda plan: plan.largest_step)
@@ -173,7 +174,7 @@ def _search_places(
                 change, tempo = math.log(length / asked), math.log(length / seconds)
                 cost = way.cost + asked * change * change
                 if way.places:
-                    reach = _SOLVED_STEP * 0.5 * (way.beats + length)
+                    reach = _SOLVED_STEPS[0] * 0.5 * (way.beats + length)
                     cost += _COUPLING * (change - way.change) ** 2
                     cost += _UNREACHABLE_COST * max(0.0, abs(tempo - way.tempo) - reach)
                 if is_end:
@@ -231,7 +232,7 @@ def _list_asked(beats: _CumulativeBeats, spans: Sequence[Span], count: int, shar
     return np.asarray(60.0 / np.clip(beats.list_bpms(passed) * shares, _SLOWEST_BPM / 2.0, _FASTEST_BPM))
 
 
-def _solve(asked: Floats, spans: Sequence[Span]) -> Floats:
+def _solve(asked: Floats, spans: Sequence[Span], largest_step: float = _SOLVED_STEPS[0]) -> Floats:
     """Return the seconds of each beat.
 
     The unknowns are shares of the asked lengths. Rows of the constraints: the spans (equal), then each beat against the
@@ -239,8 +240,8 @@ def _solve(asked: Floats, spans: Sequence[Span]) -> Floats:
     """
     count = len(asked)
     rows, goals = _build_span_rows(asked, spans)
-    shorter, longer = np.ones(count - 1), asked[1:] / asked[:-1] / (1.0 + _SOLVED_STEP)
-    longer_back = asked[:-1] / asked[1:] / (1.0 + _SOLVED_STEP)
+    shorter, longer = np.ones(count - 1), asked[1:] / asked[:-1] / (1.0 + largest_step)
+    longer_back = asked[:-1] / asked[1:] / (1.0 + largest_step)
 
     def apply(x: Floats) -> tuple[Floats, Floats, Floats]:
         return rows @ x, longer * x[1:] - shorter * x[:-1], longer_back * x[:-1] - shorter * x[1:]
