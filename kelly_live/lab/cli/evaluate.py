@@ -37,17 +37,22 @@ def command(
     Measured on the manifests' `val` parts (speakers and songs never trained on), with n and a 95 % interval: the
     emotion net alone (a clip's prediction is the mean over its windows), the whole live reader (the mean over its hops,
     weighted by confidence), and the confidence on sounds without emotion.
+
+    --data may also be the folder that holds open/, emotion/ and symbolic/ (then no --symbolic): the goals are then
+    those of the open set, on its own corpora and on others that it never heard, of either --set.
     """
     import torch
 
-    from kelly_live.core.resources import find_resources, models_in_use
+    from kelly_live.core.resources import OPEN_MODELS, RESEARCH_MODELS, find_resources, models_in_use
     from kelly_live.lab.judging.goals import format_goals
     from kelly_live.lab.judging.report import evaluate_shipped
     from kelly_live.lab.training.scores import format_scores
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
-    sources = Sources(data, symbolic, cache, most)
+    # The goals follow the data: those of the open set are on its own corpora and on others that it never heard.
+    goals_of = OPEN_MODELS if data is not None and (data / "open").is_dir() else RESEARCH_MODELS
+    sources = Sources(data, symbolic, cache, most, goals_of)
     with models_in_use(models or model_set):
         folder = find_resources("models")
         result = evaluate_shipped(sources, folder, lambda line: click.echo(line, err=True), reader_clips)

@@ -13,8 +13,10 @@ from typing import Any
 from kelly_live.lab.training.scores import Score
 
 MAX_ECE = 0.08
+MAX_UNSEEN_ECE = 0.12
 MAX_HOP_MILLISECONDS = 20.0
 MAX_HALF_WAY_SECONDS = 1.0
+SESSIONS = ", in sessions"  # after the data set's name: a speaker's clips one after another, with adaptation
 UNSEEN = "unseen "  # before the data set's name: scored by a net that did not learn from it
 
 
@@ -83,6 +85,27 @@ GOALS = (
     Goal("Polish, never trained on", f"{UNSEEN}nemo_polish", "accuracy of 4", _UNSEEN, 0.50),
     Goal("Amharic, never trained on", f"{UNSEEN}ased_amharic", "accuracy of 4", _UNSEEN, 0.50),
 )  # fmt: skip
+_NEVER_HEARD = "research, language left out: .52-.58"
+_RATED = "research, which learned from it:"
+OPEN_GOALS = (
+    Goal("CREMA-D, unseen actors", "crema_d", "accuracy of 6", "logistic .596", 0.66),
+    Goal("the same", "crema_d", "accuracy of 6, listeners agree", "logistic .734", 0.80),
+    Goal("CREMA-D, listeners' votes", "crema_d", "mean r of 6 votes", "–", 0.55),
+    Goal("EmoDB, unseen speakers", "emodb", "accuracy of 7", "research .744", 0.74),
+    *(
+        Goal(f"{name}, never heard{suffix}", f"{UNSEEN}{dataset}{suffix}", "UAR of 4", _NEVER_HEARD, 0.55)
+        for name, dataset in (("RAVDESS", "ravdess_speech"), ("nEMO", "nemo_polish"), ("ASED", "ased_amharic"))
+        for suffix in ("", SESSIONS)
+    ),
+    Goal("bursts, unseen people", "emogator", "accuracy, open 8", "logistic .597", 0.65),
+    Goal(_EMOPIA, "emopia", "arousal half", f"{_RATED} .914", 0.88),
+    Goal(_EMOPIA, "emopia", "valence half", f"{_RATED} .788", 0.66),
+    Goal(_EMOPIA, "emopia", "4 quadrants", f"{_RATED} .717", 0.58),
+    Goal(_VGMIDI, "vgmidi", "valence r a piece", f"{_RATED} .77", 0.45),
+    Goal(_VGMIDI, "vgmidi", "arousal r a piece", f"{_RATED} .89", 0.80),
+    Goal("music, Emotify", "emotify", "valence-like axis r", "–", None),
+    Goal("music, Emotify", "emotify", "arousal-like axis r", "–", None),
+)
 LIVE_GOALS = (
     Goal("a 250 ms hop, one CPU core", "hop", "median ms, sound to parameters", "–", MAX_HOP_MILLISECONDS, True),
     Goal(
@@ -92,18 +115,21 @@ LIVE_GOALS = (
 )  # fmt: skip
 
 
-def match_goals(scores: Sequence[Score], live: Sequence[Score]) -> list[GoalRow]:
+def match_goals(scores: Sequence[Score], live: Sequence[Score], goals: Sequence[Goal] = GOALS) -> list[GoalRow]:
     """Match every goal with its score.
 
     Beside the goals: the ECE of the confidence on each data set, and what only the live path shows (`live`).
     """
     by_name = {(s.dataset, s.metric): s for s in (*scores, *live)}
     calibrated = [
-        Goal(f"ECE, {s.dataset}", s.dataset, s.metric, "–", MAX_ECE, True)
+        Goal(
+            f"ECE, {s.dataset}", s.dataset, s.metric, "–",
+            MAX_UNSEEN_ECE if s.dataset.startswith(UNSEEN) else MAX_ECE, True,
+        )
         for s in (*scores, *live)
         if s.metric.endswith("ECE of confidence")
-    ]
-    return [GoalRow(goal, by_name.get((goal.dataset, goal.metric))) for goal in (*GOALS, *calibrated, *LIVE_GOALS)]
+    ]  # fmt: skip
+    return [GoalRow(goal, by_name.get((goal.dataset, goal.metric))) for goal in (*goals, *calibrated, *LIVE_GOALS)]
 
 
 def format_goals(rows: Sequence[GoalRow]) -> str:

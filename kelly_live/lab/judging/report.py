@@ -13,13 +13,15 @@ import torch
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import Mapper
+from kelly_live.core.resources import OPEN_MODELS
 from kelly_live.core.values import AudioWindow
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.intervals import bootstrap
-from kelly_live.lab.judging.goals import GoalRow, match_goals
+from kelly_live.lab.judging.goals import GOALS, OPEN_GOALS, GoalRow, match_goals
+from kelly_live.lab.judging.open_report import OPTIONS, read_open_test_clips, score_open
 from kelly_live.lab.judging.stream_scores import EmotionChange, run_changes, score_changes, score_reader
 from kelly_live.lab.training.scores import Predictions, Score, evaluate, predict
 from kelly_live.lab.training.sources import Log, Sources, load_sound_windows, load_windows
@@ -94,6 +96,9 @@ class EvaluationResult:
 def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int = 40) -> EvaluationResult:
     """Evaluate the nets of `models` on the `val` parts.
 
+    If `sources.model_set` is "open", `sources.data` is the folder that holds open/, emotion/ and symbolic/, and the
+    goals are those of the open set (`open_report.py`).
+
     The whole live reader runs on at most `reader_clips` of each data set.
 
     Raises:
@@ -102,13 +107,17 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     net = load_emotion_net(models / "emotion.safetensors")
     card = load_checkpoint(models / "emotion.safetensors", "emotion").card
     reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
-    clips = sources.read_clips(log)["val"]
+    is_open = sources.model_set == OPEN_MODELS and sources.data is not None
+    if is_open and sources.data is not None:
+        clips = read_open_test_clips(sources.data, sources.cache)
+    else:
+        clips = sources.read_clips(log)["val"]
     if not clips:
         raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
-    windows = load_windows(net, clips, sources.cache, TEST_OPTIONS, log)
+    windows = load_windows(net, clips, sources.cache, OPTIONS if is_open else TEST_OPTIONS, log)
     answers = predict(net, windows)
     kinds, noise = load_sound_windows(net, "val", sources.cache)
-    scores = evaluate(clips, windows, answers)
+    scores = score_open(net, clips, windows, answers) if is_open else evaluate(clips, windows, answers)
     scores += [Score.from_dict(score) for score in card.get("unseen", [])]  # measured when this net was trained
     mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
     live = [measure_hop(reader, mapper)]
@@ -116,4 +125,5 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     live += score_changes(changes)
     live += score_reader(reader, clips, reader_clips, log)
     calm = summarise_sounds(kinds, noise, predict(net, noise), answers)
-    return EvaluationResult(match_goals(scores, live), scores, live, calm, clips, windows, answers, changes, reader)
+    rows = match_goals(scores, live, OPEN_GOALS if is_open else GOALS)
+    return EvaluationResult(rows, scores, live, calm, clips, windows, answers, changes, reader)

@@ -36,7 +36,8 @@ FOUR = ("angry", "happy", "sad", "neutral")
 _CHOICES = [EMOTIONS.index(name) for name in FOUR]
 
 
-def _is_tested(clip: Clip) -> bool:
+def has_one_of_four(clip: Clip) -> bool:
+    """Return whether the actor was asked for one of FOUR."""
     is_labelled = clip.emotions is not None and clip.gems is None and max(clip.emotions) == 1.0
     return is_labelled and int(np.argmax(clip.emotions or ())) in _CHOICES
 
@@ -64,7 +65,7 @@ def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -
     }
     if not remaining_parts["fit"] or not remaining_parts["fold"]:
         raise ConfigError(f"without {', '.join(sorted(excluded_names))} nothing is left to train on; leave out less")
-    unseen = [clip for clip in everything if clip.dataset in names and _is_tested(clip)]
+    unseen = [clip for clip in everything if clip.dataset in names and has_one_of_four(clip)]
     if not unseen:
         raise ConfigError(f"{', '.join(names)} has no clip that is one of {', '.join(FOUR)}; leave out another")
     return {**remaining_parts, "unseen": unseen}
@@ -81,7 +82,9 @@ def compute_auroc(confident: np.ndarray, right: np.ndarray) -> float:
     return float(np.mean((yes[:, None] > no).astype(float) + 0.5 * (yes[:, None] == no)))
 
 
-def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Score]:
+def score_unseen(
+    clips: Sequence[Clip], windows: Windows, answers: Predictions, resamples: int = RESAMPLES
+) -> list[Score]:
     """Score the closed choice of four, the open choice among eight, and the confidence.
 
     A clip's answer is the mean over its windows.
@@ -103,11 +106,8 @@ def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) 
             ("AUROC of confidence", _create_auroc_metric(confident, right)),
         ):
             if not np.isnan(metric(np.arange(len(indices)))):
-                scores.append(
-                    Score(
-                        f"{UNSEEN}{dataset}", name, *bootstrap(metric, len(indices), resamples=RESAMPLES), len(indices)
-                    )
-                )
+                estimate = bootstrap(metric, len(indices), resamples=resamples)
+                scores.append(Score(f"{UNSEEN}{dataset}", name, *estimate, len(indices)))
     return scores
 
 
@@ -123,7 +123,9 @@ def score_known_languages(
     The score is repeated for each of `names`, beside which it stands in the table.
     """
     confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
-    indices = np.array([i for i, c in enumerate(clips) if _is_tested(c) and c.language and not np.isnan(confidence[i])])
+    indices = np.array(
+        [i for i, c in enumerate(clips) if has_one_of_four(c) and c.language and not np.isnan(confidence[i])]
+    )
     if not len(indices):
         return []
     mean_confidence = bootstrap(create_mean_metric(confidence[indices]), len(indices), resamples=RESAMPLES)
