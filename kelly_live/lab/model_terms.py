@@ -75,6 +75,10 @@ SOURCES = {
         "MuseScore General (soundfont: music was rendered with it)", "MIT",
         "MuseScore General by S. Christian Collins, after FluidR3 by Frank Wen and FluidR3Mono by Michael Cowgill",
     ),
+    "csound_gmbank": ModelSource(
+        "sf_GMbank of Csound (soundfont: music was rendered with it)", "LicenseRef-public-domain",
+        "sf_GMbank.sf2 of Csound, public domain", "https://github.com/csound/csound", terms="public domain",
+    ),
     "ravdess": ModelSource(
         "RAVDESS speech and song", "CC-BY-NC-SA-4.0", "RAVDESS, Livingstone & Russo 2018, PLoS ONE 13(5):e0196391"
     ),
@@ -130,6 +134,7 @@ class Part:
 
 EARS = ("musicnn", "smart_turn", "whisper_tiny")
 SOUNDFONTS = ("fluidr3", "musescore_general")
+OPEN_SOUNDFONTS = (*SOUNDFONTS, "csound_gmbank")  # of `corpora/open_music.py`
 _SHARED = (
     Part("chords", "hears chords (--follow chords)", "kelly_live/sync/chord_model.npz", "MIT", ("pop909", *SOUNDFONTS)),
     Part("note chords", "hears chords in notes", "kelly_live/sync/note_chord_model.npz", "MIT", ("pop909",)),
@@ -159,11 +164,14 @@ SETS = {
         (
             Part(
                 "emotion", "emotion in sound", "emotion.safetensors", _EAR_TERMS,
-                ("crema_d", "emodb", "emogator", "openscore", "pop909", "cues", "cue_literature", *EARS, *SOUNDFONTS),
+                (
+                    "crema_d", "emodb", "emogator", "openscore", "pop909", "cues", "cue_literature", *EARS,
+                    *OPEN_SOUNDFONTS,
+                ),
             ),
             Part(
                 "temporal", "emotion over time", "temporal.safetensors", "MIT",
-                ("crema_d", "emodb", "emogator", "openscore", "pop909", *SOUNDFONTS),
+                ("crema_d", "emodb", "emogator", "openscore", "pop909", *OPEN_SOUNDFONTS),
             ),
             Part(
                 "mapper", "from emotion to music", "mapper.safetensors", "MIT",

@@ -249,6 +249,7 @@ def train_temporal_model(
         "set": sources.model_set,
         "licence": OPEN_TERMS if is_open else "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "sources": list(OPEN_SOURCES) if is_open else [],
+        "most": sources.most,
         "epochs": epochs,
         "scenes": scenes,
         "stories": {"fit": len(fit), "stop": len(stop), "val": len(sequences["val"])},

@@ -15,10 +15,10 @@ from kelly_live.lab.corpora.open_music import gather_open_music
 
 VOICES = ("crema_d", "emogator")  # archives in `open/`, each with a manifest of its own
 OPEN_DATASETS = (*VOICES, "emodb", "openscore", "pop909")
-SONGS = {"openscore": 16, "pop909": 64}  # of each corpus; two excerpts of each
+SONGS = {"openscore": 240, "pop909": 330}  # of each corpus
 # How often a data set's clips are drawn. Bursts and speech hardly transfer to each other (a regression on one scores
 # .28 and .38 on the other), so bursts have under a third of the voices' share.
-SHARES = {"crema_d": 0.36, "emodb": 0.10, "emogator": 0.14, "openscore": 0.14, "pop909": 0.26}
+SHARES = {"crema_d": 0.34, "emodb": 0.08, "emogator": 0.18, "openscore": 0.14, "pop909": 0.26}
 
 
 def extract_archive(archive: Path, folder: Path) -> Path:

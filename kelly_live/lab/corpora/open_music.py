@@ -8,7 +8,8 @@ Dissonance and density are not among their six; they come from film music (Music
 with density and .57 with level, rated valence .25 with key clarity; `film_cues.py`).
 
 Mode, tempo, level, register and articulation of a song go together. So each excerpt is varied: transposed, faster or
-slower, louder or softer, shorter notes, and in a share of them the parallel mode. The labels are computed after that.
+slower, louder or softer, shorter notes, with or without pedal, and in a share of them the parallel mode. The labels are
+computed after that.
 """
 
 from __future__ import annotations
@@ -32,17 +33,25 @@ from kelly_live.lab.corpora.rendering import SOUNDFONTS, render_midi
 from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Score, estimate_mode_weights
 from kelly_live.midi.file_reader import read_midi_file
 
-VERSION = 1  # part of the excerpts' names: raise it when an excerpt changes
+VERSION = 2  # part of the excerpts' names and renderings: raise it when an excerpt changes
 SECONDS = 24.0
 STEP_SECONDS = 4.0  # one label each
 CONTEXT_SECONDS = 8.0  # that a label looks back
 MIN_NOTES = 24
 TICKS_PER_SECOND = 960  # 480 a beat at 120 BPM
-OTHER_SOUNDFONTS = 4  # one excerpt in so many; compressed soundfonts take seven times as long
+# Debian's fluid-soundfont-gm (MIT), musescore-general-soundfont-lossless (MIT) and csound-soundfont (public domain): a
+# third of the excerpts each. Uncompressed: compressed soundfonts take seven times as long.
+OPEN_SOUNDFONTS = (
+    SOUNDFONTS[0],
+    Path("/usr/share/sounds/sf2/MuseScore_General_Full.sf2"),
+    Path("/usr/share/sounds/sf2/sf_GMbank.sf2"),
+)
+OTHERS_EVERY = 3  # songs have an excerpt on other instruments than the piano too
 PARALLEL_SHARE = 0.35  # of the excerpts are played in the parallel mode
+PEDAL_SHARE = 0.5  # of the excerpts on the piano are played with the pedal
+_PIANOS = (0, 0, 0, 0, 1, 2, 3)  # General MIDI programs
 # Which degrees differ between major and minor, in semitones over the tonic.
 _TO_MINOR, _TO_MAJOR = {4: 3, 9: 8, 11: 10}, {3: 4, 8: 9, 10: 11}
-# General MIDI programs: piano alone is what live players send most, and half of the excerpts.
 _MELODY = (0, 4, 6, 11, 16, 21, 24, 26, 40, 41, 42, 48, 52, 56, 60, 64, 66, 68, 71, 73, 75, 80)
 _ACCOMPANIMENT = (0, 0, 4, 6, 16, 19, 24, 25, 27, 46, 48, 50, 88, 89)
 CUES = ("mode", "rate", "register", "level", "staccato", "dissonance", "density")
@@ -117,7 +126,7 @@ def find_tonic(notes: Notes) -> tuple[int, bool]:
 
 def vary(notes: Notes, rng: np.random.Generator) -> Notes:
     """Cut an excerpt of SECONDS and vary tempo, key, mode, register, level and articulation."""
-    pace = float(np.exp(rng.uniform(np.log(0.7), np.log(1.4))))
+    pace = float(np.exp(rng.uniform(np.log(0.6), np.log(1.7))))
     first = rng.uniform(0.0, max(0.0, notes.onsets[-1] - SECONDS * pace))
     notes = notes.select((notes.onsets >= first) & (notes.onsets < first + SECONDS * pace))
     if len(notes.onsets) < MIN_NOTES:
@@ -134,6 +143,16 @@ def vary(notes: Notes, rng: np.random.Generator) -> Notes:
     spread = notes.velocities - notes.velocities.mean()
     velocities = np.clip(rng.uniform(38.0, 100.0) + spread * rng.uniform(0.5, 1.2), 12.0, 127.0)
     return Notes(onsets, np.minimum(onsets + np.maximum(lengths, 0.05), SECONDS), pitches, velocities, notes.parts)
+
+
+def hold_pedal(notes: Notes, rng: np.random.Generator) -> Notes:
+    """Let the notes sound until the pedal is next lifted, every 0.5 to 3 s, or their key is struck again."""
+    period, phase = np.exp(rng.uniform(np.log(0.5), np.log(3.0))), rng.random()
+    held = np.minimum((np.floor(notes.offsets / period - phase) + 1.0 + phase) * period, SECONDS)
+    for pitch in np.unique(notes.pitches):
+        own = np.flatnonzero(notes.pitches == pitch)
+        held[own[:-1]] = np.maximum(np.minimum(held[own[:-1]], notes.onsets[own[1:]]), notes.onsets[own[:-1]] + 0.02)
+    return Notes(notes.onsets, held, notes.pitches, notes.velocities, notes.parts)
 
 
 def measure_majorness(notes: Notes) -> float:
@@ -261,18 +280,33 @@ def draw_excerpt(song: Song, variant: int) -> tuple[Notes, dict[int, int]] | Non
         return None
     parts = sorted({int(part) for part in notes.parts})
     if variant % 2 == 0:
-        return notes, dict.fromkeys(parts, 0)
+        notes = hold_pedal(notes, rng) if rng.random() < PEDAL_SHARE else notes
+        return notes, dict.fromkeys(parts, int(rng.choice(_PIANOS)))
     melody, accompaniment = int(rng.choice(_MELODY)), int(rng.choice(_ACCOMPANIMENT))
     return notes, {part: melody if part == parts[0] else accompaniment for part in parts}
 
 
-def _load_course(path: Path, notes: Notes) -> Floats:
-    if path.is_file():
-        return np.asarray(np.load(path))
-    course = measure_course(notes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, course)
-    return course
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """An excerpt of a song as a MIDI file, and its cues `[steps, cues]`."""
+
+    song: Song
+    variant: int
+    midi: Path
+    course: Floats
+
+
+def make_excerpt(song: Song, variant: int, folder: Path) -> Excerpt | None:
+    """Draw an excerpt into the folder unless it is there; None: too few notes."""
+    midi = folder / f"{song.dataset}{VERSION}" / f"{song.name}_{variant}.mid"
+    cues = midi.with_suffix(".npy")
+    if not (midi.is_file() and cues.is_file()):
+        drawn = draw_excerpt(song, variant)
+        if drawn is None:
+            return None
+        write_excerpt(*drawn, midi)
+        np.save(cues, measure_course(drawn[0]))
+    return Excerpt(song, variant, midi, np.asarray(np.load(cues)))
 
 
 def gather_open_music(
@@ -280,36 +314,36 @@ def gather_open_music(
     cache: Path,
     most: Mapping[str, int],
     log: Callable[[str], None],
-    soundfonts: Sequence[Path] = SOUNDFONTS,
+    soundfonts: Sequence[Path] = OPEN_SOUNDFONTS,
 ) -> list[Clip]:
-    """Make, label and render two excerpts of each of `most` songs by data set: piano, and other instruments.
+    """Make, label and render an excerpt of each of `most` songs by data set on the piano, and some on others.
 
-    One in OTHER_SOUNDFONTS is played by another soundfont than the first. The renderings of a song share its group.
+    The excerpts of a song share its group. A hash of their names chooses the soundfont.
     """
     chosen = [
         song
         for dataset, count in most.items()
         for song in [s for s in list_open_songs(data, cache) if s.dataset == dataset][:count]
     ]
-    drawn = [(song, variant, draw_excerpt(song, variant)) for song in chosen for variant in (0, 1)]
-    usable = [(song, variant, excerpt) for song, variant, excerpt in drawn if excerpt is not None]
-    folder = cache / "open" / f"excerpts{VERSION}"
-    courses = [_load_course(folder / s.dataset / f"{s.name}_{variant}.npy", e[0]) for s, variant, e in usable]
-    labels = label_cues(standardise_cues(courses))
+    made = [
+        make_excerpt(song, variant, cache / "open" / "excerpts")
+        for place, song in enumerate(chosen)
+        for variant in ((0, 1) if place % OTHERS_EVERY == 0 else (0,))
+    ]
+    excerpts = [excerpt for excerpt in made if excerpt is not None]
+    labels = label_cues(standardise_cues([excerpt.course for excerpt in excerpts]))
     clips = []
-    for count, ((song, variant, (notes, programs)), label) in enumerate(zip(usable, labels, strict=True), 1):
-        midi = folder / song.dataset / f"{song.name}_{variant}.mid"
-        if not midi.is_file():
-            write_excerpt(notes, programs, midi)
-        draw = int(hashlib.sha256(f"{song.name} {variant}".encode()).hexdigest(), 16) % OTHER_SOUNDFONTS
-        soundfont = soundfonts[0 if draw or len(soundfonts) == 1 else 1 + count % (len(soundfonts) - 1)]
-        audio = render_midi(midi, cache / "open", soundfont, seconds=SECONDS + 1.0)
+    for count, (excerpt, label) in enumerate(zip(excerpts, labels, strict=True), 1):
+        song = excerpt.song
+        draw = int(hashlib.sha256(f"{song.name} {excerpt.variant}".encode()).hexdigest(), 16)
+        soundfont = soundfonts[draw % len(soundfonts)]
+        audio = render_midi(excerpt.midi, cache / "open", soundfont, seconds=SECONDS + 1.0)
         clips.append(
             Clip(
                 audio, song.dataset, "train", bar_ratings=tuple((float(v), float(a)) for v, a in label),
                 region=soundfont.stem, duration=SECONDS, speaker=song.group, licence=song.licence, kind="music",
             )
         )  # fmt: skip
-        if count % 100 == 0 or count == len(usable):
-            log(f"excerpts rendered: {count}/{len(usable)}")
+        if count % 100 == 0 or count == len(excerpts):
+            log(f"excerpts rendered: {count}/{len(excerpts)}")
     return clips

@@ -10,7 +10,7 @@ from kelly_live.lab.training.scores import Score, format_scores
 # Keys of the sources, as `licences.json` names them.
 OPEN_SOURCES = (
     "crema_d", "emodb", "emogator", "openscore", "pop909", "cues", "cue_literature", "fluidr3", "musescore_general",
-    "musicnn", "smart_turn", "whisper_tiny",
+    "csound_gmbank", "musicnn", "smart_turn", "whisper_tiny",
 )  # fmt: skip
 OPEN_TERMS = "any use, with the notices of the card; contains information from CREMA-D (ODbL 1.0)"
 LICENCE = """\
@@ -24,10 +24,11 @@ CREDITS = """\
 - **EmoDB** German speech (Burkhardt et al. 2005), CC0 1.0
 - **EmoGator** non-verbal bursts (Buhl & Cooper 2023), Apache 2.0; under a third of the voices' share
 - **OpenScore Lieder** (Gotham & Jonas 2021, MEC), CC0 1.0, and **POP909** (Wang et al. 2020, ISMIR), MIT: excerpts,
-  varied in tempo, key, mode, register, level and articulation, rendered with fluidsynth, **FluidR3_GM** (Frank Wen) and
-  **MuseScore General** (S. Christian Collins), both MIT, half as piano, half by other instruments. Nobody rated them:
-  their valence and arousal come from the cues of Eerola, Friberg & Bresin (2013) and of **MusicScienceData** (MIT;
-  Eerola & Vuoskoski 2011), `kelly_live/lab/corpora/open_music.py`
+  varied in tempo, key, mode, register, level, articulation and pedal, rendered with fluidsynth and a third each with
+  **FluidR3_GM** (Frank Wen, MIT), **MuseScore General** (S. Christian Collins, MIT) and Csound's **sf_GMbank** (public
+  domain), three in four on a piano, the others on other instruments. Nobody rated them: their valence
+  and arousal come from the cues of Eerola, Friberg & Bresin (2013) and of **MusicScienceData** (MIT; Eerola &
+  Vuoskoski 2011), `kelly_live/lab/corpora/open_music.py`
 - Frozen trunk: **MSD_musicnn** of `musicnn` 0.1.0 (Pons & Serra 2019), ISC
 - Frozen speech encoder: the first two blocks of **Smart Turn 3.2** in `pipecat-ai` (BSD 2-clause: Copyright (c)
   2024-2026, Daily), which is **Whisper tiny** (OpenAI 2022, MIT), tuned
@@ -122,7 +123,7 @@ speakers and songs that the net did not learn from: clips of one speaker in a ro
 rendered songs with the labels of the cues' teacher. Credits as in `emotion.md`.
 
     kelly-live lab train temporal --set open --data ../shared/data \\
-        --epochs {card["epochs"]} --scenes {card["scenes"]}
+        --most {card["most"]} --epochs {card["epochs"]} --scenes {card["scenes"]}
 
 ## Measured on {stories["val"]} sequences from the `val` parts
 Error (lower is better) against what was true at that moment and 1, 4 and 8 s later; the moving average is the best of

@@ -8,8 +8,11 @@ from kelly_live.lab.corpora.open_music import (
     CUES,
     SECONDS,
     Notes,
+    Song,
     find_tonic,
+    hold_pedal,
     label_cues,
+    make_excerpt,
     measure_course,
     read_notes,
     standardise_cues,
@@ -53,3 +56,24 @@ def test_an_excerpt_is_written_as_it_is_labelled(tmp_path: Path) -> None:
     assert sorted(again.pitches) == sorted(notes.pitches)
     np.testing.assert_allclose(measure_course(again), measure_course(notes), atol=1.0)  # velocities are whole
     assert measure_course(again).shape[1] == len(CUES)
+
+
+def test_under_the_pedal_notes_sound_on_until_it_is_lifted_or_their_key_is_struck_again() -> None:
+    notes = make_notes(4, 0.25, 70.0)
+    held = hold_pedal(notes, np.random.default_rng(1))
+    assert np.all(held.offsets >= notes.offsets - 1e-9)
+    assert np.mean(held.offsets - notes.offsets) > 0.2
+    for pitch in np.unique(notes.pitches):
+        own = notes.pitches == pitch
+        assert np.all(held.offsets[own][:-1] <= held.onsets[own][1:])
+
+
+def test_an_excerpt_is_drawn_once_and_then_read(tmp_path: Path) -> None:
+    write_excerpt(make_notes(4, 0.3, 70.0), {0: 0}, tmp_path / "song.mid")
+    song = Song("pop909", "song", tmp_path / "song.mid", "pop909:song", "MIT")
+    first = make_excerpt(song, 0, tmp_path)
+    assert first is not None
+    song.path.unlink()
+    again = make_excerpt(song, 0, tmp_path)
+    assert again is not None
+    np.testing.assert_array_equal(first.course, again.course)
