@@ -1,7 +1,8 @@
-"""An installation without models/research plays: `open` stands on its own."""
+"""An installation without models/research plays with `open`, unasked."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,11 +14,9 @@ import pytest
 import soundfile
 
 import kelly_live
-from kelly_live.core.model_licences import read_model_terms
 from kelly_live.core.resources import OPEN_MODELS, find_model_set, find_resources
 
 OPEN = find_model_set(OPEN_MODELS)
-MISSING = read_model_terms(OPEN, OPEN_MODELS).missing
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +39,18 @@ def run_installed(root: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.skipif(bool({"mapper", "vocabulary"} & set(MISSING)), reason="open has no mapper or vocabulary yet")
 def test_it_composes(installation: Path, tmp_path: Path) -> None:
     out = tmp_path / "sad.mid"
-    done = run_installed(
-        installation, "compose", "--emotion", "sad", "--bars", "2", "--midi", str(out), "--models", "open"
-    )
+    done = run_installed(installation, "compose", "--emotion", "sad", "--bars", "2", "--midi", str(out))
     assert (done.returncode, done.stderr) == (0, "")
     assert out.stat().st_size > 100
 
 
-@pytest.mark.skipif(bool(MISSING), reason=f"open is not whole yet: {', '.join(MISSING)}")
 def test_it_listens_and_plays_along(installation: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     recording, out = tmp_path / "tone.wav", tmp_path / "tone.mid"
     soundfile.write(recording, 0.3 * np.sin(2.0 * np.pi * 220.0 * np.arange(3 * 16000) / 16000), 16000)
-    done = run_installed(
-        installation, "render", str(recording), "--midi", str(out), "--models", "open", "--follow", "all"
-    )
+    done = run_installed(installation, "render", str(recording), "--midi", str(out), "--follow", "all")
     assert done.returncode == 0, done.stderr
     assert out.stat().st_size > 100
 
@@ -73,7 +66,13 @@ def test_research_is_refused_in_a_line_that_says_what_to_do(installation: Path, 
 
 
 def test_the_sets_that_are_there_are_listed(installation: Path) -> None:
-    done = run_installed(installation, "models", "--models", "open")
+    done = run_installed(installation, "models")
     assert done.returncode == 0
     assert "open (in use)" in done.stdout
     assert "research" not in done.stdout
+
+
+def test_no_part_is_missing(installation: Path) -> None:
+    (listed,) = json.loads(run_installed(installation, "models", "--json").stdout)["sets"]
+    assert listed["missing"] == []
+    assert listed["commercial_use"]
