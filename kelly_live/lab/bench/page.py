@@ -2,8 +2,8 @@
 
 A press is a real one, of the browser's pointer on the plane of valence and arousal; every second one is a key's instead
 (`LiveEngine.act`), in the same session, so that both meet the same music. What shows a press is a note, or the move of
-a held one, as in `control`. A state counts as shown in the frame after the one in which the point on the plane is
-found, by its pixels, where the state has it.
+a held one, as in `control`. A state counts as shown once a frame is painted in which the point on the plane is, by
+its pixels, where the state has it; the screen itself is not measured.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _MODULE = "kelly_live.ui.page.process"
 
 # Watches, frame by frame, for the point on the plane: 5 x 5 opaque pixels, which neither the trail nor the ring has.
 _WATCH = """
-window.bench = { target: null, isFound: false, shownAt: null, pressedAt: null, states: 0 };
+window.bench = { target: null, shownAt: null, pressedAt: null, states: 0 };
 addEventListener("pointerdown", (event) => { bench.pressedAt = event.timeStamp; }, true);
 const Socket = WebSocket;
 window.WebSocket = class extends Socket {
@@ -61,19 +61,19 @@ window.WebSocket = class extends Socket {
     this.addEventListener("message", (event) => { bench.states += event.data.startsWith('{"type":"state"'); });
   }
 };
-function watch() {
-  requestAnimationFrame(watch);
-  if (bench.isFound) {
-    bench.shownAt = performance.now();
-    bench.isFound = false;
-    bench.target = null;
-  }
+function look() {
   const plane = document.getElementById("plane");
   if (!bench.target || !plane) return;
   const x = Math.round(((bench.target[0] + 1) / 2) * plane.width) - 2;
   const y = Math.round(((1 - bench.target[1]) / 2) * plane.height) - 2;
   const pixels = plane.getContext("2d").getImageData(x, y, 5, 5).data;
-  bench.isFound = pixels.every((value, i) => i % 4 < 3 || value === 255);
+  if (!pixels.every((value, i) => i % 4 < 3 || value === 255)) return;
+  bench.shownAt = performance.now();
+  bench.target = null;
+}
+function watch() {
+  requestAnimationFrame(watch);
+  setTimeout(look); // after this frame is painted
 }
 requestAnimationFrame(watch);
 """
