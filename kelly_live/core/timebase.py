@@ -6,6 +6,7 @@ belongs to one thread; the conductor and the scheduler each have their own, buil
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from bisect import bisect_right
@@ -95,6 +96,12 @@ class TempoMap:
         self._seconds = [origin_seconds]
         self._bpms = [bpm]
         self._max_points = max_points
+
+    def __deepcopy__(self, memo: dict[int, object]) -> TempoMap:
+        """Return a map that goes on by itself; a long session's has thousands of points."""
+        twin = copy.copy(self)
+        twin._beats, twin._seconds, twin._bpms = self._beats[:], self._seconds[:], self._bpms[:]
+        return twin
 
     @property
     def bpm(self) -> float:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import kelly_live
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.state_copy import copy_state
 from kelly_live.core.timebase import ManualClock, MonotonicClock, TempoMap, TempoPoint
 
 PLAYING_PACKAGES = (
@@ -35,6 +36,14 @@ def test_a_tempo_change_moves_only_what_comes_after_it() -> None:
 def test_a_point_at_the_last_points_beat_replaces_it() -> None:
     tempo_map = create_map(0.0, 120.0, [(4.0, 60.0), (4.0, 240.0)])
     assert tempo_map.points() == [TempoPoint(0.0, 120.0), TempoPoint(4.0, 240.0)]
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    tempo = TempoMap(0.0, 60.0)
+    twin = copy_state(tempo)
+    twin.add(TempoPoint(4.0, 120.0))
+    assert (tempo.bpm, twin.bpm) == (60.0, 120.0)
+    assert (tempo.seconds_at(8.0), twin.seconds_at(8.0)) == (8.0, 6.0)
 
 
 def test_points_go_forward_and_are_positive() -> None:
@@ -93,8 +102,12 @@ def test_the_monotonic_clock_wakes_at_or_after_the_deadline() -> None:
 def test_nothing_that_plays_reads_the_wall_clock() -> None:
     """A clock that is set, or a leap second, then moves no note; only dates may be read."""
     wall = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
-    # The day of a reaction, of a recording, and of a calibration; and OSC's time tags, which are dates by definition.
-    dated = {"mapping/learner.py", "engine/record.py", "engine/profile_actions.py", "control/osc_input.py"}
+    # The day of a reaction, of a recording, and of a calibration; quiet hours, and OSC's time tags, which are dates by
+    # definition.
+    dated = {
+        "mapping/learner.py", "engine/record.py", "engine/profile_actions.py", "engine/limits_watch.py",
+        "control/osc_input.py",
+    }  # fmt: skip
     package = Path(kelly_live.__file__).parent
     readers = []
     for name in PLAYING_PACKAGES:

@@ -19,6 +19,7 @@ from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts, create_null_sink
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.page import PageOptions
+from kelly_live.lab.bench.playing import find_page_link
 from kelly_live.music.mixer import MixerStrip
 from tests.fakes import ScriptedReader
 from tests.live.browser import open_browser
@@ -46,13 +47,9 @@ def engine() -> Iterator[LiveEngine]:
 @pytest.fixture(scope="module")
 def browser(engine: LiveEngine) -> Iterator[Chrome]:
     with open_browser(1024, 900) as browser:
-        browser.get(get_link(engine, "page: "))
+        browser.get(find_page_link(engine))
         wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
         yield browser
-
-
-def get_link(engine: LiveEngine, prefix: str) -> str:
-    return next(line.removeprefix(prefix) for line in engine.describe() if line.startswith(prefix))
 
 
 def find(browser: Chrome, name: str) -> WebElement:
@@ -145,7 +142,7 @@ def test_buttons_freeze_lead_and_end_every_note(engine: LiveEngine, browser: Chr
 
 def test_who_may_only_look_finds_every_control_off(engine: LiveEngine) -> None:
     with open_browser(400, 800) as browser:
-        browser.get(get_link(engine, "to look only: "))
+        browser.get(find_page_link(engine, may_act=False))
         browser.get(browser.current_url.replace("/show", "/"))
         wait_for(lambda: "to look only" in get_text(browser, "connection"), "the connection", 30.0)
         assert not find(browser, "panic").is_enabled()
@@ -182,7 +179,7 @@ def get_parent(process_id: int) -> int:
 def test_axe_finds_nothing(engine: LiveEngine, scheme: str) -> None:
     axe = pytest.importorskip("axe_core_python.selenium").Axe()
     with open_browser(1024, 900, scheme=scheme) as browser:
-        browser.get(get_link(engine, "page: "))
+        browser.get(find_page_link(engine))
         wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
         for path in ("/", "/plain", "/show", "/overlay"):
             browser.get(browser.current_url.rpartition("/")[0] + path)
@@ -192,7 +189,7 @@ def test_axe_finds_nothing(engine: LiveEngine, scheme: str) -> None:
 
 def test_no_page_is_wider_than_a_telephone(engine: LiveEngine) -> None:
     with open_browser(320, 800) as browser:
-        browser.get(get_link(engine, "page: "))
+        browser.get(find_page_link(engine))
         wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 320
 
@@ -206,7 +203,7 @@ def test_a_reaction_is_learned_and_taken_back(tmp_path: Path, monkeypatch: pytes
     )
     options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="me", seed=1)
     with LiveEngine(options, parts) as engine, open_browser(1024, 900) as browser:
-        browser.get(get_link(engine, "page: "))
+        browser.get(find_page_link(engine))
         wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
         buttons = {button.text: button for button in find(browser, "reactions").find_elements("tag name", "button")}
         buttons["Too fast"].click()
@@ -219,7 +216,7 @@ def test_a_reaction_is_learned_and_taken_back(tmp_path: Path, monkeypatch: pytes
 def test_the_example_prints_the_feeling(engine: LiveEngine) -> None:
     example = Path(__file__).parents[2] / "examples" / "page_client.py"
     program = subprocess.Popen(
-        [sys.executable, str(example), get_link(engine, "page: ")], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(example), find_page_link(engine)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert program.stdout is not None
@@ -232,7 +229,7 @@ def test_the_example_prints_the_feeling(engine: LiveEngine) -> None:
 @pytest.mark.parametrize("query", ["?token=wrong", ""])
 def test_the_example_says_in_a_line_that_it_may_not_look(engine: LiveEngine, query: str) -> None:
     example = Path(__file__).parents[2] / "examples" / "page_client.py"
-    address = get_link(engine, "page: ").partition("?")[0] + query
+    address = find_page_link(engine).partition("?")[0] + query
     program = subprocess.run([sys.executable, str(example), address], capture_output=True, text=True, check=False)
     assert program.returncode == 1
     assert program.stderr.startswith(f"no session at {address} (")

@@ -14,6 +14,7 @@ from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.override import OverrideOptions
 from kelly_live.engine.options.page import PageOptions
 from kelly_live.generators.builtin.melody import MelodyGenerator
+from kelly_live.lab.bench.playing import find_page_link
 from tests.fakes import ScriptedReader
 from tests.live.browser import open_browser
 from tests.live.conftest import JackMonitor, wait_for
@@ -42,7 +43,7 @@ def test_a_note_is_seen_a_bar_before_jack_hears_it(monitor: JackMonitor) -> None
     )
     with LiveEngine(options, parts) as engine, open_browser(1024, 900) as browser:
         monitor.listen_to("Kelly Live")
-        browser.get(next(line for line in engine.describe() if line.startswith("page: ")).removeprefix("page: "))
+        browser.get(find_page_link(engine))
 
         def look() -> dict[str, Any] | None:
             seen: dict[str, Any] = browser.execute_script(LOOK)

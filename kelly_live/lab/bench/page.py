@@ -8,16 +8,14 @@ its pixels, where the state has it; the screen itself is not measured.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import KellyError
 from kelly_live.core.termination import temporary_folder
@@ -34,9 +32,8 @@ from kelly_live.lab.bench.control import (
     compute_difference_latencies,
 )
 from kelly_live.lab.bench.hops import repeat_recording
-from kelly_live.lab.bench.playing import create_engine
+from kelly_live.lab.bench.playing import create_engine, find_page_link
 from kelly_live.lab.bench.processes import check_process_times, find_module, read_cpu_seconds
-from kelly_live.lab.bench.waterfall import measure_messages
 from kelly_live.midi.trace import TracedMessage, read_trace
 from kelly_live.ui.page.server import STATIC
 
@@ -213,31 +210,6 @@ def measure_first_paints(recording: Path, device: str) -> list[float]:
             return paints
 
 
-def measure_waterfall_live(recording: Path, device: str, seconds: float) -> tuple[float, list[float]]:
-    """Return the share of the notes shown that were played, and each note's lead in bars, beside a player.
-
-    A program reads the page's socket for so many seconds of a session whose emotion is held. The band still leaves the
-    player space and answers him, which no waterfall can know; `waterfall` has the numbers while nothing changes.
-    """
-    with temporary_folder() as folder, repeat_recording(recording, seconds + 60.0) as longer:
-        engine = create_engine(longer, Path(folder) / "trace", device, freeze=True, with_page=True)
-        with engine:
-            return measure_messages(record_messages(_find_address(engine), seconds))
-
-
-def record_messages(address: str, seconds: float) -> list[tuple[float, dict[str, Any]]]:
-    """Return the messages of the page's socket for so many seconds, each with when it came (seconds of read_clock)."""
-    from websockets.sync.client import connect
-
-    parts, messages, end = urlsplit(address), list[tuple[float, dict[str, Any]]](), read_clock() + seconds
-    with connect(f"ws://{parts.netloc}/api?{parts.query}") as socket:
-        while (left := end - read_clock()) > 0.0:
-            with suppress(TimeoutError):
-                text = socket.recv(timeout=left)
-                messages.append((read_clock(), json.loads(text)))
-    return messages
-
-
 def measure_page_bytes() -> int:
     """Return the size of everything that the page's server has to send."""
     return sum(path.stat().st_size for path in STATIC.iterdir())
@@ -287,14 +259,10 @@ def _open_page(engine: LiveEngine) -> Iterator[Chrome]:
     """Open the session's page in a browser, and wait until it is connected."""
     with open_browser(WIDTH, HEIGHT) as browser:
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})
-        browser.get(_find_address(engine))
+        browser.get(find_page_link(engine))
         browser.execute_script("document.getElementById('plane').scrollIntoView({block: 'center'})")
         _wait_for(lambda: _read(browser, "states"), "the page's connection")
         yield browser
-
-
-def _find_address(engine: LiveEngine) -> str:
-    return next(line.removeprefix("page: ") for line in engine.describe() if line.startswith("page: "))
 
 
 def _read(browser: Chrome, name: str) -> float | None:

@@ -48,3 +48,9 @@ def create_engine(
             wrap_mapper=wrap_mapper,
         ),
     )
+
+
+def find_page_link(engine: LiveEngine, *, may_act: bool = True) -> str:
+    """Return the address of the session's page, to steer it or only to look."""
+    title = "page: " if may_act else "to look only: "
+    return next(line for line in engine.describe() if line.startswith(title)).removeprefix(title)

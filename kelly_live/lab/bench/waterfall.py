@@ -11,6 +11,7 @@ import time
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import EMOTIONS, MusicParameters
 from kelly_live.engine.session import CONDUCTOR_STEP_SECONDS
 from kelly_live.lab.bench.hops import repeat_recording
-from kelly_live.lab.bench.playing import create_engine
+from kelly_live.lab.bench.playing import create_engine, find_page_link
 from kelly_live.workers.realtime import freeze_gc
 
 SEEDS = (7101, 7102, 7103)  # nothing was chosen on them
@@ -105,21 +106,25 @@ def measure_session(recording: Path, device: str, seconds: float, *, freeze: boo
 
     `freeze`: the feeling stays neutral. Raises KellyError.
     """
-    from websockets.sync.client import connect
-
-    messages = []
     with (
         temporary_folder() as folder,
         repeat_recording(recording, seconds + 60.0) as longer,
         create_engine(longer, Path(folder) / "trace", device, freeze=freeze, with_page=True) as engine,
     ):
-        lines = [line.partition(": ") for line in engine.describe()]
-        address = urlsplit(next(text for name, _, text in lines if name == "to look only"))
-        with connect(f"ws://{address.netloc}/api?{address.query}") as socket:
-            end = read_clock() + seconds
-            while read_clock() < end:
-                messages.append((read_clock(), json.loads(socket.recv())))
-    return measure_messages(messages)
+        return measure_messages(record_messages(find_page_link(engine, may_act=False), seconds))
+
+
+def record_messages(address: str, seconds: float) -> list[tuple[float, dict[str, Any]]]:
+    """Return the messages of the page's socket for so many seconds, each with when it came (seconds of read_clock)."""
+    from websockets.sync.client import connect
+
+    parts, messages, end = urlsplit(address), list[tuple[float, dict[str, Any]]](), read_clock() + seconds
+    with connect(f"ws://{parts.netloc}/api?{parts.query}") as socket:
+        while (left := end - read_clock()) > 0.0:
+            with suppress(TimeoutError):
+                text = socket.recv(timeout=left)
+                messages.append((read_clock(), json.loads(text)))
+    return messages
 
 
 @dataclass(slots=True)

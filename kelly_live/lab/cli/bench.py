@@ -263,10 +263,6 @@ def _measure_page(recording: Path, device: str, seconds: float) -> Iterator[Row]
     yield Row("page, all that it has to load", round(page.measure_page_bytes() / 1e3, 1), "kB", "<= 300")
     paints = page.measure_first_paints(recording, device)
     yield Row(f"page, first paint, median of {len(paints)} loads", _quantile_ms(paints, 0.5, digits=1), "ms", "<= 500")
-    share, leads = page.measure_waterfall_live(recording, device, 2.0 * seconds)
-    early = sum(lead >= 1.0 for lead in leads) / max(1, len(leads))
-    yield Row("page, played of what its waterfall showed, beside a player", round(share, 3), "")
-    yield Row("page, shown a bar ahead or more, of what was played", round(early, 3), "")
     late = {with_page: list[float]() for with_page in (False, True)}
     for with_page in (False, True, True, False) * ((PAIRS + 1) // 2):
         if len(late[with_page]) < PAIRS:

@@ -20,6 +20,7 @@ from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.page import PageOptions
 from kelly_live.lab.bench.browser import open_browser
+from kelly_live.lab.bench.playing import find_page_link
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -35,7 +36,7 @@ def main(folder: Path) -> None:
     options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="none", seed=1)
     parts = LiveParts.create(find_resources("presets") / "demo" / "recording.ogg", null_port=True)
     with LiveEngine(options, parts) as engine, open_browser(*SCREENS[-1]) as browser:
-        browser.get(next(line for line in engine.describe() if line.startswith("page: ")).removeprefix("page: "))
+        browser.get(find_page_link(engine))
         time.sleep(_PLAYED_SECONDS)
         for width, height in SCREENS:
             for scheme in SCHEMES:
