@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from kelly_live import __version__
 from kelly_live.core.errors import KellyError
@@ -29,6 +32,7 @@ COMMANDS = {
     "doctor": "what works on this machine and what does not, as a report to paste",
     "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",
     "compose": "music for an emotion that you name; no audio",
+    "completion": "what your shell needs to complete commands, options and names",
     "config": "options given once for all: your ports, your profile, how it plays",
     "learn": "teach a MIDI pad, knob or pedal what to do while playing",
     "latency": "how late your synth is heard, and what --latency-ms should be",
@@ -51,6 +55,7 @@ kelly-live --midi-out "IAC Bus"      play along, live
 kelly-live demo                      see and hear what it does
 """
 _NO_WORK = frozenset({"-h", "--help", "--version"})  # nothing is done, so nothing is logged
+COMPLETION = "_KELLY_LIVE_COMPLETE"  # set by a shell that asks what could be typed; click's name for it
 _WITH_VALUE = (
     "--profile", "--culture", "--culture-strength", "--preset", "--with", "--set", "--models", "--device", "--config",
 )  # fmt: skip
@@ -73,13 +78,36 @@ class LiveByDefault(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, with the command put first."""
-        return super().parse_args(ctx, put_command_first(args))
+        """Parse the arguments, with the command put first; a shell that completes the first word needs all commands."""
+        return super().parse_args(ctx, args if ctx.resilient_parsing and not args else put_command_first(args))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what the first word can be: a command, or an option of `live`."""
+        if not incomplete.startswith("-"):
+            return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        live = self.get_command(ctx, "live")
+        options = [] if live is None else live.shell_complete(click.Context(live, ctx, "live"), incomplete)
+        return list({item.value: item for item in (*super().shell_complete(ctx, incomplete), *options)}.values())
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands into the help."""
+        """Write the table of commands into the help, and under which headings the options of `live` stand."""
+        from kelly_live.engine.options.sections import SECTIONS
+
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        live = self.get_command(ctx, "live")
+        flags = {flag for param in live.params for flag in param.opts} if live is not None else set()
+        margin = 2 + max(map(len, SECTIONS))
+        with formatter.section("Options of `live`"):
+            for title, listed in SECTIONS.items():
+                row = textwrap.fill(
+                    " ".join(flag for flag in listed if flag in flags),
+                    formatter.width,
+                    initial_indent=f"  {title:<{margin}}",
+                    subsequent_indent=" " * (margin + 2),
+                    break_on_hyphens=False,
+                )
+                formatter.write(f"{row}\n")
 
 
 def put_command_first(args: Sequence[str]) -> list[str]:
@@ -98,13 +126,37 @@ def put_command_first(args: Sequence[str]) -> list[str]:
     return ["live", *args]
 
 
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from kelly_live.core.model_licences import list_model_terms
+    from kelly_live.core.resources import name_models
+    from kelly_live.core.wording import plural
+    from kelly_live.engine.options.completions import list_culture_names, list_preset_names
+
+    click.echo(f"kelly-live {__version__}")
+    for one in list_model_terms():
+        licences = ", ".join(dict.fromkeys(" AND ".join(part.licence for part in one.parts).split(" AND ")))
+        in_use = " (in use)" if one.name == name_models() else ""
+        click.echo(escape(f"models {one.name}{in_use}: for {one.use}; {licences}"))
+    click.echo(f"{plural(len(list_preset_names()), 'preset')}, {plural(len(list_culture_names()), 'tradition')}")
+    ctx.exit()
+
+
 @click.group(
     cls=LiveByDefault,
     help=HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Without a command: `live`. See `kelly-live live --help` for its options.",
 )
-@click.version_option(__version__, prog_name="kelly-live")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version, the models with their licence, and how many presets and traditions there are.",
+)
 def root() -> None:
     """Run a command; without one, `live`."""
 
@@ -124,9 +176,12 @@ def run_program(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a folder's name need not be text
     debug = "--debug" in arguments
-    log = set_up_logging(debug=debug, to_file=_NO_WORK.isdisjoint(arguments))
+    is_work = _NO_WORK.isdisjoint(arguments) and COMPLETION not in os.environ
+    log = set_up_logging(debug=debug, to_file=is_work)
     try:
         _require_working_folder()
+        if COMPLETION in os.environ:
+            import kelly_live.cli.completion  # noqa: F401 - it registers how bash gets names of several words
         return root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130

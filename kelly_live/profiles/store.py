@@ -11,7 +11,7 @@ import difflib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -127,6 +127,21 @@ class ProfileStore:
 
     def _backup_path(self, name: str) -> Path:
         return self.folder / f"{check_name(name)}.backup.yaml"  # a name that no profile can have
+
+    def rename(self, query: str, new_name: str) -> tuple[str, str]:
+        """Rename a profile, with its backup and as the default; return both names. Raises ConfigError."""
+        with self._hold_lock():
+            profile, after = self.load(query), check_name(new_name)
+            before = profile.name
+            if os.path.lexists(self.path(after)):
+                raise ConfigError(f"there is a profile {after!r} already; choose another name, or delete it first")
+            write_atomically(self.path(after), to_yaml(replace(profile, name=after)), private=True)
+            self.path(before).unlink()
+            with contextlib.suppress(FileNotFoundError):
+                self._backup_path(before).replace(self._backup_path(after))
+            if self.default() == before:
+                self._set_default(after)
+        return before, after
 
     def delete(self, query: str) -> str:
         """Remove a profile, also one that cannot be read, and as the default; return its name."""

@@ -141,3 +141,18 @@ def test_a_full_profile_stays_small(store: ProfileStore) -> None:
     store.update("anna", lambda profile: full)
     assert len(store.load("anna").reactions) == MAX_ROWS
     assert store.path("anna").stat().st_size < 100_000
+
+
+def test_a_profile_is_renamed_with_its_backup_and_as_the_default(store: ProfileStore) -> None:
+    store.create(new_profile("bert", NOW))
+    store.back_up("anna")
+    store.use("anna")
+    assert store.rename("ANNA", "anna-live") == ("anna", "anna-live")
+    assert store.names() == ("anna-live", "bert")
+    assert store.load("anna-live").name == store.default() == "anna-live"
+    assert (store.folder / "anna-live.backup.yaml").exists()
+    with pytest.raises(ConfigError, match="'bert' already"):
+        store.rename("anna-live", "bert")
+    with pytest.raises(ConfigError, match="is no name for a profile"):
+        store.rename("bert", "../bert")
+    assert store.names() == ("anna-live", "bert")

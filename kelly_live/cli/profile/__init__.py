@@ -13,6 +13,7 @@ from kelly_live.cli.profile import (
     learn,
     list_,
     rate,
+    rename,
     reset,
     set_,
     show,
@@ -26,5 +27,5 @@ def command() -> None:
     """Teach it what you mean by an emotion. Profiles stay in your own data folder, readable by you alone."""
 
 
-for _module in (create, list_, show, use, rate, learn, reset, undo, export, import_, delete, set_, calibrate):
+for _module in (create, list_, show, use, rate, learn, reset, undo, export, import_, rename, delete, set_, calibrate):
     command.add_command(_module.command)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, profile_argument
 
 
 @click.command("delete", cls=CheckedCommand)
-@click.argument("name")
+@profile_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @debug_option
 def command(name: str, yes: bool) -> None:

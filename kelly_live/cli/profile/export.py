@@ -6,12 +6,18 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import OUTPUT_FILE, CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import (
+    OUTPUT_FILE,
+    CheckedCommand,
+    debug_option,
+    print_line,
+    profile_argument,
+)
 from kelly_live.engine.profile_actions import count_reactions
 
 
 @click.command("export", cls=CheckedCommand)
-@click.argument("name")
+@profile_argument
 @click.argument("file", type=OUTPUT_FILE)
 @debug_option
 def command(name: str, file: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, profile_argument
 from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("learn", cls=CheckedCommand)
-@click.argument("name")
+@profile_argument
 @debug_option
 def command(name: str) -> None:
     """Learn from all reactions again, and say what changed."""

@@ -10,7 +10,14 @@ import click
 
 from kelly_live.core.numbers import parse_number
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.options.click_options import CheckedCommand, Number, debug_option, print_line, usage_errors
+from kelly_live.engine.options.click_options import (
+    CheckedCommand,
+    Number,
+    debug_option,
+    print_line,
+    profile_argument,
+    usage_errors,
+)
 from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rate", cls=CheckedCommand, short_help="Say what the music should be like.")
-@click.argument("name")
+@profile_argument
 @click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="In which emotion.")
 @click.option("--valence", type=Number(-1.0, 1.0), help="Or where: displeasure -1 ... 1 pleasure.")
 @click.option("--arousal", type=Number(-1.0, 1.0), help="Calm -1 ... 1 excited.")

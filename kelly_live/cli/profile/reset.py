@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, profile_argument
 from kelly_live.engine.profile_actions import count_reactions, load_net
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("reset", cls=CheckedCommand, short_help="Forget everything that was said and learned.")
-@click.argument("name")
+@profile_argument
 @click.option(
     "--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="Only what was said in this emotion."
 )

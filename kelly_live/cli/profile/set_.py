@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, usage_errors
+from kelly_live.engine.options.click_options import (
+    CheckedCommand,
+    debug_option,
+    print_line,
+    profile_argument,
+    usage_errors,
+)
 from kelly_live.engine.profile_actions import apply_setting, describe_settings
 
 if TYPE_CHECKING:
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("set", cls=CheckedCommand)
-@click.argument("name")
+@profile_argument
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
 @debug_option
 def command(name: str, settings: tuple[str, ...]) -> None:

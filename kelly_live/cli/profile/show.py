@@ -14,6 +14,7 @@ from kelly_live.engine.options.click_options import (
     print_json,
     print_line,
     print_notice,
+    profile_argument,
 )
 from kelly_live.engine.profile_actions import (
     count_reactions,
@@ -25,7 +26,7 @@ from kelly_live.engine.profile_actions import (
 
 
 @click.command("show", cls=CheckedCommand, short_help="Show what a profile has learned.")
-@click.argument("name")
+@profile_argument
 @click.option("--plot", type=OUTPUT_FILE, help="Also draw a picture (PNG): the base and yours, for each emotion.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @debug_option

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, profile_argument
 from kelly_live.engine.profile_actions import count_reactions, load_net
 
 
 @click.command("undo", cls=CheckedCommand)
-@click.argument("name")
+@profile_argument
 @debug_option
 def command(name: str) -> None:
     """Take the last reaction of a profile back, and learn it anew from the others."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line, profile_argument
 
 
 @click.command("use", cls=CheckedCommand, short_help="Make a profile the default.")
-@click.argument("name")
+@profile_argument
 @debug_option
 def command(name: str) -> None:
     """Make it the default of every command that plays; `none` for no default."""

@@ -13,25 +13,28 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number, parse_whole_number
 from kelly_live.core.values import MAX_SEED
 from kelly_live.core.wording import escape
+from kelly_live.engine.options.completions import NAMES
 from kelly_live.engine.options.config_defaults import CONFIG_FLAGS, config_option, reads_config, set_config_defaults
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 from kelly_live.engine.options.rules import check_rules
+from kelly_live.engine.options.sections import OTHERS, SECTIONS, find_section
 
 FORMATS = ("midi", "wav", "plot")  # of a piece
 MAX_JOBS = 64
-
+_LONG_LIST = 16  # options: more are listed under headings
 F = TypeVar("F", bound=Callable[..., Any])
 
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -93,6 +96,20 @@ class CheckedCommand(click.Command):
         params = super().get_params(ctx)
         return [*params[:-1], config_option(), *params[-1:]] if reads_config(ctx) else params
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options into the help, those of a long list under headings."""
+        records: dict[str, list[tuple[str, str]]] = {title: [] for title in (OTHERS, *SECTIONS)}
+        for param in self.get_params(ctx):
+            if (record := param.get_help_record(ctx)) is not None:
+                records[find_section(param.opts)].append(record)
+        if sum(map(len, records.values())) < _LONG_LIST:
+            super().format_options(ctx, formatter)
+            return
+        for title, rows in records.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Raises click.UsageError."""
         values, _, order = self.make_parser(ctx).parse_args(list(args))
@@ -121,6 +138,22 @@ def _list_flags(params: Iterable[click.Parameter]) -> list[str]:
     return list(chain.from_iterable(names))
 
 
+def complete_names(flag: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]] | None:
+    """Return what a shell asks for the value of this option: names as they are now; None where there are no names."""
+    list_names = NAMES.get(flag)
+    if list_names is None:
+        return None
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names: list[str] = []
+        with suppress(Exception):  # a driver's failure belongs to no prompt
+            names = list(list_names())
+        return [CompletionItem(name) for name in names if name.casefold().startswith(incomplete.casefold())]
+
+    return complete
+
+
+profile_argument = click.argument("name", shell_complete=complete_names("--profile"))
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error, and log messages on stderr."
 )
@@ -277,6 +310,7 @@ def _declaration(spec: OptionSpec, name: str, default: Any, *, repeatable: bool)
         show_default=spec.default_note is None,
         metavar=spec.metavar,
         callback=_callback(spec),
+        shell_complete=complete_names(spec.flags[0]),
         help=text,
     )
 
