@@ -113,6 +113,17 @@ class Performance:
 
         write_wav(Path(path), render(self.sounding_notes(), self._programs()), SAMPLE_RATE)
 
+    def write_mix(self, path: Path | str, recording: Path) -> None:
+        """Write a WAV file of the band and the recording that it was played to. Raises OutputError and AudioError."""
+        import numpy as np
+
+        from kelly_live.audio.decode import read_blocks
+        from kelly_live.audio.mixdown import mix_down
+        from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav
+
+        band = render(self.sounding_notes(), self._programs())
+        write_wav(Path(path), mix_down(np.concatenate(list(read_blocks(recording, SAMPLE_RATE))), band), SAMPLE_RATE)
+
     def write_mp3(self, path: Path | str) -> None:
         """Write an MP3, played by the built-in synthesiser: a tenth of a WAV. Raises OutputError."""
         from kelly_live.audio.synth import SAMPLE_RATE, render, write_mp3

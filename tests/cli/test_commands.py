@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from kelly_live.audio.decode import read_blocks
 from kelly_live.cli import main
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS
 
 RATE = 16_000
@@ -172,6 +174,11 @@ def test_demo_writes_its_three_files(tmp_path: Path, capsys: pytest.CaptureFixtu
     notes = sounding_notes(tmp_path / "deep" / "demo" / "demo.mid")
     assert {channel for channel, _ in notes} >= {1, 2, 3, 10}
     assert len({pitch % 12 for channel, pitch in notes if channel == 2}) >= 3  # the harmony moves
+    mix, rate = soundfile.read(tmp_path / "deep" / "demo" / "demo.wav", dtype="float32")
+    recording = find_resources("presets") / "demo" / "recording.ogg"
+    player = np.concatenate(list(read_blocks(recording, rate)))
+    heard = mix.mean(axis=1)[: len(player)]
+    assert np.corrcoef(heard, player[: len(heard)])[0, 1] > 0.5  # the player is half of what sounds
     assert not [name for name in os.listdir(tmp_path / "deep" / "demo") if name.startswith(".")]
 
 

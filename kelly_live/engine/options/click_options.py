@@ -252,9 +252,9 @@ def formats_option(function: F) -> F:
     )(function)  # fmt: skip
 
 
-def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:
+def seed_option(help: str = "Same seed, same music.", default: int = 1) -> Callable[[F], F]:
     """Declare --seed on its own, as `seed: int`."""
-    return click.option("--seed", type=WholeNumber(0, MAX_SEED), default=1, show_default=True, help=help)
+    return click.option("--seed", type=WholeNumber(0, MAX_SEED), default=default, show_default=True, help=help)
 
 
 def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
