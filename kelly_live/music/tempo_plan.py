@@ -289,7 +289,7 @@ def _solve(asked: Floats, spans: Sequence[Span], largest_step: float = _SOLVED_S
         x = now
         if residual < _RESIDUAL and change < _RESIDUAL:
             break
-    return _fit_spans(x * asked, spans)
+    return _round_to_microseconds(_fit_spans(x * asked, spans))
 
 
 def _build_span_rows(asked: Floats, spans: Sequence[Span]) -> tuple[Floats, Floats]:
@@ -306,6 +306,12 @@ def _cover(start: float, end: float, count: int) -> Floats:
     """Return the share of each beat that lies in [start, end)."""
     beats = np.arange(count)
     return np.asarray(np.clip(np.minimum(beats + 1.0, end) - np.maximum(beats, start), 0.0, 1.0))
+
+
+def _round_to_microseconds(seconds: Floats) -> Floats:
+    """Let every beat begin on a whole microsecond, as a MIDI file holds it: no crumb of the solver stays."""
+    starts = np.round(np.cumsum(seconds) * 1e6) / 1e6
+    return np.diff(starts, prepend=0.0)
 
 
 def _fit_spans(seconds: Floats, spans: Sequence[Span]) -> Floats:

@@ -30,8 +30,8 @@ def test_a_moment_on_the_bar_line_of_the_tempo_asked_for_changes_nothing() -> No
 def test_the_tempo_bends_so_that_a_bar_line_falls_on_the_moment() -> None:
     tempo = plan([13.0, 31.3], 60.0)
     assert all(beat % 4 == 0 for beat in tempo.moment_beats)
-    assert list_seconds(tempo) == pytest.approx([13.0, 31.3], abs=1e-9)
-    assert tempo.tempo_map.seconds_at(4.0 * tempo.bars) == pytest.approx(60.0, abs=1e-9)
+    assert list_seconds(tempo) == pytest.approx([13.0, 31.3], abs=1e-5)
+    assert tempo.tempo_map.seconds_at(4.0 * tempo.bars) == pytest.approx(60.0, abs=1e-5)
     assert all(90.0 < bpm < 112.0 for bpm in tempo.bpms)
 
 
@@ -39,7 +39,7 @@ def test_moments_that_are_too_near_for_bar_lines_fall_on_beats() -> None:
     tempo = plan([12.0, 13.3], 30.0, bpm=90.0)
     first, second = tempo.moment_beats
     assert second - first == 2.0
-    assert list_seconds(tempo) == pytest.approx([12.0, 13.3], abs=1e-9)
+    assert list_seconds(tempo) == pytest.approx([12.0, 13.3], abs=1e-5)
 
 
 def test_a_sudden_change_of_tempo_becomes_a_ramp() -> None:
@@ -53,7 +53,7 @@ def test_a_sudden_change_of_tempo_becomes_a_ramp() -> None:
 
 def test_the_last_stroke_ends_in_time() -> None:
     tempo = plan_tempo(lambda second: 120.0, [], 30.3, beats_per_bar=4, closing_beats=0.5)
-    assert tempo.tempo_map.seconds_at(4.0 * (tempo.bars - 1) + 0.5) == pytest.approx(30.3, abs=1e-9)
+    assert tempo.tempo_map.seconds_at(4.0 * (tempo.bars - 1) + 0.5) == pytest.approx(30.3, abs=1e-5)
 
 
 def test_without_moments_steps_are_only_made_smaller() -> None:
@@ -79,5 +79,5 @@ def test_every_moment_is_met_and_every_step_is_small(
         lambda second: bpms[0] + (bpms[1] - bpms[0]) * second / end, moments, end,
         beats_per_bar=beats_per_bar, closing_beats=float(beats_per_bar),
     )  # fmt: skip
-    assert list_seconds(tempo) == pytest.approx(moments, abs=1e-6)
+    assert list_seconds(tempo) == pytest.approx(moments, abs=1e-5)
     assert tempo.largest_step <= STEP_LIMIT
