@@ -77,7 +77,7 @@ class Arc:
         unit = "bars" if self.in_bars else "s"
         if not low <= self.end <= high:
             raise ConfigError(f"the piece ends after {self.end:g} {unit}; it must be {low:g} to {high:g} {unit} long")
-        if self.hits and self.hits[-1].place > self.end:
+        if self.hits and (self.hits[-1].place > self.end or (self.in_bars and self.hits[-1].place == self.end)):
             raise ConfigError(f"the hit point {self.hits[-1].name!r} comes after the end; move one of them")
 
     @property

@@ -167,7 +167,8 @@ def _build(rows: Sequence[Node], end: Node | None, last: Node) -> Arc:
     ends: float | None = placed[-1][0] + in_bars if end is None else _read_end(end, in_bars=in_bars)
     if end is None and placed[-1][0] == placed[0][0]:
         ends = None
-    if ends is not None and end is not None and placed[-1][0] > ends:
+    last_place = placed[-1][0]
+    if ends is not None and end is not None and (last_place > ends or (in_bars and last_place == ends)):
         placed[-1][1].fail(f"lies after the end ({end.describe()}); move one of them")
     if ends is not None and end is None:
         _check_length(ends, placed[-1][1].as_map()[unit], in_bars=in_bars)

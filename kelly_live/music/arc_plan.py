@@ -15,6 +15,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
 
+from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.arc import Arc
 from kelly_live.music.form import compute_intensity
@@ -26,6 +27,7 @@ from kelly_live.music.tempo_plan import TempoPlan, plan_tempo, smooth_tempo
 
 Ask: TypeAlias = Callable[[Arc, float], MusicParameters]  # what an arc asks for at one of its places
 
+_LARGEST_STEP = 0.5  # what changes the tempo more from beat to beat is no tempo
 _SHORTEST_PHRASE, _LONGEST_PHRASE = 2, 6
 # The parameters in force lag behind what is asked for (music/smoothing.py); what is known beforehand is asked so much
 # earlier.
@@ -164,9 +166,20 @@ def _plan_seconds(arc: Arc, ask: Ask, beats_per_bar: int) -> tuple[TempoPlan, tu
         closing_beats=closing_beats,
         share=partial(_compute_share, last),
     )
+    if tempo.largest_step > _LARGEST_STEP:
+        raise ConfigError(_describe_crowd(arc))
     if arc.is_struck_at_its_end:
         after = [float((tempo.bars - 1) * beats_per_bar)]
     return tempo, (*before, *tempo.moment_beats, *after)
+
+
+def _describe_crowd(arc: Arc) -> str:
+    """Describe which hit points no tempo can meet: the two that are nearest, or the one beside the start or the end."""
+    assert arc.end is not None
+    moments = [("the start", 0.0), *((repr(hit.name), hit.place) for hit in arc.hits), ("the end", arc.end)]
+    gaps = [(after - before, one, other) for (one, before), (other, after) in pairwise(moments) if after > before]
+    seconds, one, other = min(gaps)
+    return f"no tempo can meet hit points so close: {one} and {other} are {seconds:.2f} s apart; leave one out"
 
 
 def _plan_bars(arc: Arc, ask: Ask, beats_per_bar: int) -> TempoPlan:

@@ -27,6 +27,7 @@ from kelly_live.core.timebase import TempoMap, TempoPoint
 STEP_LIMIT = 0.04  # share of the tempo by which it may change from beat to beat
 _SOLVED_STEPS = (0.036, 0.0395)  # what is solved for, as the solver leaves crumbs: the first that can be met
 _SLOWEST_BPM, _FASTEST_BPM = 36.0, 220.0
+_SHORTEST_BEAT, _LONGEST_BEAT = 0.15, 4.0  # s
 _GRID_SECONDS = 0.1
 # What it costs not to fall on a bar line, against a span's beats times the squared log of its change of tempo: the
 # middle of a bar is taken where the tempo would otherwise have to change by a fifth for fifteen beats. Ours.
@@ -109,12 +110,15 @@ def smooth_tempo(asked_bpm: Sequence[float], beats_per_bar: int) -> TempoPlan:
 
 
 def _create_plan(seconds: Floats, moment_beats: Sequence[float], beats_per_bar: int) -> TempoPlan:
-    steps = np.maximum(seconds[1:] / seconds[:-1], seconds[:-1] / seconds[1:])
+    """Create the plan of so many seconds a beat; its largest step is infinite where no band could play it."""
+    can_be_played = bool(np.all((seconds >= _SHORTEST_BEAT) & (seconds <= _LONGEST_BEAT)))
+    seconds = np.clip(np.nan_to_num(seconds), _SHORTEST_BEAT, _LONGEST_BEAT)
     bpms = tuple(float(60.0 / one) for one in seconds)
     tempo_map = TempoMap(0.0, bpms[0], max_points=len(bpms) + 1)
     for beat, bpm in enumerate(bpms):
         tempo_map.add(TempoPoint(float(beat), bpm))
-    largest_step = float(np.max(steps, initial=1.0)) - 1.0
+    steps = np.maximum(seconds[1:] / seconds[:-1], seconds[:-1] / seconds[1:])
+    largest_step = float(np.max(steps, initial=1.0)) - 1.0 if can_be_played else math.inf
     return TempoPlan(bpms, tuple(moment_beats), beats_per_bar, largest_step, tempo_map)
 
 

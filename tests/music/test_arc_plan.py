@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kelly_live.core.emotion_space import create_state
+from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters
 from kelly_live.music.arc import STEP, Arc, ArcPoint, HitPoint
 from kelly_live.music.arc_plan import ArcPlan, PlannedForm, plan_arc
@@ -87,3 +88,9 @@ def test_an_arc_in_bars_has_the_bars_that_it_says() -> None:
     assert (planned.bars, planned.hit_beats) == (16, (24.0,))
     assert not planned.arc.in_bars
     assert planned.arc.hits[0].place == pytest.approx(planned.tempo.tempo_map.seconds_at(24.0))
+
+
+def test_hit_points_that_no_tempo_can_meet_are_named() -> None:
+    crowd = [0.5 + 0.5 * number for number in range(8)]
+    with pytest.raises(ConfigError, match=r"so close: .* are 0\.\d\d s apart; leave one out"):
+        plan(*crowd, end=4.4)
