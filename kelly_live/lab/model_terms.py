@@ -113,6 +113,7 @@ SOURCES = {
 
 _REFERENCES = {
     "LicenseRef-facts": "Figures from publications and aggregate statistics, cited; no licence is needed for facts.",
+    "LicenseRef-public-domain": "The file says that it is in the public domain; any use.",
     "LicenseRef-not-stated": "The source states no licence. Research use, with the citation that its authors ask.",
     "LicenseRef-non-commercial": "Non-commercial use, with the citation that the authors ask.",
     "LicenseRef-mixed": "Aggregates of several corpora, each under its own terms, some of them non-commercial.",
