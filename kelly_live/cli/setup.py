@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from kelly_live.core.errors import AudioError, KellyError
 from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_line
+
+if TYPE_CHECKING:
+    from kelly_live.engine.level_meter import Level
 
 METER_SECONDS = 4.0
 _SPEED_TOPICS = ("nets", "clock", "real time")
@@ -69,8 +73,7 @@ def _choose_input() -> str | None:
     from kelly_live.audio.devices import list_inputs
 
     def is_accepted(name: str) -> bool:
-        _meter(name)
-        return click.confirm("  keep this input?", default=True)
+        return click.confirm("  keep this input?", default=_meter(name).is_heard)
 
     try:
         return _choose(
@@ -85,7 +88,7 @@ def _choose_input() -> str | None:
         return None
 
 
-def _meter(name: str) -> None:
+def _meter(name: str) -> Level:
     from kelly_live.audio.supervised_source import SupervisedSource
     from kelly_live.core.timebase import MonotonicClock
     from kelly_live.engine.level_meter import measure_level
@@ -95,9 +98,11 @@ def _meter(name: str) -> None:
     try:
         source.open()
         print_line(f"  play or sing as loud as you will, {METER_SECONDS:.0f} s …")
-        print_line(f"  {measure_level(source, clock, METER_SECONDS).describe()}")
+        level = measure_level(source, clock, METER_SECONDS)
     finally:
         source.close()
+    print_line(f"  {level.describe()}")
+    return level
 
 
 def _offer_latency(output: str, audio_in: str | None) -> None:

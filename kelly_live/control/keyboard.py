@@ -56,7 +56,7 @@ KEYS: dict[str, Action] = {
 }
 _UNSHIFTED = {"=": "+", "_": "-", ".": ">", ",": "<"}  # the same keys with or without the shift key
 
-SHORT_HELP = "keys: f freezes, arrows steer, 0 releases, + - like or dislike, ? lists all, q ends"
+SHORT_HELP = "keys: f freezes, arrows steer, 0 releases, + - like or not, ? lists all, q ends"
 # What keys do, a row for those that belong together; `describe_keys` lists it.
 KEY_HELP = (
     ("f", "freezes or follows"),

@@ -22,9 +22,14 @@ class Level:
     peak_dbfs: float
     loudest_dbfs: float
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anything was heard at all."""
+        return self.peak_dbfs > SILENCE_DBFS
+
     def describe(self) -> str:
         """Say what was heard and what to do about it, in one line."""
-        if self.peak_dbfs <= SILENCE_DBFS:
+        if not self.is_heard:
             return "nothing was heard: check the cable, the input's switch and the system's microphone rights"
         text = f"peak {self.peak_dbfs:.0f} dBFS, loudest {self.loudest_dbfs:.0f} dBFS"
         if self.peak_dbfs >= CLIPPED_DBFS:

@@ -86,6 +86,7 @@ def test_every_key_is_in_the_list_and_every_reaction_has_a_key() -> None:
     assert sorted(listed) == sorted(KEYS)
     assert all(keys in describe_keys() for keys, _ in KEY_HELP)
     assert "? lists all" in SHORT_HELP
+    assert len(SHORT_HELP) < 80
     assert set(REACTIONS) <= {action.name for action in KEYS.values()}
     assert find_action("=") == find_action("+") == Action("like")
 

@@ -32,3 +32,4 @@ def test_one_loud_moment_counts() -> None:
 )
 def test_what_is_said_says_what_to_do(level: Level, advice: str) -> None:
     assert advice in level.describe()
+    assert level.is_heard == (advice != "nothing was heard")
