@@ -115,8 +115,8 @@ def describe_override(override: EmotionOverride, bar: float) -> list[str]:
         words.append(f"by hand: {by_hand}")
     if override.morph is not None:
         morph, goal = override.morph, _format_places(override.morph.target)
-        share = morph_share(morph, bar)
-        progress = f"{share * morph.bars:.0f} of {morph.bars:g} bar{'s' * (morph.bars != 1.0)}"
+        share, bars = morph_share(morph, bar), round(morph.bars, 1)
+        progress = f"{share * morph.bars:.0f} of {bars:g} bar{'s' * (bars != 1.0)}"
         words.append(f"morph to {goal}: {progress}" if share < 1.0 else f"morphed to {goal}")
     return words
 

@@ -21,9 +21,9 @@ class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
     `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1), `named_preset` a name;
-    `role` the band's role (None: the next one); `setting` a parameter's new value, PLAYER.PARAMETER=VALUE; `mix` one of
-    MIXER_CONTROLS and what the action takes, `lock` what `lock` takes; `save_preset` a name; `log` every action, with
-    its source.
+    `role` the band's role (None: the next one); `cue` the actions go, back and standby; `setting` a parameter's new
+    value, PLAYER.PARAMETER=VALUE; `mix` one of MIXER_CONTROLS and what the action takes, `lock` what `lock` takes;
+    `save_preset` a name; `log` every action, with its source.
     """
 
     set_override: Callable[[EmotionOverride], None]
@@ -32,6 +32,7 @@ class ActionTargets:
     named_preset: Callable[[str], str | None] | None = None
     profile: Callable[[int], str | None] | None = None
     role: Callable[[str | None], str | None] | None = None
+    cue: Callable[[Action, Snapshot], str | None] | None = None
     setting: Callable[[str], str | None] | None = None
     mix: Callable[[str, str], str | None] | None = None
     lock: Callable[[str], str | None] | None = None
@@ -75,6 +76,8 @@ class ActionDispatcher:
             do = targets.profile and partial(targets.profile, 1)
         elif name == "role":
             do = targets.role and partial(targets.role, None if action.value is None else str(action.value))
+        elif name in ("go", "back", "standby"):
+            do = targets.cue and partial(targets.cue, action, snapshot)
         elif name == "set":
             do = targets.setting and partial(targets.setting, str(action.value))
         elif name in MIXER_CONTROLS:

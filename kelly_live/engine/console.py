@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kelly_live.core.control_surface import ControlSurface
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.cue_player import CuePlayer
     from kelly_live.engine.external_io import ExternalIO
     from kelly_live.engine.person import Person
     from kelly_live.engine.session import LiveSession, Snapshot
@@ -75,10 +76,11 @@ class Console:
         count_in: bool = False,
         reloader: GeneratorReloader | None = None,
         page_problem: Callable[[], str | None] = lambda: None,
+        cues: CuePlayer | None = None,
     ) -> None:
         """Read these surfaces and show on this display; `follow` is what of the input the band is to follow.
 
-        With `count_in` it waits for one.
+        With `count_in` it waits for one. `cues` play a show.
         """
         self._display, self._surfaces = display, tuple(surfaces)
         self._person, self._reader = person, reader
@@ -87,6 +89,7 @@ class Console:
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
         self._reloader, self._page_problem = reloader, page_problem
+        self._cues = cues
         self._counts_in, self._waits = count_in, False  # it waits from the conductor's first step on
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
@@ -97,6 +100,7 @@ class Console:
             named_preset=band.request_named_preset,
             profile=person.turn,
             role=session.change_role,
+            cue=None if cues is None else cues.act,
             setting=self._set_parameter,
             mix=self._mix,
             lock=self._lock,
@@ -125,12 +129,16 @@ class Console:
 
     def update(self, snapshot: Snapshot) -> None:
         """Apply the actions since the last step, say what is new, and show the rest."""
+        self._dispatcher.override = self._session.override  # a cue may have changed it
         view = self._view(snapshot)
         for surface in self._surfaces:
             surface.publish(view)
             for action in surface.poll():
                 if line := self._dispatcher.apply(action, snapshot, surface.name):
                     self._display.say(line)
+                self._dispatcher.override = self._session.override
+        for line in () if self._cues is None else self._cues.update(snapshot, self._clock.now()):
+            self._display.say(line)
         if self._recorder is not None:
             self._recorder.record_counters(snapshot)
         for line in self._person.watch(self._dispatcher.override, snapshot.read):
@@ -169,6 +177,7 @@ class Console:
                 hand=tuple(self._describe_hand(snapshot)),
                 playing=tuple(self._describe_playing(snapshot)),
                 troubles=self._name_failures(snapshot, troubles),
+                standby="" if self._cues is None else self._cues.standby,
                 remarks=(*self._describe_setting(), *self._person.remarks, *self._external_io.remarks()),
             )
         )
@@ -225,9 +234,11 @@ class Console:
     def _describe_playing(self, snapshot: Snapshot) -> list[str]:
         """Say how the band plays with the player."""
         music = snapshot.conductor
+        holds_key = self._cues is not None and self._cues.holds_key
+        followed = [name for name in music.synchronized if not (holds_key and name == "key")]
         return [
             *[f"waiting for your count-in: {COUNT_IN_RULE}"] * self._counts_in,
-            *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
+            *describe_synchronization(followed, self._external_io.beat_name, self._follow),
             *[music.rest_answer or music.role_answer] * bool(music.rest_answer or music.role_answer),
             *[f"{snapshot.scheduler.limited_notes} held to the limits"] * bool(snapshot.scheduler.limited_notes),
         ]

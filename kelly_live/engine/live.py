@@ -289,6 +289,7 @@ class LiveEngine:
                 count_in=self.options.count_in,
                 reloader=session_parts.reloader,
                 page_problem=lambda: None if page is None else page.problem,
+                cues=session_parts.cues,
             )
             if page is not None:
                 page.attach(

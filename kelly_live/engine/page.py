@@ -66,7 +66,7 @@ class Page:
         self._token, self._watch_token = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         self._actions: deque[Action] = deque(maxlen=_WAITING_ACTIONS)
         self._notes: deque[NoteEvent] = deque(maxlen=_WAITING_NOTES)
-        self._override, self._remarks = EmotionOverride(), ""
+        self._override, self._remarks, self._standby = EmotionOverride(), "", ""
         self._process: WorkerProcess[FromPage] | None = None
         self._opened = threading.Event()
         self._port: int | None = None
@@ -172,16 +172,17 @@ class Page:
         if snapshot.coming is not self._coming:
             self._coming = snapshot.coming
             self._send(Broadcast(api.encode(build_coming(snapshot.coming)), key="coming"))
-        state, reader = build_state(snapshot, self._override, self._remarks, self._recoveries()), self._setup_reader
+        state = build_state(snapshot, self._override, self._remarks, self._recoveries(), self._standby)
+        reader = self._setup_reader
         self._send(Broadcast(api.encode(state), key="state"))
         if reader is not None and self._states % _SETUP_STATES == 0 and (setup := reader.read()) != self._setup:
             self._setup = setup
             self._send(Broadcast(api.encode(setup), key="setup"))
         self._states += 1
 
-    def keep_remarks(self, remarks: str | None) -> None:
-        """Keep what the status line says beside its numbers."""
-        self._remarks = remarks or ""
+    def keep_remarks(self, remarks: str | None, standby: str = "") -> None:
+        """Keep what the status line says beside its numbers, and the next cue."""
+        self._remarks, self._standby = remarks or "", standby
 
     # ------------------------------------------------------------ inside
 
@@ -257,4 +258,4 @@ class _PageDisplay:
     def show(self, status: LiveStatus) -> None:
         """Show the present status."""
         self._display.show(status)
-        self._page.keep_remarks(status.remark)
+        self._page.keep_remarks(status.remark, status.standby)

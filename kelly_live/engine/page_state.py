@@ -24,7 +24,11 @@ _ROUNDING = 4
 
 
 def build_state(
-    snapshot: Snapshot, override: EmotionOverride, remarks: str, restarts: Mapping[str, int] = MappingProxyType({})
+    snapshot: Snapshot,
+    override: EmotionOverride,
+    remarks: str,
+    restarts: Mapping[str, int] = MappingProxyType({}),
+    standby: str = "",
 ) -> api.State:
     """Return a snapshot as browsers get it."""
     music, parameters = snapshot.conductor, snapshot.reading.parameters
@@ -78,6 +82,7 @@ def build_state(
         locks=list(music.locks),
         mixer=[api.Strip(s.part, s.is_muted, s.is_soloed, round(s.level, _ROUNDING), s.is_heard) for s in music.strips],
         hearing=_build_hearing(snapshot.sync, music.synchronized),
+        standby=standby,
     )
 
 

@@ -26,6 +26,8 @@ from kelly_live.engine.build import (
     log_notice,
     supervise_beat_tracker,
 )
+from kelly_live.engine.cue_setup import create_cue_player, load_cues
+from kelly_live.engine.cue_source import CueSource
 from kelly_live.engine.expression_conflicts import report_learned_too, report_sent_twice
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
 from kelly_live.engine.limits_watch import LimitsWatch
@@ -38,6 +40,7 @@ from kelly_live.engine.session import LiveSession
 if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader
     from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.cue_player import CuePlayer
     from kelly_live.engine.page import Page
     from kelly_live.engine.person import Person
     from kelly_live.generators.preset_band import PresetBand
@@ -66,6 +69,7 @@ class SessionParts:
     reloader: GeneratorReloader | None = None
     session: LiveSession | None = None
     page: Page | None = None
+    cues: CuePlayer | None = None
     lines: tuple[str, ...] = ()
 
     def close(self) -> list[str]:
@@ -148,7 +152,9 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     from kelly_live.engine.audio_input import find_capture
     from kelly_live.engine.model_choice import state_terms
     from kelly_live.engine.person import Person
+    from kelly_live.mapping.mapper import LearnedMapper
 
+    sheet = load_cues(options.cues)  # first of all: what is wrong in it is said at once
     external = options.external_io
     wrapped_sink = created.sink if parts.wrap_sink is None else parts.wrap_sink(created.sink)
     heard_sink = wrapped_sink if options.play_in is None else created.own_notes.wrap(wrapped_sink)
@@ -173,6 +179,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         arousal_rise=limits.arousal_rise,
     )
     created.person = Person(created.profile, stage, options.culture, created.clock)
+    mapper = stage.mapper
     if parts.wrap_mapper is not None:
         stage.mapper = parts.wrap_mapper(stage.mapper)
     if (analysis_proxy := created.analysis_proxy) is not None:
@@ -211,6 +218,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         limits=limits_watch.latest,
         tempo_rise=limits.tempo_rise,
     )
+    cue_source = None if sheet is None else CueSource(conductor, stage.set_override)
     created.session = LiveSession(
         source=created.source,
         reader=created.reader,
@@ -220,13 +228,19 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         clock=created.clock,
         journal=recorder or parts.journal,
         beat_tracker=supervise_beat_tracker(options.follow, conductor, count_in=options.count_in),
-        sync_sources=created.external_io.sync_sources,
+        sync_sources=(*created.external_io.sync_sources, *(() if cue_source is None else (cue_source,))),
         controls=create_controller_output(external.controllers, sink),
         early_seconds=created.sink.early_seconds,
         panic_stops_transport=external.panic_stops_transport,
         set_parameter=created.band.set_parameter,
         limits_watch=limits_watch,
     )
+    if sheet is not None and cue_source is not None:
+        assert isinstance(mapper, LearnedMapper)
+        created.cues = create_cue_player(
+            sheet, cue_source, created.session, created.band, created.external_io, mapper.set_culture, notify,
+            first=options.cues.first,
+        )  # fmt: skip
     if created.reloader is not None:
         created.reloader.start()
     virtual = " (a virtual port: connect your synth or DAW to it)"

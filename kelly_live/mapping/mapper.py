@@ -143,6 +143,10 @@ class LearnedMapper:
         """Who is played for now; another object as soon as that changes."""
         return self._audience
 
+    def set_culture(self, culture: CultureStage | None) -> None:
+        """Play in another culture (None: in none) from the next call on. Any thread, one at a time."""
+        self._audience = Audience(self._audience.embedding, culture)
+
     def play_for(self, embedding: Floats, *culture: CultureStage | None) -> None:
         """Play for a person from the next state on: an embedding `[64]`, zeros for no taste.
 

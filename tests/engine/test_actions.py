@@ -47,6 +47,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
             named_preset=lambda name: f"preset: {name}",
             profile=lambda step: f"playing for number {step}",
             role=lambda name: f"role: {name}",
+            cue=lambda action, snapshot: f"cue: {action}",
             setting=lambda text: f"set: {text}",
             mix=lambda control, text: f"{control}: {text}",
             lock=lambda text: f"lock: {text}",
@@ -68,8 +69,9 @@ def test_every_action_is_dispatched_and_logged() -> None:
     ]
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
     assert [line for line in lines if line] == [
-        "preset: mine", "playing for number 1", "role: trade", "set: melody.octave=1", "mute: bass",
-        "solo: bass", "level: bass=50%", "lock: tempo=on", "the parameters", "saved: mine", "the keys",
+        "preset: mine", "cue: go", "cue: back", "cue: standby mine", "playing for number 1", "role: trade",
+        "set: melody.octave=1", "mute: bass", "solo: bass", "level: bass=50%", "lock: tempo=on", "the parameters",
+        "saved: mine", "the keys",
     ]  # fmt: skip
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers

@@ -100,6 +100,22 @@ def _hosts() -> Iterator[bytes]:
         yield path.read_bytes()
 
 
+def _cues(data: bytes) -> object:
+    from kelly_live.engine.cue_sheet import load_cue_sheet
+
+    return load_cue_sheet(_file(data))
+
+
+def _cue_sheets() -> Iterator[bytes]:
+    yield b"""format: 1
+cues:
+  - {name: a, place: sad, key: D dorian, role: lead, at: 1:00}
+  - {name: b, place: "0.5,-0.5", fade: 6 s, preset: film, culture: hindustani}
+  - {name: c, path: [{place: fearful}, {place: happy, fade: 1 bar}], cut: yes}
+  - {name: d, follow: yes}
+"""
+
+
 def _profile(data: bytes) -> object:
     from kelly_live.profiles.profile import from_yaml
 
@@ -531,6 +547,7 @@ TARGETS = {
     "pieces": Target(_pieces, _piece_lists),
     "results": Target(_results, _result_lists),
     "host": Target(_host, _hosts),
+    "cues": Target(_cues, _cue_sheets),
     "profile": Target(_profile, _profiles),
     "manifest": Target(_manifest, _manifests),
     "wire": Target(_wire, _frames),

@@ -24,10 +24,11 @@ from kelly_live.core.actions import Action
 from kelly_live.core.commands import NO_LIMITS, Controls, LoudnessLimits, Tuning
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.midi_messages import get_kind
-from kelly_live.core.protocols import NoteSink, Reading
+from kelly_live.core.protocols import EmotionOverride, NoteSink, Reading
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, PlayerActivity, PlayerNote, SyncState
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import ControlChange, Dynamics, MusicParameters, NoteEvent, Scale
+from kelly_live.engine.cue_source import CueSource, CueStart, Entry
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.session import LiveSession
 from kelly_live.generators import registry
@@ -228,6 +229,31 @@ def test_limits_are_in_the_file_as_they_were_and_are_played_again(tmp_path: Path
     assert max(velocity for seconds, velocity in notes if seconds > 5.0) == 50
     fastest = max(point.bpm for point in again.tape.tempo_map.points())
     assert 100.0 < fastest <= 100.0 + 20.0 * 10.0 / 60.0
+
+
+def test_a_cue_is_begun_again_at_the_same_instant(tmp_path: Path) -> None:
+    """On the next beat, in another key; then a cut. The log holds them as what the band was synchronised to."""
+    take = Take(tmp_path)
+    source = CueSource(take.conductor, lambda override: None)
+    take.start(parameters(140.0))
+
+    def play(seconds: float, target: MusicParameters) -> None:
+        for _ in range(round(seconds / 0.01)):
+            take.sync = source.estimate(take.clock.now())
+            take.play(0.01, target)
+
+    play(3.1, parameters(140.0))
+    source.set_key(KeyEstimate(2, "dorian", 1.0))
+    source.request(CueStart(EmotionOverride(emotion="sad"), Entry.BEAT))
+    play(2.0, parameters(80.0))
+    source.request(CueStart(EmotionOverride(emotion="angry"), Entry.NOW))
+    play(2.0, parameters(170.0))
+    assert source.starts == 2
+    recorded = take.end()
+    again = replay_log(take.paths.log)
+    assert again.differs_at is None
+    assert again.compared_notes == again.notes > 20
+    assert again.midi == recorded
 
 
 def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Path) -> None:

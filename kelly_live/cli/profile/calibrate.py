@@ -71,6 +71,8 @@ def command(
     profile_name = store.default() if name is None else store.find(name)
     if profile_name is None:
         raise click.UsageError("say which profile, or make one the default (`kelly-live profile use NAME`)")
+    if file is not None and audio_in is not None:
+        raise click.UsageError("--from and --audio-in do not go together; give one or the other")
     if file is not None:
         check_sound_file(file, mix=options.build_mix())  # before the nets are loaded
     emotion_reader = require_reader(reader, device=device)

@@ -12,6 +12,7 @@ from kelly_live.core.values import MAX_SEED
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.engine.options.arc import read_arc
 from kelly_live.engine.options.audio import AudioInputOptions, SoundFileOptions
+from kelly_live.engine.options.cues import CueOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
 from kelly_live.engine.options.host import HostOptions
@@ -187,6 +188,7 @@ class LiveOptions:
     silence: SilenceOptions = group(SilenceOptions)
     band_role: BandRoleOptions = group(BandRoleOptions)
     limits: LimitsOptions = group(LimitsOptions)
+    cues: CueOptions = group(CueOptions)
     recording: RecordingOptions = group(RecordingOptions)
     seed: int | None = option(
         "--seed",

@@ -40,7 +40,7 @@ RULES = (
     Rule("--jobs", needs=("--out", "--into"), excludes=("--on",)),
     Rule("--on", needs=("--out", "--into")),
     Rule("--write", needs=("--into",)),
-    Rule("--from", excludes=("--audio-in",)),
+    Rule("--from", needs=("--cues",)),
     Rule("--sheet", excludes=("--listen", "--json")),
     Rule("--listen", excludes=("--json",)),
     Rule("--list", excludes=("--forget", "--midi-in", "ACTION")),

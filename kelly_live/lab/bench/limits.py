@@ -37,6 +37,7 @@ PANIC_SHARE = 0.01  # each costs up to a bar of notes
 _PLAYERS = 5
 _LOUD_CONTROLLERS = {1: 0, 2: 0, 7: 100, 11: 127}  # and what receivers begin with
 _PRESSURE = 128
+_TEMPO_STEP = 0.3  # BPM: a tempo that is held back goes in steps of .25, looked at once a slice
 _CONTROLLER_STEP = 3  # an expression is sent in steps of 2, and rounded
 
 
@@ -147,7 +148,7 @@ def measure_limits(actions: int, *, seed: int = 1, limits: Limits = STRICT) -> l
     return [
         *_check_notes(port.messages),
         *_check_controllers(port.messages),
-        _check_rise("tempo rise", port.tempos, STRICT.tempo_rise, per=60.0, window=8.0, step=0.25),
+        _check_rise("tempo rise", port.tempos, STRICT.tempo_rise, per=60.0, window=8.0, step=_TEMPO_STEP),
         _check_rise("arousal rise", arousals, STRICT.arousal_rise, per=60.0, window=5.0, step=0.01),
     ]
 

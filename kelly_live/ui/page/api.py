@@ -123,7 +123,8 @@ class Health(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True, tag="state"):
     """A moment of the session. `played`: the emotion in force; `heard`: that of the sound, None before the first.
 
-    `remarks`: what the terminal's status line says beside the numbers. `muted`: players that are silent, and why.
+    `remarks`: what the terminal's status line says beside the numbers. `standby`: the next cue, "" without a cue sheet.
+    `muted`: players that are silent, and why.
     `parameters` are where the feeling leads, `now` those in force (None before the first note), of which `locks` are
     held. `mixer`: the players in order.
     """
@@ -140,6 +141,7 @@ class State(msgspec.Struct, frozen=True, tag="state"):
     locks: list[str] = []
     mixer: list[Strip] = []
     hearing: Hearing | None = None
+    standby: str = ""
 
 
 class Control(msgspec.Struct, frozen=True):

@@ -90,9 +90,11 @@ function addPart(part) {
   get("parts").append(item);
 }
 
-function showState({ played, override, music }) {
+function showState({ played, override, music, standby }) {
   const share = override.emotion ? "" : `${Math.round(100 * played.confidence)} %`;
   setText(get("now-emotion"), `${played.name} ${share}`.trim());
+  setText(get("standby"), standby);
+  get("go").hidden = !standby;
   setText(get("now-tempo"), `${Math.round(music.bpm)} BPM`);
   setText(get("now-key"), `${music.tonic} ${music.mode}`);
   setText(get("now-chord"), music.chord || "–");

@@ -1,0 +1,323 @@
+"""A show as a score: which cue begins when, from GO, from a rehearsal, and from a timecode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kelly_live.core.actions import Action
+from kelly_live.core.commands import Notes, SinkCommand, Start
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.midi_messages import ReceivedMessage
+from kelly_live.core.protocols import AudioHealth, EmotionOverride, SchedulerHealth
+from kelly_live.core.safe_yaml import parse_nodes
+from kelly_live.engine.cue_player import CuePlayer, CueTargets
+from kelly_live.engine.cue_sheet import Fade, load_cue_sheet, read_cue_sheet
+from kelly_live.engine.cue_source import CueSource
+from kelly_live.engine.override import OverrideStage
+from kelly_live.engine.session import Snapshot
+from kelly_live.midi.offline import NoteList
+from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
+from kelly_live.sync.timecode import LOST_SECONDS, TimecodeReader
+from tests.engine.test_override import CountingMapper
+from tests.fakes import state
+from tests.music.band import band
+
+SHOW = """\
+format: 1
+cues:
+  - {name: overture, place: sad, key: D dorian, role: lead}
+  - {name: storm, place: angry, cut: yes, preset: film, at: 1:00}
+  - {name: dusk, place: "0.5,-0.5", fade: 2 bars, at: 1:30}
+  - {name: journey, path: [{place: fearful}, {place: happy, fade: 1 bar}, {place: "0,0", fade: 2 bars}], at: 2:00}
+  - {name: free, follow: yes}
+"""
+STEP = 0.005
+
+
+class Sink(NoteList):
+    """Keeps all commands, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[SinkCommand] = []
+
+    def send(self, command: SinkCommand) -> None:
+        super().send(command)
+        self.commands.append(command)
+
+    def first_note_after_the_last_start(self) -> float:
+        """In seconds."""
+        last = max(i for i, one in enumerate(self.commands) if isinstance(one, Start))
+        start = self.commands[last]
+        assert isinstance(start, Start)
+        notes = [note for one in self.commands[last:] if isinstance(one, Notes) for note in one.notes]
+        return start.origin_seconds + min(note.onset_beats for note in notes) * 60.0 / start.bpm
+
+
+class TimecodeSender:
+    """A MidiIn that is sent a timecode of 25 frames from `begin` on."""
+
+    name = "timecode"
+
+    def __init__(self) -> None:
+        self._messages: list[ReceivedMessage] = []
+        self._piece = 0
+        self._at = 0.0  # of the next quarter frame, on the sender's time line
+        self._frames = 0
+        self.is_running = False
+
+    def begin(self, now: float, timecode: float) -> None:
+        self._at, self._frames, self._piece, self.is_running = now, round(timecode * 25.0), 0, True
+
+    def send_until(self, now: float) -> None:
+        while self.is_running and self._at <= now:
+            seconds, frame = divmod(self._frames, 25)
+            numbers = (frame, seconds % 60, seconds // 60 % 60, seconds // 3600 | 1 << 5)
+            nibble = numbers[self._piece // 2] >> 4 * (self._piece % 2) & 0x0F
+            self._messages.append(ReceivedMessage(self._at, bytes((0xF1, self._piece << 4 | nibble))))
+            self._piece = (self._piece + 1) % 8
+            self._at += 0.01
+            if self._piece == 0:
+                self._frames += 2
+
+    def poll(self) -> list[ReceivedMessage]:
+        messages, self._messages = self._messages, []
+        return messages
+
+
+class Show:
+    """The play thread and the console in one, by a clock that the test moves."""
+
+    def __init__(self, text: str = SHOW, first: str | None = None) -> None:
+        self.now = 100.0
+        self.sink = Sink()
+        self.conductor = Conductor(self.sink, band(), seed=1, tonic=0, slice_beats=LIVE_SLICE_BEATS)
+        self.stage = OverrideStage(CountingMapper(), state())
+        self.source = CueSource(self.conductor, self.stage.set_override)
+        self.timecode = TimecodeSender()
+        self.presets, self.roles = ["band"], list[str]()
+        targets = CueTargets(
+            self.stage.set_override, ("band", "film"), lambda: self.presets[-1], self.change_preset,
+            self.roles.append, lambda culture: None,
+        )  # fmt: skip
+        sheet = read_cue_sheet(parse_nodes(text.encode(), "show.yaml"))
+        reader = TimecodeReader(self.timecode)  # type: ignore[arg-type]
+        self.player = CuePlayer(sheet, self.source, targets, cultures={}, timecode=reader, first=first)
+        self.said: list[str] = []
+        self.conductor.start(self.now, self.stage.map(None, 0.0).parameters)
+
+    def change_preset(self, by: int) -> str | None:
+        self.presets.append(("band", "film")[("band", "film").index(self.presets[-1]) + by])
+        return None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        reading = self.stage.map(None, self.conductor.status().bars)
+        return Snapshot(reading, self.conductor.status(), AudioHealth(0.0, 0, 0.0), SchedulerHealth(), 0)
+
+    def play(self, seconds: float) -> None:
+        for step in range(round(seconds / STEP)):
+            self.now += STEP
+            sync = self.source.estimate(self.now)
+            reading = self.stage.map(None, self.conductor.status().bars)
+            self.conductor.advance(self.now, reading.parameters, sync)
+            self.timecode.send_until(self.now)
+            if step % 8 == 0:
+                self.said += self.player.update(self.snapshot, self.now)
+
+    def act(self, name: str, value: str | None = None) -> str | None:
+        return self.player.act(Action(name, value), self.snapshot)
+
+    def seconds_of_next(self, beats: float) -> float:
+        tempo = self.conductor.tempo_map
+        return tempo.seconds_at((tempo.beat_at(self.now) // beats + 1.0) * beats)
+
+
+def test_go_is_heard_on_the_next_beat_in_the_cues_key_tempo_and_role() -> None:
+    show = Show()
+    show.play(3.33)
+    assert show.player.standby == "standby 1/5: overture, sad, D dorian, lead"
+    beat = show.seconds_of_next(1.0)
+    assert show.act("go") == "cue 1: overture, sad, D dorian, lead"
+    show.play(2.0)
+    assert show.sink.first_note_after_the_last_start() == pytest.approx(beat, abs=0.02)
+    assert show.stage.override == EmotionOverride(emotion="sad")
+    assert show.conductor.status().bpm == pytest.approx(93.7, abs=0.3), "at once, as its first note"
+    assert (show.conductor.status().tonic, show.conductor.status().mode) == ("D", "dorian")
+    assert show.roles == ["lead"]
+    assert show.player.standby == "standby 2/5: storm, angry, cut, film"
+
+
+@pytest.mark.parametrize("wait", [2.0, 2.1, 2.37, 2.5, 2.61])
+def test_go_takes_the_next_beat_wherever_it_comes(wait: float) -> None:
+    show = Show()
+    show.play(wait)
+    show.act("go")
+    pressed = show.now
+    show.play(1.5)
+    starts = [one for one in show.sink.commands if isinstance(one, Start)]
+    assert 0.0 < starts[-1].origin_seconds - pressed <= 60.0 / starts[0].bpm + STEP
+
+
+def test_a_cut_is_heard_at_once() -> None:
+    show = Show()
+    show.play(2.2)
+    show.act("standby", "storm")
+    show.act("go")
+    pressed = show.now
+    show.play(1.0)
+    assert show.sink.first_note_after_the_last_start() - pressed <= 0.08
+    assert show.presets == ["band", "film"]
+
+
+def test_a_fade_moves_from_what_is_played_from_the_next_beat_on() -> None:
+    show = Show()
+    show.play(1.0)
+    show.act("standby", "dusk")
+    beat = show.seconds_of_next(1.0)
+    show.act("go")
+    starts = sum(isinstance(one, Start) for one in show.sink.commands)
+    show.play(beat - show.now)
+    assert show.snapshot.reading.state.valence == pytest.approx(0.0, abs=0.01)
+    bar = 4 * 60.0 / show.conductor.status().bpm
+    show.play(bar)
+    assert show.snapshot.reading.state.valence == pytest.approx(0.25, abs=0.02)
+    show.play(1.2 * bar)
+    assert show.snapshot.reading.state.valence == 0.5
+    assert sum(isinstance(one, Start) for one in show.sink.commands) == starts, "the music goes on"
+
+
+def test_a_path_leads_from_place_to_place() -> None:
+    show = Show()
+    show.play(1.0)
+    show.act("standby", "journey")
+    show.act("go")
+    show.play(1.0)
+    valences = []
+    for _ in range(40):
+        show.play(0.24)
+        valences.append(round(show.snapshot.reading.state.valence, 1))
+    assert valences[0] < 0.6
+    assert max(valences) == 0.8, "happy"
+    assert valences[-1] == 0.0
+    show.act("go")
+    assert show.stage.override == EmotionOverride(), "the last cue follows what is heard"
+
+
+def test_back_standby_and_the_end_of_the_show() -> None:
+    show = Show()
+    assert show.act("back") == "there is no cue before"
+    assert show.act("standby", "nowhere") == (
+        "no cue is called 'nowhere'; there are overture, storm, dusk, journey, free"
+    )
+    show.act("standby", "free")
+    show.act("go")
+    assert show.player.standby == "standby: no further cue"
+    assert show.act("go") == "there is no further cue"
+    assert (show.act("back") or "").startswith("cue 4: journey")
+
+
+def test_a_rehearsal_begins_at_once_with_what_came_before() -> None:
+    show = Show(first="dusk")
+    show.play(1.0)
+    assert show.said[0].startswith("cue 3: dusk")
+    assert show.stage.override == EmotionOverride(0.5, -0.5)
+    assert (show.presets[-1], show.roles, show.conductor.status().tonic) == ("film", ["lead"], "D")
+    with pytest.raises(ConfigError, match="no cue is called 'dawn'"):
+        Show(first="dawn")
+
+
+def test_a_timecode_is_locked_chased_when_it_jumps_and_not_missed_when_it_goes() -> None:
+    show = Show()
+    show.play(2.0)
+    show.timecode.begin(show.now, 70.0)
+    locked = show.now
+    while not show.said:
+        show.play(0.04)
+    assert show.said[0].startswith("cue 2: storm")
+    assert show.now - locked <= 1.0
+    show.play(3.0)
+
+    bar_line = None
+    show.timecode.begin(show.now, 95.0)
+    while len(show.said) < 2:
+        show.play(0.04)
+        bar_line = show.seconds_of_next(4.0)
+    assert show.said[1].startswith("cue 3: dusk")
+    show.play(4.0)
+    starts = [one.origin_seconds for one in show.sink.commands if isinstance(one, Start)]
+    assert starts[-1] == pytest.approx(bar_line, abs=0.05), "the next bar"
+
+    show.timecode.is_running = False
+    before = len(show.sink.notes)
+    show.play(4.0)
+    assert len(show.said) == 2
+    assert len(show.sink.notes) > before + 8, "it plays on"
+    assert show.stage.override.valence == 0.5
+
+
+def test_a_timecode_that_runs_passes_from_cue_to_cue() -> None:
+    show = Show()
+    show.timecode.begin(show.now, 89.0)
+    show.play(2.0)
+    assert [line[:11] for line in show.said] == ["cue 2: stor", "cue 3: dusk"]
+
+
+def test_timecode_is_read_to_the_frame() -> None:
+    sender = TimecodeSender()
+    reader = TimecodeReader(sender)  # type: ignore[arg-type]
+    sender.begin(10.0, 3661.48)
+    sender.send_until(12.0)
+    assert reader.read(12.0) == pytest.approx(3663.48, abs=0.021)
+    assert reader.jumps == 1
+    assert reader.read(12.0 + LOST_SECONDS + 0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("cue", "message"),
+    [
+        ("place: sad", "line 3: cues.[1] lacks `name`; it must have name"),
+        ("name: a b, place: sad", "line 3: cues.[1].name must be of a-z, 0-9 and hyphens"),
+        ("name: a", "line 3: cues.[1] does nothing; give it a place, a path, follow"),
+        ("name: a, place: merry", "line 3: cues.[1].place does not fit: 'merry' is no place: give one of happy, sad"),
+        ("name: a, place: sad, follow: yes", "does not go together with place; give one of place, path and follow"),
+        ("name: a, place: sad, fade: soon", "fade is 'soon'; write it as `4 bars` or `6 s`, over 0"),
+        ("name: a, place: sad, fade: 0 bars", "fade is '0 bars'; write it as `4 bars`"),
+        ("name: a, place: sad, cut: yes, fade: 2 s", "fade is for a cue with a place, without a cut"),
+        ("name: a, path: [{place: sad}, {place: happy}]", r"path.[2] lacks `fade`"),
+        ("name: a, role: boss", "role is 'boss'; it must be one of accompany"),
+        ("name: a, key: H", "key does not fit: 'H' is no key"),
+        ("name: a, cut: maybe", "cut is 'maybe'; it must be yes or no"),
+        ("name: a, place: sad, at: 25:00:00", "at is '25:00:00'; write it as 83.5, 1:23.5"),
+        ("name: a, colour: red", "colour is not known here; there may be name, place, path"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line_and_what_to_do(cue: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_cue_sheet(parse_nodes(f"format: 1\ncues:\n  - {{{cue}}}\n".encode(), "show.yaml"))
+    assert message in str(error.value)
+    assert str(error.value).startswith("show.yaml line 3: ")
+
+
+def test_two_cues_of_one_name_or_out_of_order_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "show.yaml"
+    file.write_text("format: 1\ncues:\n  - {name: a, place: sad}\n  - {name: a, place: happy}\n")
+    with pytest.raises(ConfigError, match=r"line 4: .*name is 'a', as an earlier cue is"):
+        load_cue_sheet(file)
+    file.write_text("format: 1\ncues:\n  - {name: a, place: sad, at: 2}\n  - {name: b, place: happy, at: 1:00}\n")
+    assert load_cue_sheet(file).find_at(59.0) == 0
+    file.write_text("format: 1\ncues:\n  - {name: a, place: sad, at: 1:00}\n  - {name: b, place: happy, at: 2}\n")
+    with pytest.raises(ConfigError, match=r"line 4: .*at is not later"):
+        load_cue_sheet(file)
+
+
+def test_a_preset_that_is_not_there_is_refused_before_the_show() -> None:
+    with pytest.raises(ConfigError, match=r"show.yaml line 3: .* no preset 'opera'; there are band, film"):
+        Show("format: 1\ncues:\n  - {name: a, preset: opera}\n")
+
+
+def test_a_fade_in_seconds_is_counted_in_bars_of_the_tempo() -> None:
+    assert Fade(6.0, is_in_seconds=True).count_bars(2.0) == 3.0
+    assert [str(Fade(1.0)), str(Fade(4.0)), str(Fade(6.0, is_in_seconds=True))] == ["1 bar", "4 bars", "6 s"]
