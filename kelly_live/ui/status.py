@@ -16,7 +16,7 @@ from kelly_live.core.wording import escape
 
 SILENT_DBFS = -60.0  # the left end of the meter; full scale is its right one
 _METER_CELLS = 10
-_TEMPO_CHANGE = 0.03  # of the tempo: less is hardly heard as another one
+_TEMPO_CHANGE = 0.1  # of the tempo: less is the give and take of a band that follows
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Thread: one thread draws. A reader that goes away (`kelly-live | head`) stops th
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -183,6 +184,11 @@ def create_view(
     environment = os.environ if environment is None else environment
     if plain or not _is_terminal(stream, environment):
         return PlainView(stream, clock)
+    if sys.platform == "win32":
+        with contextlib.suppress(ImportError):  # it comes with click
+            import colorama  # type: ignore[import-untyped,unused-ignore]
+
+            colorama.just_fix_windows_console()  # an old console takes escape codes once it is told to
     return StatusView(stream, clock, environment)
 
 
