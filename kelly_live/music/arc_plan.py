@@ -136,7 +136,9 @@ def plan_arc(arc: Arc, ask: Ask, *, beats_per_bar: int, has_form: bool = False) 
             anchors[beat] = place
             turns.add(beat)
     slots = None if has_form else _plan_phrases(arc, ask, tempo, anchors, hit_beats, turns)
-    closing = _choose_closing(arc, ask)
+    closing, closing_beat = _choose_closing(arc, ask), float((tempo.bars - 1) * beats_per_bar)
+    if any(closing_beat - closing.break_beats <= beat < closing_beat for beat in hit_beats):
+        closing = replace(closing, break_beats=0.0)  # what breaks off there would miss the hit point
     ordered = tuple(sorted(anchors.items()))
     return ArcPlan(arc, tempo, hit_beats, tuple(sorted(turns)), ordered, slots, closing, end_seconds)
 

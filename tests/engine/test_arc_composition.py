@@ -12,6 +12,7 @@ from kelly_live.engine.composition import compose_piece
 from kelly_live.engine.options.commands import ComposeOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.options.piece import PieceOptions
 from kelly_live.engine.performance import FRAME_SECONDS, Performance
 from kelly_live.midi.files import encode_midi
 from kelly_live.music.arc import SMOOTH, STEP, Arc, ArcChange, ArcPoint, HitPoint
@@ -110,3 +111,12 @@ def test_a_tradition_without_a_kit_strikes_too_and_ends_in_time(culture: str) ->
         assert len({channel for second, channel, _ in strikes if abs(second - hit.asked_seconds) < 0.001}) >= 2
     offs = [m.seconds for m in performance.messages if m.data[0] >> 4 == 8]
     assert max(offs) == pytest.approx(20.0, abs=FRAME_SECONDS)
+
+
+def test_a_style_that_breaks_off_before_the_last_bar_does_not_miss_a_hit_point_there() -> None:
+    arc = Arc((ArcPoint(0.0, create_state(-0.5, 0.5)),), (HitPoint(17.3, "the blade"),), 20.0)
+    performance = compose_piece(ComposeOptions(arc=arc, piece=PieceOptions(style="suspense"), seed=3))
+    (hit,) = performance.hits
+    assert performance.phrases[-1].start_beat - 2.0 <= hit.beat < performance.phrases[-1].start_beat
+    struck = {channel for second, channel, _ in list_strikes(performance) if abs(second - hit.asked_seconds) < 0.001}
+    assert len(struck) >= 2
