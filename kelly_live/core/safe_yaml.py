@@ -97,15 +97,19 @@ def read_nodes(path: Path) -> Node:
 
     Raises ConfigError with file and line if it is unreadable, too large, too deep or not plain YAML.
     """
+    return parse_nodes(read_bounded(path, "a YAML file, or for presets their folder"), str(path))
+
+
+def read_bounded(path: Path, expected: str) -> bytes:
+    """Read a file's bytes, one more than MAX_BYTES at the most; `expected` says what to name. Raises ConfigError."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device would never end
-            raise ConfigError(f"{path} is not a file; name a YAML file, or for presets their folder")
+            raise ConfigError(f"{path} is not a file; name {expected}")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{path} cannot be read ({reason}); check its name and rights") from error
-    return parse_nodes(data, str(path))
 
 
 def parse_nodes(data: bytes, file: str) -> Node:
