@@ -56,7 +56,13 @@ def apply_setting(profile: Profile, key: str, value: str) -> Profile:
         others = tuple(pair for pair in profile.keys if pair[0] != name)
         bindings = () if value.casefold() == "default" else ((name, key_action(value)),)
         return replace(profile, keys=(*others, *bindings))
-    raise ConfigError(f"a profile has no {key[:40]!r}; set culture, strength, preset, calibrate or keys.K")
+    if key.startswith("limits."):
+        from kelly_live.profiles.limits import change_limit
+
+        return replace(
+            profile, limits=change_limit(profile.limits, key.removeprefix("limits.").replace("-", "_"), value)
+        )
+    raise ConfigError(f"a profile has no {key[:40]!r}; set culture, strength, preset, calibrate, keys.K or limits.L")
 
 
 def resolve_culture(text: str) -> str:
@@ -74,7 +80,12 @@ def describe_settings(profile: Profile) -> str:
     culture = profile.culture and f"plays as in {profile.culture}, strength {profile.culture_strength:g}"
     preset = profile.preset and f"on the host preset {profile.preset}"
     keys = describe_own_keys(dict(profile.keys)) if profile.keys else None
-    return "; ".join(part for part in (culture, preset, keys, describe_calibration(profile)) if part) or "nothing set"
+    limits = profile.limits.describe()
+    limited = f"limits: {', '.join(limits)}" if limits else None
+    return (
+        "; ".join(part for part in (culture, preset, keys, limited, describe_calibration(profile)) if part)
+        or "nothing set"
+    )
 
 
 def describe_calibration(profile: Profile) -> str | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.limits import QUIET_VELOCITY, RANGES, WHOLE, Limits, QuietHours, parse_quiet_hours
+from kelly_live.core.numbers import parse_number, quote_value
 from kelly_live.core.safe_yaml import Node
 
 _HOURS, _VELOCITY = "quiet_hours", "quiet_velocity"
@@ -22,6 +26,26 @@ def read_limits(node: Node) -> Limits:
         fields[_VELOCITY].fail(f"has no effect without {_HOURS}; give both, or leave it out")
     hours = () if _HOURS not in fields else (_read_hours(fields[_HOURS], velocity),)
     return Limits(**values, quiet_hours=hours)  # type: ignore[arg-type]
+
+
+def change_limit(limits: Limits, name: str, value: str) -> Limits:
+    """Return the limits with one of them set as it is typed, or removed by "none". Raises ConfigError."""
+    is_gone, hours = value.casefold() == "none", limits.quiet_hours[:1]
+    if name in RANGES:
+        number = None if is_gone else parse_number(value)
+        if number is not None and math.isnan(number):
+            raise ConfigError(f"the limit {name} is {quote_value(value)}; it must be a number, or none")
+        whole = int(number) if number is not None and name in WHOLE and number.is_integer() else number
+        return replace(limits, **{name: whole})  # type: ignore[arg-type]
+    if name == _HOURS:
+        velocity = hours[0].velocity if hours else QUIET_VELOCITY
+        return replace(limits, quiet_hours=() if is_gone else (parse_quiet_hours(value, velocity),))
+    if name != _VELOCITY:
+        raise ConfigError(f"there is no limit {quote_value(name)}; there are {', '.join((*RANGES, _HOURS, _VELOCITY))}")
+    if not hours:
+        raise ConfigError(f"{_VELOCITY} has no effect without {_HOURS}; set those first")
+    quiet = change_limit(Limits(), "velocity", value).velocity
+    return replace(limits, quiet_hours=(replace(hours[0], velocity=QUIET_VELOCITY if quiet is None else quiet),))
 
 
 def format_limits(limits: Limits) -> list[str]:

@@ -16,6 +16,7 @@ from kelly_live.engine.limits_watch import LimitsWatch
 from kelly_live.engine.options.config_file import load_config
 from kelly_live.engine.options.limits import LimitsOptions
 from kelly_live.engine.override import OverrideStage
+from kelly_live.engine.profile_actions import apply_setting, describe_settings
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
@@ -87,6 +88,26 @@ def test_a_profile_keeps_its_limits() -> None:
     limits = Limits(velocity=80, loudness_rise=12.5, notes=20, arousal_rise=0.4, quiet_hours=(NIGHT,))
     profile = Profile("ann", "2026-11-29T12:00:00Z", limits=limits)
     assert from_yaml(to_yaml(profile), "ann.yaml") == profile
+
+
+def test_a_limit_of_a_profile_is_set_and_removed_by_its_name() -> None:
+    profile = Profile("ann", "2026-11-29T12:00:00Z")
+    profile = apply_setting(profile, "limits.velocity", "80")
+    profile = apply_setting(profile, "limits.quiet-hours", "22:00-07:00")
+    profile = apply_setting(profile, "limits.quiet-velocity", "40")
+    assert profile.limits == Limits(velocity=80, quiet_hours=(NIGHT,))
+    assert "limits: velocity 80, velocity 40 from 22:00-07:00" in describe_settings(profile)
+    profile = apply_setting(profile, "limits.velocity", "70")
+    assert apply_setting(profile, "limits.velocity", "none").limits == Limits(quiet_hours=(NIGHT,))
+    for key, value, message in (
+        ("limits.velocity", "loud", "the limit velocity is 'loud'; it must be a number, or none"),
+        ("limits.velocity", "200", "the limit velocity is 200; it must be a whole number from 1 to 127"),
+        ("limits.notes", "2.5", "the limit notes is 2.5; it must be a whole number"),
+        ("limits.volume", "3", "there is no limit 'volume'; there are velocity, loudness_rise"),
+        ("limits.quiet-hours", "late", "write it as 22:00-07:00"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            apply_setting(profile, key, value)
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def command(name: str, settings: tuple[str, ...]) -> None:
     """Change the settings of a profile.
 
-    KEY is culture (NAME[:MODE]), strength (0..1), preset (NAME), calibrate (on, off) or keys.K (ACTION [VALUE]), such
-    as keys.x=panic or keys.1="emotion sad".
+    KEY is culture (NAME[:MODE]), strength (0..1), preset (NAME), calibrate (on, off), keys.K (ACTION [VALUE]), such as
+    keys.x=panic or keys.1="emotion sad", or limits.L, such as limits.velocity=80 (docs/limits.md).
 
-    `none` removes a culture or preset; `keys.K=none` disables a key, `keys.K=default` resets it. `kelly-live
+    `none` removes a culture, preset or limit; `keys.K=none` disables a key, `keys.K=default` resets it. `kelly-live
     learn --list` shows all actions.
     """
     from kelly_live.profiles.store import ProfileStore
