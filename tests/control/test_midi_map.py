@@ -186,6 +186,7 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
         *("set", "mute", "solo", "level", "lock"),  # the name of a player or a parameter is the value
         "parameters",
         "save-preset",
+        "standby",
     }
     numbers = [binding.control.number for binding in DEFAULTS]
     assert len(set(numbers)) == len(numbers)
