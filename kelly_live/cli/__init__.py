@@ -40,6 +40,7 @@ COMMANDS = {
     "analyze": "the emotion in audio files, as text or JSON lines",
     "profile": "teach it what *you* mean by sad: profiles, and what they have learned",
     "presets": "host presets: who plays which part, on which channel and port",
+    "study": "ask people what they hear: a listening study in a browser, and its analysis",
     "gallery": "two minutes of each emotion and one of each tradition, to hear and to see",
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",

@@ -1,4 +1,4 @@
-"""Who may open the page: tokens, the Host and Origin of a request, and how often a browser may act."""
+"""Who may open a local page: tokens, the Host and Origin of a request, and how often a browser may act."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SCHEMES = ("http", "https")
+# Of every answer: nothing is taken from elsewhere, kept, or shown inside another page.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 ACTIONS_PER_SECOND = 30.0  # a dragged point sends as many
 BURST_ACTIONS = 30.0
 

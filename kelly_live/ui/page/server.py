@@ -25,7 +25,7 @@ from kelly_live.core.locks import LOCKS
 from kelly_live.core.page_messages import Broadcast, PageAction
 from kelly_live.core.timebase import read_clock
 from kelly_live.core.values import EMOTIONS
-from kelly_live.ui.page.access import Access, TokenBucket
+from kelly_live.ui.page.access import HEADERS, Access, TokenBucket
 from kelly_live.ui.page.api import API_VERSION, ActionRequest, Hello, Refusal, encode
 
 STATIC = Path(__file__).with_name("static")
@@ -36,12 +36,6 @@ MAX_REQUEST_BYTES = 1000
 WAITING_MESSAGES = 64  # for one browser; past this the oldest is forgotten
 SEND_SECONDS = 10.0  # a browser that takes nothing for so long is dropped
 _NOT_FROM_A_PAGE = frozenset({"help", "quit"})
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _POLICY_VIOLATION, _TRY_AGAIN = 1008, 1013  # of WebSocket close codes (RFC 6455)
 
@@ -123,7 +117,7 @@ def create_app(access: Access, hub: Hub, act: Callable[[PageAction], object]) ->
         if (token := request.query_params.get("token")) is not None:
             if not access.may_look(token):
                 return _refuse("that token is not of this session; open the address that kelly-live prints")
-            response: Response = RedirectResponse(request.url.path, 303, _HEADERS)
+            response: Response = RedirectResponse(request.url.path, 303, HEADERS)
             if not access.may_act(request.cookies.get(access.cookie)):  # one that may steer does not lose it by looking
                 response.set_cookie(access.cookie, token, httponly=True, samesite="strict")
             return response
@@ -136,7 +130,7 @@ def create_app(access: Access, hub: Hub, act: Callable[[PageAction], object]) ->
         if not access.is_own(request.headers) or not access.may_look(request.cookies.get(access.cookie)):
             return _refuse("the page needs this session's token")
         if name not in _ASSETS:
-            return PlainTextResponse("not found", 404, _HEADERS)
+            return PlainTextResponse("not found", 404, HEADERS)
         return _send_file(name)
 
     async def api(socket: WebSocket) -> None:
@@ -202,11 +196,11 @@ def _read(text: str, bucket: TokenBucket, act: Callable[[PageAction], object], *
 
 def _send_file(name: str) -> Response:
     path = STATIC / name
-    return FileResponse(path, headers=_HEADERS, media_type=_TYPES[path.suffix])
+    return FileResponse(path, headers=HEADERS, media_type=_TYPES[path.suffix])
 
 
 def _refuse(reason: str) -> Response:
-    return PlainTextResponse(reason, 403, _HEADERS)
+    return PlainTextResponse(reason, 403, HEADERS)
 
 
 _ASSETS = frozenset(path.name for path in STATIC.iterdir())

@@ -1,0 +1,81 @@
+"""The answers of a study: one CSV file a listener, and nothing in it that says who he is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from kelly_live.core.atomic_write import create_folder
+from kelly_live.core.errors import ConfigError, OutputError
+
+FOLDER = "answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A row: what a listener answered to one trial, and what it was.
+
+    `valence` and `arousal` in [-1, 1]. `seconds`: from the start of the sound to the answer. `plays`: how often it was
+    heard. The headphone check has a row a tone trial, with the tone chosen (1 to 3) as `emotion`.
+    """
+
+    listener: str
+    number: int
+    position: int
+    kind: str
+    stimulus: str
+    condition: str
+    intended: str
+    intended_valence: float
+    intended_arousal: float
+    emotion: str
+    valence: float
+    arousal: float
+    seconds: float
+    plays: int
+
+
+COLUMNS = tuple(field.name for field in fields(Answer))
+_TYPES = {field.name: {"int": int, "float": float}.get(str(field.type), str) for field in fields(Answer)}
+
+
+def append_answer(folder: Path, answer: Answer) -> None:
+    """Add a row to a listener's file, and bring it to the disk. Raises OutputError."""
+    path = folder / FOLDER / f"{answer.listener}.csv"
+    create_folder(path.parent)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            if file.tell() == 0:
+                writer.writerow(COLUMNS)
+            writer.writerow([getattr(answer, name) for name in COLUMNS])
+            file.write(text.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(f"cannot write {path} ({error.strerror}); free some space, or check your rights") from error
+
+
+def list_listeners(folder: Path) -> list[str]:
+    """List the listeners who have answered anything."""
+    return sorted(path.stem for path in (folder / FOLDER).glob("*.csv"))
+
+
+def read_answers(folder: Path) -> Iterator[Answer]:
+    """Read the answers of all listeners. Raises ConfigError naming file and line."""
+    for listener in list_listeners(folder):
+        path = folder / FOLDER / f"{listener}.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            for row in rows:
+                try:
+                    yield Answer(**{name: _TYPES[name](row[name]) for name in COLUMNS})
+                except (KeyError, TypeError, ValueError) as error:
+                    raise ConfigError(
+                        f"{path}, line {rows.line_num}: it is no answer ({error}); delete the line"
+                    ) from error
