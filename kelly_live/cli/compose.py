@@ -30,14 +30,18 @@ if TYPE_CHECKING:
     from kelly_live.engine.performance import Performance
 
 
+_ONE_PIECE = ("--midi", "--wav", "--plot")
+
+
 class ComposeCommand(CheckedCommand):
     """Composes one piece or, with --pieces, those of a list, which have options of their own."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Make the context of the command that the arguments are for."""
-        if any(one == "--pieces" or one.startswith("--pieces=") for one in args):
+        """Make the context of the command that the arguments are for; what contradicts --pieces is told by this one."""
+        flags = {one.partition("=")[0] for one in args}
+        if "--pieces" in flags and flags.isdisjoint(_ONE_PIECE):
             return compose_pieces.make_context(info_name, args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 

@@ -84,10 +84,13 @@ def _list_cases() -> list[tuple[tuple[str, ...], list[str], str]]:
             if rule.flag not in options:
                 continue
             option_words = _type_option(options[rule.flag])
-            if set(rule.needs) & set(options):
-                cases.append((path, option_words, f"{rule.flag} has no effect without {rule.needs[0]}"))
-            others = sorted(set(rule.excludes) & set(options))
-            cases += [(path, [*option_words, *_type_option(options[other])], "do not go together") for other in others]
+            needs = [flag for flag in rule.needs if flag in options]
+            if needs and not options[needs[0]].required:
+                cases.append((path, option_words, f"{rule.flag} has no effect without {needs[0]}"))
+                option_words = [*option_words, *_type_option(options[needs[0]])]
+            for other in sorted(set(rule.excludes) & set(options)):
+                other_words = [] if options[other].required else _type_option(options[other])  # typed for each command
+                cases.append((path, [*option_words, *other_words], "do not go together"))
     return cases
 
 

@@ -35,6 +35,7 @@ RULES = (
     Rule("--ui-host", needs=("--ui",)),
     Rule("--ui-port", needs=("--ui",)),
     Rule("--sound", excludes=("--midi-out", "--frame-accurate")),
+    Rule("--pieces", excludes=("--midi", "--wav", "--plot")),
     Rule("--out", excludes=("--json",)),
     Rule("--into", excludes=("--midi", "--wav", "--plot", "--record", "--log")),
     Rule("--jobs", needs=("--out", "--into"), excludes=("--on",)),
