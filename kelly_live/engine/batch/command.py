@@ -30,7 +30,7 @@ def do_jobs(jobs: Sequence[Job], table: Path, *, processes: int, cluster: str | 
                 print_notice(error if name_job(job) in error else f"{name_job(job)}: {error}")
 
         summary = run_batch(jobs, table, executor, report)
-    before = f", {summary.skipped} were done before" if summary.skipped else ""
+    before = f", {summary.skipped} {'was' if summary.skipped == 1 else 'were'} done before" if summary.skipped else ""
     failed = f", {summary.failed} failed" if summary.failed else ""
     print_line(f"{plural(summary.done, 'file')} done{before}{failed} -> {table}")
     return 1 if summary.failed else 0

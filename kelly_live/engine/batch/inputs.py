@@ -46,6 +46,8 @@ def read_list(file: Path) -> list[Path]:
         text = sys.stdin.read() if file == STDIN else file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise ConfigError(f"cannot read the list {str(file)!r} ({error.strerror}); check its name") from error
+    if "\0" in text:
+        raise ConfigError(f"cannot read the list {str(file)!r} (it is not text); write one path a line")
     lines = (line.strip() for line in text.splitlines())
     return [Path(line) for line in lines if line and not line.startswith("#")]
 

@@ -14,6 +14,7 @@ Options = TypeVar("Options")
 
 NAME = "name"
 MAX_PIECES = 1_000_000
+MAX_NAME_BYTES = 200  # file systems allow 255, and an ending follows
 _ON, _OFF = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
@@ -52,6 +53,9 @@ def _read(
             f"{file}, line 1: {escape(str(unknown[0] if unknown else ''))[:40]!r} is no column; "
             f"name them {NAME}, {', '.join(columns)}"
         )
+    twice = next((name for name in rows.fieldnames if rows.fieldnames.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{file}, line 1: there are two columns {twice}; leave one out")
     names: set[str] = set()
     for number, row in enumerate(rows, 1):
         place = f"{file}, line {rows.line_num}"
@@ -67,13 +71,19 @@ def _read(
 
 
 def _check_name(name: str, names: set[str], place: str) -> str:
-    """Return a name that is new, and stays below the folder of results. Raises ConfigError."""
+    """Return a name that is new, printable, and stays below the folder of results. Raises ConfigError."""
     path = PurePath(name)
-    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
+    if not name.isprintable() or any(len(part.encode()) > MAX_NAME_BYTES for part in path.parts):
+        raise ConfigError(
+            f"{place}: the name {escape(name)[:40]!r} is no name for a file; write printable characters on one line, "
+            f"{MAX_NAME_BYTES} bytes at most"
+        )
+    if path.is_absolute() or ".." in path.parts or not path.name:
         raise ConfigError(f"{place}: the name {escape(name)[:40]!r} leads out of the folder; name the piece otherwise")
-    if name in names:
+    folded = path.as_posix().casefold()  # on macOS and Windows A and a are one file
+    if folded in names:
         raise ConfigError(f"{place}: there is a piece {escape(name)[:40]!r} already; name each one otherwise")
-    names.add(name)
+    names.add(folded)
     return name
 
 

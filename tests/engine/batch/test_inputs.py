@@ -32,6 +32,13 @@ def test_a_list_holds_a_path_a_line(folder: Path) -> None:
     assert [str(one.place) for one in find_inputs([], list_file=listed)] == ["b.wav", "c.flac"]
 
 
+def test_a_list_that_is_not_text_is_told(folder: Path) -> None:
+    listed = folder / "list.txt"
+    listed.write_bytes(b"a\0b.wav\n")
+    with pytest.raises(ConfigError, match="is not text"):
+        find_inputs([], list_file=listed)
+
+
 def test_a_folder_without_sound_is_told(folder: Path) -> None:
     with pytest.raises(ConfigError, match="there is no sound file in"):
         find_inputs([make_empty(folder)])
