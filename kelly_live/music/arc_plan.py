@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters
@@ -23,7 +23,9 @@ from kelly_live.music.form_plan import Slot
 from kelly_live.music.forms import BARS_PER_PHRASE, PhraseRole, find_arc_role
 from kelly_live.music.groove import Closing, find_groove
 from kelly_live.music.ritardando import compute_tempo_share
-from kelly_live.music.tempo_plan import TempoPlan, plan_tempo, smooth_tempo
+
+if TYPE_CHECKING:
+    from kelly_live.music.tempo_plan import TempoPlan
 
 Ask: TypeAlias = Callable[[Arc, float], MusicParameters]  # what an arc asks for at one of its places
 
@@ -160,6 +162,8 @@ def _plan_seconds(arc: Arc, ask: Ask, beats_per_bar: int) -> tuple[TempoPlan, tu
     after = list[float]()
     if arc.is_struck_at_its_end:
         moments, closing_beats = moments[:-1], 0.0
+    from kelly_live.music.tempo_plan import plan_tempo  # numpy: not before a session asks how much memory there is
+
     tempo = plan_tempo(
         lambda second: ask(arc, second).tempo.suggested,
         moments[len(before) :],
@@ -190,6 +194,8 @@ def _plan_bars(arc: Arc, ask: Ask, beats_per_bar: int) -> TempoPlan:
     last, closing = ask(arc, arc.end), (arc.end - 1.0) * beats_per_bar
     beats = range(round(arc.end) * beats_per_bar)
     asked = (ask(arc, beat / beats_per_bar).tempo.suggested * _compute_share(last, closing, beat) for beat in beats)
+    from kelly_live.music.tempo_plan import smooth_tempo
+
     return smooth_tempo(list(asked), beats_per_bar)
 
 
