@@ -6,6 +6,7 @@ the jobs of a worker that is lost to another one; a job's key is its key there, 
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 from collections.abc import Iterable, Iterator
@@ -41,7 +42,8 @@ class Cluster:
 
         Raises ConfigError: the scheduler does not answer, or a worker has another version or other models.
         """
-        client, as_completed = _connect(self._address)
+        distributed = _import_distributed()
+        client = _connect(distributed, self._address)
         waiting = iter(work)
         try:
             threads = _check_workers(client)
@@ -54,7 +56,7 @@ class Cluster:
                     client.submit(run_job, encode_payload(job), name_models(), key=key, pure=False) for key, job in new
                 ]
 
-            futures = as_completed(submit(JOBS_PER_THREAD * threads))
+            futures = distributed.as_completed(submit(JOBS_PER_THREAD * threads))
             for future in futures:
                 key = future.key
                 job = jobs.pop(key)
@@ -98,15 +100,18 @@ def _store(future: Any, key: str, table: ResultTable) -> str | None:
     return None
 
 
-def _connect(address: str) -> tuple[Any, Any]:
+def _import_distributed() -> Any:
     try:
-        from distributed import Client, as_completed
+        return importlib.import_module("distributed")
     except ImportError as error:
         raise ConfigError(
             "--on needs dask.distributed, which is not installed: pip install 'kelly-live[batch]'"
         ) from error
+
+
+def _connect(distributed: Any, address: str) -> Any:
     try:
-        return Client(address, timeout=CONNECT_SECONDS), as_completed
+        return distributed.Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:  # its TimeoutError is an OSError
         raise ConfigError(
             f"no Dask scheduler answers at {address!r} ({quote_error(error)}); start one with `dask scheduler`, and "
