@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from kelly_live.core.commands import Notes, PartRelease, Pause, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
@@ -23,17 +22,16 @@ from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
 from kelly_live.music.drumming import load_drumming
-from kelly_live.music.dynamics_following import DynamicsFollower
 from kelly_live.music.ending import Ending, plan_ending
 from kelly_live.music.expression import ExpressionCurve
-from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.hit_points import hold_to_end, shape_hits
 from kelly_live.music.mixer import Mixer, MixerChange
 from kelly_live.music.note_placement import place_with_feel
-from kelly_live.music.parameter_locks import LockChange, ParameterLocks
+from kelly_live.music.parameter_locks import LockChange
+from kelly_live.music.parameters_in_force import ParametersInForce
 from kelly_live.music.phrase_planner import PhrasePlanner
 from kelly_live.music.player_rest import RestAnswer, RestResponder
 from kelly_live.music.randomness import rng_for
@@ -41,11 +39,9 @@ from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.role_options import RoleOptions
 from kelly_live.music.roles import RoleResponder
 from kelly_live.music.signatures import SignatureSender
-from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
-from kelly_live.music.synchronization import SynchronizedTempo, fit_tempo, round_tempo
-from kelly_live.music.tempo_limit import TempoLimit
+from kelly_live.music.synchronization import round_tempo
 from kelly_live.music.theory import NOTE_NAMES
 from kelly_live.music.turn_accents import TurnAccents
 
@@ -112,15 +108,15 @@ class Conductor:
         self._planner = PhrasePlanner(
             seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet, plan=plan
         )
-        self._chord_follower, self._dynamics = ChordFollower(), DynamicsFollower()
+        self._chord_follower = ChordFollower()
         self._rest = RestResponder(rest or RestOptions())
         self._expression = ExpressionCurve(sink, is_enabled=expression)
         self._plan_of_arc = plan
         self._hits, self._turns = ((), ()) if plan is None else (plan.hit_beats, plan.turns)
         self._accents = TurnAccents(band, self._hits)
         self._role = RoleResponder(role or RoleOptions(), seed)
-        self._mixer, self._locks = Mixer(), ParameterLocks()
-        self._tempo_limit = TempoLimit(tempo_rise)
+        self._mixer = Mixer()
+        self._in_force = ParametersInForce(tempo_rise=tempo_rise, is_planned=plan is not None)
         self._fixed_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -128,12 +124,9 @@ class Conductor:
         self.look_ahead_seconds = look_ahead_seconds
         self._length_bars = length_bars
         self._tempo: TempoMap | None = None
-        self._parameters: MusicParameters | None = None
-        self._in_force: MusicParameters | None = None  # smoothed, and synchronized
+        self._parameters: MusicParameters | None = None  # as they are asked for
         self._rhythm = ""  # in force
-        self._smoother: ParameterSmoother | None = None
         self._sync = SyncState()
-        self._synchronized_tempo = SynchronizedTempo(0.0, 0.0, 0.0)
         self._start_count: int | None = None  # of the transport that the band follows
         self._stopped_beat: float | None = None  # where that transport stopped the band
         self._phrase: Phrase | None = None
@@ -207,8 +200,9 @@ class Conductor:
         obeys its transport: stopped, it ends every note and waits; a new start begins where the transport says, as if
         nothing had been before. More than a bar behind (a suspended machine), it skips to the next bar line.
         """
-        parameters = self._locks.apply(parameters)
-        self._parameters, self._sync = parameters, self._locks.adapt_sync(self._role.adapt_sync(sync))
+        locks = self._in_force.locks
+        parameters = locks.apply(parameters)
+        self._parameters, self._sync = parameters, locks.adapt_sync(self._role.adapt_sync(sync))
         if self._obey_transport(sync, now, parameters):
             return
         self._skip_if_late(now)
@@ -217,9 +211,10 @@ class Conductor:
                 self._send_notes(command.notes)
             else:
                 self._sink.send(command)
-        while not self.is_done and self._slice_seconds() < now + self.look_ahead_seconds + self._feel_ahead(parameters):
+        ahead = self.look_ahead_seconds
+        while not self.is_done and self._slice_seconds() < now + ahead + self._in_force.feel_ahead(parameters):
             self.play_slice(parameters)
-        self._expression.advance(now, self.tempo_map, self._dynamics.adapt(parameters))
+        self._expression.advance(now, self.tempo_map, self._in_force.dynamics.adapt(parameters))
         self._publish(now)
 
     def set_role(self, role: str) -> None:
@@ -236,16 +231,9 @@ class Conductor:
 
     def lock(self, now: float, change: LockChange) -> None:
         """Hold a musical parameter where it is, or let it follow the feeling again."""
-        bpm, smoother = self.tempo_map.bpm, self._smoother
-        assert smoother is not None  # there is a tempo map
-        held = self._locks.set(change, self._in_force or smoother.current, bpm)
-        self._smoother = smoother.rest_at(held)
-        if "tempo" in held:  # a clock that is followed takes it back at once
-            self._synchronized_tempo = SynchronizedTempo(self._slice * self._slice_beats, bpm, bpm)
-        if "dynamics" in held:
-            self._dynamics.reset()
-        rhythm = self._rhythm if "articulation" in self._locks.names else None
-        self._planner.lock(mode="mode" in self._locks.names, rhythm=rhythm)
+        self._in_force.lock(change, self._slice * self._slice_beats, self.tempo_map.bpm)
+        names = self._in_force.locks.names
+        self._planner.lock(mode="mode" in names, rhythm=self._rhythm if "articulation" in names else None)
         self._publish(now)
 
     def panic(self, now: float, *, stops_transport: bool = False) -> None:
@@ -336,15 +324,14 @@ class Conductor:
         """Begin the music with a slice, as if nothing had been before it."""
         beat = first_slice * self._slice_beats
         begins_at = origin_seconds + beat * 60.0 / bpm
-        limited_bpm = self._tempo_limit.limit(begins_at, bpm)
+        limited_bpm = self._in_force.limit_tempo(begins_at, bpm)
         if limited_bpm < bpm:
             origin_seconds, bpm = begins_at - beat * 60.0 / limited_bpm, limited_bpm
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
-        self._smoother = ParameterSmoother.begin(beat, parameters, self._per_bar)
-        self._synchronized_tempo = SynchronizedTempo(beat, bpm, bpm)
+        self._in_force.begin(beat, parameters, bpm, self._per_bar)
         self._planner.reset(self._per_bar, keep_key=True)
-        for part in (self._chord_follower, self._dynamics, self._rest, self._role, self._signatures):
+        for part in (self._chord_follower, self._rest, self._role, self._signatures):
             part.reset()
         self._expression.begin()
         self._accents.begin()
@@ -400,27 +387,20 @@ class Conductor:
             muted=self._band.muted,
             skipped_beats=self._skipped_beats,
             beats_per_bar=self._per_bar,
-            synchronized=("tempo",) * self._synchronized_tempo.is_synchronized
+            synchronized=("tempo",) * self._in_force.is_synchronized
             + ("key",) * self._planner.is_synchronized
             + ("chords",) * self._chord_follower.is_synchronized
-            + ("dynamics",) * self._dynamics.is_synchronized,
+            + ("dynamics",) * self._in_force.dynamics.is_synchronized,
             plan=self._plan,
             rest_answer=self._rest.answer,
-            level_change=self._synchronized_tempo.level_change,
+            level_change=self._in_force.level_change,
             is_stopped=self._stopped_beat is not None,
             role=self._role.role,
             role_answer=self._role.remark,
-            parameters=self._in_force,
-            locks=self._locks.names,
+            parameters=self._in_force.parameters,
+            locks=self._in_force.locks.names,
             strips=self._mixer.list_strips(self._band.slots),
         )
-
-    def _feel_ahead(self, parameters: MusicParameters) -> float:
-        """Return how many seconds early a note of the next slice may fall: it is played that much earlier."""
-        smoother = self._smoother
-        smooth = () if smoother is None else (smoother.average.timing, smoother.current.timing)
-        timings = (parameters.timing, *smooth)
-        return max(compute_earliest_offset(timing) for timing in timings)
 
     def _slice_seconds(self) -> float:
         return self.tempo_map.seconds_at(self._slice * self._slice_beats)
@@ -440,7 +420,7 @@ class Conductor:
 
     def play_slice(self, target: MusicParameters) -> None:
         """Play the next slice now, whenever it is due."""
-        target = self._locks.apply(target)
+        target = self._in_force.locks.apply(target)
         start = self._slice * self._slice_beats
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
@@ -450,25 +430,18 @@ class Conductor:
             self._role.enter_bar(bar, self._phrase, self._per_bar)
             self._rest.enter_bar(now, bar_seconds, self._role.adapt_activity(self._sync.player, now, bar_seconds))
         if (bar_starts and self._rest.returns) or start in self._turns:
-            self._smoother = ParameterSmoother.begin(start, target, self._per_bar)
-        smooth_parameters = self._smooth(start, target)
+            self._in_force.turn(start, target, self._per_bar)
+        smooth_parameters = self._step_parameters(start, target)
         parameters = adapt_to_phrase(smooth_parameters, self._seed, self._planner.find_half(bar)[0])
         parameters = self._role.adapt(self._rest.adapt(parameters))
-        intensity = compute_intensity(self._smoother.average if self._smoother else parameters)
+        intensity = compute_intensity(self._in_force.average)
         if bar_starts:
             self._trend = compute_trend(self._intensity, intensity)
             self._intensity = average_intensity(self._intensity, intensity, self._per_bar)
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
         is_closing = bar == self._closing_bar
-        if is_closing:
-            phrase = self._planner.choose_closing_phrase(bar, parameters)
-        else:
-            planned = self._planner.choose_phrase(bar, start, parameters, self._sync.key, intensity)
-            seconds, bpm = self._slice_seconds(), self.tempo_map.bpm
-            phrase = self._chord_follower.follow(planned, start, seconds, bpm, self._sync.chord)
-            phrase = self._rest.choose_phrase(phrase, bar, has_chords=parameters.has_chords)
-            phrase = phrase if self._ending is None else self._ending.lead_home(phrase)
+        phrase = self._choose_phrase(bar, start, parameters, intensity, is_closing=is_closing)
         if phrase is not self._phrase or bar_starts:
             self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
         self._phrase = phrase
@@ -481,19 +454,12 @@ class Conductor:
         notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
         if not context.closing and self._rest.answer == RestAnswer.NONE:
             notes = self._role.select_notes(notes, parameters, context, start, end, self._band)
-        if self._smoother is not None and not self._rest.is_silent:
-            notes = self._accents.take_slice(notes, start, end, target, self._smoother.average, parameters, context)
+        if not self._rest.is_silent:
+            notes = self._accents.take_slice(notes, start, end, target, self._in_force.average, parameters, context)
         if notes:
-            plan, playing = self._plan_of_arc, self._rest.soften_notes(notes, self._band.get_role)
-            ending = self._ending if self._rest.bars_to_last is None else Ending(bar + self._rest.bars_to_last)
-            if ending is not None:
-                closing = find_groove(parameters.groove).closing if plan is None else plan.closing
-                playing = ending.shape_notes(playing, closing, self._per_bar)
-            playing = shape_hits(playing, self._hits, self._per_bar) if self._hits else playing
-            if is_closing and plan is not None and plan.closing.stroke_beats is None:
-                playing = hold_to_end(playing, self._hits, float((bar + 1) * self._per_bar), self._per_bar)
+            shaped = self._shape_notes(notes, parameters, bar, is_closing=is_closing)
             placed = place_with_feel(
-                playing, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
+                shaped, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
                 beats_per_bar=self._per_bar, bpm=context.bpm, exact_beats=self._hits,
             )  # fmt: skip
             self._send_notes(placed, loudness)
@@ -502,24 +468,47 @@ class Conductor:
             coming = self._planner.preview_bar(context, bar + 1, parameters, self._last_bar, is_compound=is_compound)
             self._band.prepare(parameters, coming, bar + 1)
 
-    def _smooth(self, beat: float, target: MusicParameters) -> MusicParameters:
+    def _step_parameters(self, beat: float, target: MusicParameters) -> MusicParameters:
         """Return the parameters in force from a beat on; a new tempo is sent to the sink."""
-        if self._smoother is None:
-            self._smoother = ParameterSmoother.begin(beat, target, self._per_bar)
-        else:
-            self._smoother = self._smoother.step(beat, target, self._planner.find_half)
-        current = self._smoother.current
-        own_bpm = self._planner.choose_tempo(beat, current)
-        tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
-        bpm = self._tempo_limit.limit(self._slice_seconds(), tempo.bpm)
-        self._synchronized_tempo = tempo if bpm == tempo.bpm else replace(tempo, bpm=bpm)
+        parameters, bpm = self._in_force.step(
+            beat,
+            self._slice_seconds(),
+            target,
+            self._sync,
+            beats_per_bar=self._per_bar,
+            find_half=self._planner.find_half,
+            choose_tempo=self._planner.choose_tempo,
+        )
         if bpm != self.tempo_map.bpm:
             self.tempo_map.add(point := TempoPoint(beat, bpm))
             self._sink.send(TempoChange(point))
-        is_kept = tempo.is_engaged or self._plan_of_arc is not None or bpm < own_bpm
-        current = fit_tempo(current, bpm) if is_kept else current
-        self._in_force = self._dynamics.step(beat, self._sync.loudness).adapt(current)
-        return self._in_force
+        return parameters
+
+    def _choose_phrase(
+        self, bar: int, beat: float, parameters: MusicParameters, intensity: float, *, is_closing: bool
+    ) -> Phrase:
+        """Return the phrase of a beat: as it is planned, with the chords that are followed, and on its way home."""
+        if is_closing:
+            return self._planner.choose_closing_phrase(bar, parameters)
+        planned = self._planner.choose_phrase(bar, beat, parameters, self._sync.key, intensity)
+        seconds, bpm = self._slice_seconds(), self.tempo_map.bpm
+        phrase = self._chord_follower.follow(planned, beat, seconds, bpm, self._sync.chord)
+        phrase = self._rest.choose_phrase(phrase, bar, has_chords=parameters.has_chords)
+        return phrase if self._ending is None else self._ending.lead_home(phrase)
+
+    def _shape_notes(
+        self, notes: Sequence[NoteEvent], parameters: MusicParameters, bar: int, *, is_closing: bool
+    ) -> Sequence[NoteEvent]:
+        """Return the notes as a rest, the ending and hit points have them."""
+        plan, shaped = self._plan_of_arc, self._rest.soften_notes(notes, self._band.get_role)
+        ending = self._ending if self._rest.bars_to_last is None else Ending(bar + self._rest.bars_to_last)
+        if ending is not None:
+            closing = find_groove(parameters.groove).closing if plan is None else plan.closing
+            shaped = ending.shape_notes(shaped, closing, self._per_bar)
+        shaped = shape_hits(shaped, self._hits, self._per_bar) if self._hits else shaped
+        if is_closing and plan is not None and plan.closing.stroke_beats is None:
+            shaped = hold_to_end(shaped, self._hits, float((bar + 1) * self._per_bar), self._per_bar)
+        return shaped
 
     def _send_notes(self, notes: Sequence[NoteEvent], loudness: float | None = None) -> None:
         if mixed := self._mixer.mix(notes, self._band.slots):
