@@ -112,7 +112,7 @@ def _find_file(root: Path, path: str) -> str:
 # ------------------------------------------------------------ what MkDocs calls
 
 
-def on_files(files: Any, config: Mapping[str, Any]) -> Any:
+def on_files(files: Any, config: Any) -> Any:
     """Add the pages of what lies outside docs/."""
     from mkdocs.structure.files import File
 
