@@ -99,7 +99,7 @@ class Limits:
             (self.velocity, "velocity {:g}"),
             (self.loudness_rise, "louder by {:g} a second"),
             (self.accent, "accents of {:g}"),
-            (self.notes, "{:g} notes at once"),
+            (self.notes, "{:g} note at once" if self.notes == 1 else "{:g} notes at once"),
             (self.tempo_rise, "faster by {:g} BPM a minute"),
             (self.arousal_rise, "arousal up by {:g} a minute"),
         ]

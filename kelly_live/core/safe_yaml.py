@@ -70,11 +70,12 @@ class Node:
 
     def as_number(self, low: float, high: float) -> float:
         """Return a number in [low, high]."""
+        rule = f"it must be {low:g}" if low == high else f"it must be a number from {low:g} to {high:g}"
         if not isinstance(self.value, str) or not _NUMBER.fullmatch(self.value):
-            self.fail(f"is {self.describe()}; it must be a number from {low:g} to {high:g}")
+            self.fail(f"is {self.describe()}; {rule}")
         number = float(self.value) + 0.0  # minus zero is zero
         if not low <= number <= high:
-            self.fail(f"is {number:g}; it must be a number from {low:g} to {high:g}")
+            self.fail(f"is {number:g}; {rule}")
         return number
 
     def as_int(self, low: int, high: int) -> int:
@@ -115,7 +116,7 @@ def read_bounded(path: Path, expected: str) -> bytes:
 def parse_nodes(data: bytes, file: str) -> Node:
     """Parse `data` to a map; `file` names it in errors. Raises ConfigError."""
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; no preset or profile is that long: shorten it")
+        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; a file of this kind is never that long: shorten it")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -271,7 +271,7 @@ class Recorder:
             return self._remove_log()
         notes = self._tape.count_notes()
         unsent = self._checksum.notes - notes
-        rest = f" ({unsent} more had been made, and came too late or after the end)" * (unsent > 0)
+        rest = f" ({unsent} more had been made, and came too late, over a limit or after the end)" * (unsent > 0)
         lines = [f"recorded {plural(notes, 'note')}{rest}; log: {self.paths.log}"]
         if self._problem is not None:
             lines = [f"the log {str(self.paths.log)!r} is not whole: {self._problem}"]

@@ -33,7 +33,8 @@ def test_the_number_is_the_files_and_the_rest_is_said(tmp_path: Path, seconds: f
     lines = take.recorder.close()
     assert take.paths.midi is not None
     match = re.search(
-        r"recorded (\d+) notes?( \((\d+) more had been made, and came too late or after the end\))?;", lines[1]
+        r"recorded (\d+) notes?( \((\d+) more had been made, and came too late, over a limit or after the end\))?;",
+        lines[1],
     )
     assert match is not None, lines
     assert int(match[1]) == count_notes(take.paths.midi.read_bytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -70,12 +71,22 @@ def read_answers(folder: Path) -> Iterator[Answer]:
     """Read the answers of all listeners. Raises ConfigError naming file and line."""
     for listener in list_listeners(folder):
         path = folder / FOLDER / f"{listener}.csv"
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            for row in rows:
-                try:
-                    yield Answer(**{name: _TYPES[name](row[name]) for name in COLUMNS})
-                except (KeyError, TypeError, ValueError) as error:
-                    raise ConfigError(
-                        f"{path}, line {rows.line_num}: it is no answer ({error}); delete the line"
-                    ) from error
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                yield from _read_rows(path, csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no CSV file in UTF-8"
+            raise ConfigError(f"cannot read the answers in {path} ({reason}); move it away") from error
+
+
+def _read_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Answer]:
+    for row in rows:
+        try:
+            answer = Answer(**{name: _TYPES[name](row[name]) for name in COLUMNS})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{path}, line {rows.line_num}: it is no answer ({error}); delete the line") from error
+        if not all(math.isfinite(one) for one in (answer.valence, answer.arousal, answer.seconds)):
+            raise ConfigError(
+                f"{path}, line {rows.line_num}: it is no answer (a number is not finite); delete the line"
+            )
+        yield answer

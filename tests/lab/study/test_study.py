@@ -9,7 +9,7 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.study.analysis import analyze_answers
-from kelly_live.lab.study.answers import read_answers
+from kelly_live.lab.study.answers import COLUMNS, FOLDER, read_answers
 from kelly_live.lab.study.design import ATTENTION, MUSIC, OURS, TRAINING, load_design, order_stimuli
 from kelly_live.lab.study.headphones import find_answers, has_passed, order_tones, render_trial
 from kelly_live.lab.study.new import StudyPlan, create_study
@@ -174,3 +174,20 @@ def test_a_line_of_clips_that_breaks_a_rule_is_named(tmp_path: Path, text: str, 
     file.write_text(text)
     with pytest.raises(ConfigError, match=message):
         list(read_clip_list(file, EMOTIONS))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (b"\xff\xfe", "cannot read the answers"),
+        (b"x" * 140_000, "cannot read the answers"),
+        (b"x,0,0,ours,s", "line 2: it is no answer"),
+        (b"x,0,0,ours,s,ours,sad,-1,-1,sad,nan,0,1,1", "line 2: it is no answer .a number is not finite"),
+    ],
+)
+def test_a_damaged_file_of_answers_is_named(tmp_path: Path, rows: bytes, message: str) -> None:
+    file = tmp_path / FOLDER / "x.csv"
+    file.parent.mkdir()
+    file.write_bytes(",".join(COLUMNS).encode() + b"\n" + rows + b"\n")
+    with pytest.raises(ConfigError, match=message):
+        list(read_answers(tmp_path))
