@@ -188,7 +188,11 @@ def run_program(arguments: list[str]) -> int:
         return 130
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
-        click.UsageError(escape(error.format_message()), context).show()
+        message = error.format_message()
+        if context is not None and message == context.get_help():  # as click raises for a group without a command
+            click.echo(message, err=True)
+        else:
+            click.UsageError(escape(" ".join(message.split())), context).show()
         return error.exit_code
     except Exception as error:
         from kelly_live.ui.error_report import report_error

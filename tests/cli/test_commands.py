@@ -305,3 +305,19 @@ def test_an_emotion_reader_that_is_not_installed_is_one_line(
     assert run(command[0], recording, *command[1:], "--reader", "aura") == 2
     (line,) = complaints(capsys.readouterr().err)
     assert "there is no emotion reader 'aura'; it must be one of kelly" in line
+
+
+@pytest.mark.parametrize("group", ["profile", "config", "study"])
+def test_a_group_without_a_command_shows_its_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([group])
+    assert stopped.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"Usage: kelly-live {group} [OPTIONS] COMMAND [ARGS]..."
+    assert "Commands:" in lines
+
+
+def test_a_missing_argument_is_said_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["completion"])
+    assert capsys.readouterr().err.splitlines()[-1].endswith("Choose from: bash, zsh, fish")
