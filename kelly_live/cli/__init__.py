@@ -37,6 +37,7 @@ COMMANDS = {
     "learn": "teach a MIDI pad, knob or pedal what to do while playing",
     "latency": "how late your synth is heard, and what --latency-ms should be",
     "replay": "play a recording's log again: the same MIDI to the byte",
+    "report": "what a session was, from its log: feeling, music, who steered; JSON and a picture",
     "analyze": "the emotion in audio files, as text or JSON lines",
     "profile": "teach it what *you* mean by sad: profiles, and what they have learned",
     "presets": "host presets: who plays which part, on which channel and port",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import describe_keys, describe_own_keys
-from kelly_live.core.actions import parse_level, parse_switch
+from kelly_live.core.actions import Action, parse_level, parse_switch
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.input_mix import format_channels
@@ -22,7 +22,6 @@ from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.status import LiveStatus
 
 if TYPE_CHECKING:
-    from kelly_live.core.actions import Action
     from kelly_live.core.control_surface import ControlSurface
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.analysis_proxy import AnalysisProxy
@@ -139,6 +138,8 @@ class Console:
                 self._dispatcher.override = self._session.override
         for line in () if self._cues is None else self._cues.update(snapshot, self._clock.now()):
             self._display.say(line)
+            if self._recorder is not None:  # a cue that began by itself: the first one, or by timecode
+                self._recorder.record_action(Action("go"), "cue", snapshot)
         if self._recorder is not None:
             self._recorder.record_counters(snapshot)
         for line in self._person.watch(self._dispatcher.override, snapshot.read):

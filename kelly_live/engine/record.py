@@ -25,7 +25,7 @@ def insert_tee(options: RecordingOptions, sink: NoteSink) -> NoteSink:
     from kelly_live.engine.build import check_outputs
     from kelly_live.recording.tee import Tee
 
-    check_outputs([options.midi, options.log])
+    check_outputs([options.midi, options.log, options.report])
     return Tee(sink)
 
 
@@ -94,5 +94,5 @@ def start_recorder(
         models=name_models(),
         options=list_settings(options),
     )
-    paths = choose_paths(options.recording.midi, options.recording.log)
+    paths = choose_paths(options.recording.midi, options.recording.log, options.recording.report)
     return Recorder(paths, header, sink, clock, lambda: band.preset_name)

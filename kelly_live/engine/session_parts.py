@@ -36,6 +36,7 @@ from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.own_notes import OwnNotes
 from kelly_live.engine.record import insert_tee, start_recorder
 from kelly_live.engine.session import LiveSession
+from kelly_live.engine.session_report import close_recorder
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader
@@ -80,7 +81,7 @@ class SessionParts:
                 stack.callback(self.person.close)
             stack.callback(self.reader.close)
             if (recorder := self.recorder) is not None:
-                stack.callback(lambda: paths.extend(recorder.close()))
+                stack.callback(lambda: paths.extend(close_recorder(recorder)))
             stack.callback(self.band.close)
             if self.reloader is not None:
                 stack.callback(self.reloader.close)

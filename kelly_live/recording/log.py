@@ -24,6 +24,7 @@ from kelly_live.recording.records import (
     MAX_BEATS,
     MAX_SECONDS,
     EmotionRecord,
+    Feeling,
     Header,
     Record,
     SentNotes,
@@ -60,6 +61,12 @@ def create_emotion_record(time: float, state: EmotionState) -> EmotionRecord:
         confidence=round(state.confidence, _READABLE_DIGITS),
         probabilities=tuple(round(p, _READABLE_DIGITS) for p in state.probabilities),
     )
+
+
+def create_feeling(state: EmotionState) -> Feeling:
+    """Return where a state lies, to the digits that are worth reading."""
+    axes = (round(value, _READABLE_DIGITS) for value in (state.valence, state.arousal, state.dominance))
+    return Feeling(state.emotion, *axes)
 
 
 def encode_header(header: Header) -> bytes:

@@ -12,29 +12,47 @@ from kelly_live.core.errors import ConfigError, OutputError
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where a take goes. `midi` is None if only the log is kept."""
+    """Where a take goes. `midi` is None if only the log is kept.
+
+    `report`: the JSON of the session's report, None: none was asked for; its picture lies beside it. `keeps_log`: the
+    log was asked for; else it is deleted once the report is written.
+    """
 
     midi: Path | None
     log: Path
+    report: Path | None = None
+    keeps_log: bool = True
+
+    @property
+    def picture(self) -> Path | None:
+        """The picture of the report."""
+        return None if self.report is None else self.report.with_suffix(".png")
 
 
-def choose_paths(midi: Path | None, log: Path | None) -> Paths:
-    """Return the paths of a new take: the log beside the MIDI file unless it is named.
+def choose_paths(midi: Path | None, log: Path | None, report: Path | None = None) -> Paths:
+    """Return the paths of a new take: the log beside the MIDI file, or the report, unless it is named.
 
     What is there already is kept: the new take gets a number. Raises OutputError, and ConfigError without any path.
     """
-    if midi is None and log is None:
+    keeps_log = midi is not None or log is not None
+    beside = midi or report
+    log = log or (beside and beside.with_suffix(".jsonl"))
+    if log is None:
         raise ConfigError("a recording needs a file to go to; name one")
-    log = log or (midi and midi.with_suffix(".jsonl"))
-    if midi is not None and log is not None and midi.resolve() == log.resolve():
-        raise OutputError("the recording and its log have the same name; choose different ones")
     for number in itertools.count(1):
-        paths = [_number_path(path, number) for path in (midi, log)]
-        if not any(path is not None and os.path.lexists(path) for path in paths):
-            assert paths[1] is not None
-            return Paths(paths[0], paths[1])
+        paths = Paths(
+            midi and _number_path(midi, number),
+            _number_path(log, number),
+            report and _number_path(report, number),
+            keeps_log,
+        )
+        files = [path for path in (paths.midi, paths.log, paths.report, paths.picture) if path is not None]
+        if len({path.resolve() for path in files}) < len(files):
+            raise OutputError("the recording, its log and its report have the same name; choose different ones")
+        if not any(os.path.lexists(path) for path in files):
+            return paths
     raise AssertionError
 
 
-def _number_path(path: Path | None, number: int) -> Path | None:
-    return path if path is None or number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+def _number_path(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")

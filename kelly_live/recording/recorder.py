@@ -26,14 +26,21 @@ from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import MusicParameters
+from kelly_live.core.values import EmotionState, MusicParameters
 from kelly_live.core.wording import plural
 from kelly_live.music.band import MutedPlayer, ParameterChange, Slot
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.mixer import MixerChange
 from kelly_live.music.parameter_locks import LockChange
-from kelly_live.recording.log import Step, StepEncoder, create_emotion_record, encode_header, encode_record
+from kelly_live.recording.log import (
+    Step,
+    StepEncoder,
+    create_emotion_record,
+    create_feeling,
+    encode_header,
+    encode_record,
+)
 from kelly_live.recording.paths import Paths
 from kelly_live.recording.records import (
     MAX_TEXT,
@@ -42,6 +49,7 @@ from kelly_live.recording.records import (
     ControlRecord,
     CounterRecord,
     EmotionRecord,
+    FeelingRecord,
     FinishRecord,
     Header,
     LimitsRecord,
@@ -64,6 +72,7 @@ from kelly_live.recording.tape import Tape, TapeCommand
 from kelly_live.recording.tee import Checksum, Tee, drain
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
+FEELING_SECONDS = 1.0  # so often what is felt is recorded, to be read
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
 MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, some 25 minutes of a disk that hangs
 MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: about half an hour
@@ -83,6 +92,14 @@ def list_parts(conductor: Conductor) -> tuple[Part, ...]:
 
 class SessionCounters(Protocol):
     """The part of a session's snapshot that is recorded."""
+
+    @property
+    def reading(self) -> Reading:
+        """What is played."""
+
+    @property
+    def read(self) -> EmotionState | None:
+        """The latest state of the analysis."""
 
     @property
     def conductor(self) -> ConductorStatus:
@@ -146,7 +163,9 @@ class Recorder:
         self._transport: object = None
         self._conductor: Conductor | None = None
         self._empty_step: _QueuedStep | None = None  # the latest step, where it created no slice
-        self._counters: tuple[int, int, int, int, float] = (0, 0, 0, 0, 0.0)
+        self._counters: tuple[int, int, int, int, float, int] = (0, 0, 0, 0, 0.0, 0)
+        self._felt_at: float | None = None  # when the latest feeling was recorded
+        self._heard: EmotionState | None = None
         self._muted: Sequence[MutedPlayer] = ()
         self._end_reason: str | None = None  # why nothing more is kept
         self._is_over = False
@@ -154,6 +173,11 @@ class Recorder:
         self._file = _open_new(paths.log)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
+
+    @property
+    def tape(self) -> Tape:
+        """All that was played; whole after `close`."""
+        return self._tape
 
     @property
     def problem(self) -> str | None:
@@ -228,16 +252,17 @@ class Recorder:
         self._put(ActionRecord(time=self._clock.now(), name=action.name, source=source, bar=bar, value=value))
 
     def record_counters(self, snapshot: SessionCounters) -> None:
-        """Record the counters; cheap when none has moved."""
+        """Record the counters and, once a second, the feeling; cheap when none has moved."""
+        self._record_feeling(snapshot)
         scheduler = snapshot.scheduler
         skipped_beats = snapshot.conductor.skipped_beats
         counters = (
             scheduler.dropped_notes, scheduler.late_messages, snapshot.dropped_windows, snapshot.audio.overflows,
-            skipped_beats,
+            skipped_beats, scheduler.limited_notes,
         )  # fmt: skip
         if counters != self._counters:
             self._counters = counters
-            dropped_notes, late_messages, dropped_windows, overflows, skipped_beats = counters
+            dropped_notes, late_messages, dropped_windows, overflows, skipped_beats, limited_notes = counters
             self._put(
                 CounterRecord(
                     time=self._clock.now(),
@@ -246,8 +271,27 @@ class Recorder:
                     windows=dropped_windows,
                     overflows=overflows,
                     skipped_beats=skipped_beats,
+                    limited=limited_notes,
                 )
             )
+
+    def _record_feeling(self, snapshot: SessionCounters) -> None:
+        now, music, read = self._clock.now(), snapshot.conductor, snapshot.read
+        if self._felt_at is not None and now - self._felt_at < FEELING_SECONDS:
+            return
+        is_new = read is not None and read is not self._heard
+        self._felt_at, self._heard = now, read
+        self._put(
+            FeelingRecord(
+                time=now,
+                heard=create_feeling(read) if read is not None and is_new else None,
+                played=create_feeling(snapshot.reading.state),
+                tonic=music.tonic,
+                mode=music.mode,
+                chord=music.chord,
+                synchronized=music.synchronized,
+            )
+        )
 
     def record_stop(self, now: float) -> None:
         """Record that the sink was stopped: nothing was sent after `now`."""

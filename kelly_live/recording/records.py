@@ -265,7 +265,8 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
     """Counters that have moved, since the start. To be read.
 
     `dropped` notes came too late and were never sent, although they are in the recording; `late` messages left late;
-    `windows` of input and `overflows` were lost; `skipped_beats` were not played.
+    `windows` of input and `overflows` were lost; `skipped_beats` were not played; `limited` notes were held to the
+    limits.
     """
 
     dropped: Count
@@ -273,12 +274,37 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
     windows: Count
     overflows: Count
     skipped_beats: Annotated[float, Meta(ge=0.0, lt=MAX_BEATS)]
+    limited: Count = 0
+
+
+class Feeling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An emotion's name, and its place from -1 to 1 on each axis."""
+
+    emotion: Text
+    valence: Axis
+    arousal: Axis
+    dominance: Axis
+
+
+class FeelingRecord(LogRecord, frozen=True, kw_only=True, tag="feeling"):
+    """What was heard and what was played, about once a second. To be read.
+
+    `heard`: the latest of the analysis; None: nothing new came of it. `played`: with all that steers it. `tonic`,
+    `mode` and `chord`: of the music. `synchronized`: what of it the band took from the player.
+    """
+
+    heard: Feeling | None = None
+    played: Feeling
+    tonic: Text
+    mode: Text
+    chord: Text
+    synchronized: Annotated[tuple[Text, ...], Meta(max_length=MAX_PARTS)] = ()
 
 
 Record: TypeAlias = (
     StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | MixerRecord
     | LockRecord | LimitsRecord | PresetRecord | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord
-    | TempoRecord | CounterRecord
+    | TempoRecord | CounterRecord | FeelingRecord
 )  # fmt: skip
 
 

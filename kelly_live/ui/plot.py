@@ -33,7 +33,7 @@ EMOTION_COLOURS: dict[str, str] = {
     "neutral": "#C9CCD1",
     "excited": "#E69F00",
 }
-_PART_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4A8A", "#8C8C8C")
+PART_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4A8A", "#8C8C8C")
 _PERCUSSION_COLOUR = "#4A5058"
 # Bottom to top, so that what is bright lies above what is dark.
 _STACK = ("neutral", "sad", "fearful", "disgusted", "angry", "surprised", "excited", "happy")
@@ -45,7 +45,7 @@ _DRUMS: dict[int, str] = {
     50: "high tom", 51: "ride", 53: "ride bell", 54: "tambourine", 56: "cowbell", 57: "crash", 59: "ride",
     69: "cabasa", 70: "shaker", 75: "claves", 82: "shaker",
 }  # fmt: skip
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.edgecolor": GRID,
@@ -100,26 +100,11 @@ def render_session(
     if len(parameters) not in (0, len(states)):
         raise ConfigError(f"{len(parameters)} parameters for {len(states)} states; there must be one for each")
     import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     drums = [note for note in notes if note.channel == DRUM_CHANNEL]
     melodic = [note for note in notes if note.channel != DRUM_CHANNEL]
-    with matplotlib.style.context(["default", _STYLE]):
-        figure = Figure(figsize=(13.0, 9.6), dpi=120, facecolor="white")
-        FigureCanvasAgg(figure)
-        grid = figure.add_gridspec(
-            5, 1, height_ratios=(1.7, 1.35, 0.85, 2.9, 0.9), hspace=0.16, left=0.08, right=0.865, top=0.92, bottom=0.06
-        )
-        axes = [figure.add_subplot(grid[0])]
-        axes += [figure.add_subplot(grid[row], sharex=axes[0]) for row in range(1, 5)]
-        for axis in axes:
-            axis.set_xlim(0.0, duration_seconds)
-            axis.set_axisbelow(True)
-            axis.grid(axis="x", color=GRID, linewidth=0.8)
-            axis.tick_params(length=0)
-        for axis in axes[:-1]:
-            axis.tick_params(labelbottom=False)
+    with matplotlib.style.context(["default", STYLE]):
+        figure, axes = create_panels((1.7, 1.35, 0.85, 2.9, 0.9), duration_seconds)
         _title(figure, title, states, parameters, notes, duration_seconds)
         _emotions(axes[0], states, duration_seconds)
         _dimensions(axes[1], states, duration_seconds)
@@ -130,6 +115,28 @@ def render_session(
         axes[4].set_xlabel("time (s)", color=PALE)
         figure.align_ylabels(axes)
         return png(figure)
+
+
+def create_panels(height_ratios: Sequence[float], duration: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels below one another, which share the axis of time; call it within STYLE."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13.0, 9.6), dpi=120, facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        len(height_ratios), 1, height_ratios=height_ratios, hspace=0.16, left=0.08, right=0.865, top=0.92, bottom=0.06
+    )
+    axes = [figure.add_subplot(grid[0])]
+    axes += [figure.add_subplot(grid[row], sharex=axes[0]) for row in range(1, len(height_ratios))]
+    for axis in axes:
+        axis.set_xlim(0.0, duration)
+        axis.set_axisbelow(True)
+        axis.grid(axis="x", color=GRID, linewidth=0.8)
+        axis.tick_params(length=0)
+    for axis in axes[:-1]:
+        axis.tick_params(labelbottom=False)
+    return figure, axes
 
 
 def _title(
@@ -151,7 +158,7 @@ def _title(
     figure.text(0.865, 0.962, "  ·  ".join(facts), fontsize=10, color=PALE, ha="right", va="center")
 
 
-def _beside(axis: Axes, handles: Sequence[Any] | None = None, **options: Any) -> None:
+def place_legend(axis: Axes, handles: Sequence[Any] | None = None, **options: Any) -> None:
     """A legend to the right of the panel, where it can't cover the data."""
     keywords: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.008, 1.04), "borderaxespad": 0.0}
     keywords |= {"handlelength": 1.2, "labelspacing": 0.35} | options
@@ -171,7 +178,8 @@ def mark_hits(axes: Sequence[Axes], hits: Sequence[tuple[float, str]]) -> None:
         )  # fmt: skip
 
 
-def _remark(axis: Axes, text: str) -> None:
+def write_remark(axis: Axes, text: str) -> None:
+    """Write in the middle of a panel why nothing is drawn there."""
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=PALE, style="italic")
 
 
@@ -187,7 +195,7 @@ def _emotions(axis: Axes, states: Sequence[EmotionState], duration: float) -> No
     axis.set_ylim(0.0, 1.0)
     axis.set_yticks([0.0, 0.5, 1.0], ["0", "50", "100 %"])
     if not states:
-        _remark(axis, "nothing was heard")
+        write_remark(axis, "nothing was heard")
         return
     times = [state.time for state in states]
     curves = []
@@ -197,7 +205,7 @@ def _emotions(axis: Axes, states: Sequence[EmotionState], duration: float) -> No
         curves.append(shares)
     colours = [EMOTION_COLOURS[name] for name in _STACK]
     axis.stackplot(seconds, curves, colors=colours, linewidth=0.4, edgecolor="white")
-    _beside(axis, [Patch(color=EMOTION_COLOURS[name], label=name) for name in reversed(_STACK)])
+    place_legend(axis, [Patch(color=EMOTION_COLOURS[name], label=name) for name in reversed(_STACK)])
 
 
 def _dimensions(axis: Axes, states: Sequence[EmotionState], duration: float) -> None:
@@ -221,7 +229,7 @@ def _dimensions(axis: Axes, states: Sequence[EmotionState], duration: float) -> 
         _, values = _extend_curve(times, [getattr(state, name) for state in states], duration)
         axis.plot(seconds, values, color=colour, linestyle=style, linewidth=1.7, label=name)
     handles, _ = axis.get_legend_handles_labels()
-    _beside(axis, [*handles[1:], handles[0]])
+    place_legend(axis, [*handles[1:], handles[0]])
 
 
 def _tempo_and_mode(
@@ -257,7 +265,7 @@ def _tempo_and_mode(
             axis.text(
                 (start + end) / 2, 0.86, mode, transform=axis.get_xaxis_transform(), ha="center", va="center", size=8.5
             )
-    _beside(axis)
+    place_legend(axis)
 
 
 def _played_tempo(tempo_map: TempoMap, duration: float) -> tuple[list[float], list[float]]:
@@ -280,7 +288,7 @@ def _piano_roll(axis: Axes, notes: Sequence[SoundingNote], parts: Mapping[int, s
     axis.set_ylabel("notes")
     if not notes:
         axis.set_yticks([])
-        _remark(axis, "no notes were played")
+        write_remark(axis, "no notes were played")
         return
     low = min(note.pitch for note in notes) - 2
     high = max(note.pitch for note in notes) + 2
@@ -294,9 +302,9 @@ def _piano_roll(axis: Axes, notes: Sequence[SoundingNote], parts: Mapping[int, s
     axis.set_ylim(low - 0.5, high + 0.5)
     axis.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
     channels = sorted({note.channel for note in notes})
-    colours = {channel: _PART_COLOURS[i % len(_PART_COLOURS)] for i, channel in enumerate(channels)}
+    colours = {channel: PART_COLOURS[i % len(PART_COLOURS)] for i, channel in enumerate(channels)}
     _bars(axis, notes, [note.pitch for note in notes], [colours[note.channel] for note in notes], height=0.84)
-    _beside(axis, [Patch(color=colours[c], label=parts.get(c, f"channel {c}")) for c in channels])
+    place_legend(axis, [Patch(color=colours[c], label=parts.get(c, f"channel {c}")) for c in channels])
     axis.text(
         1.008, 0.0, "stronger = louder", transform=axis.transAxes, va="bottom", size=8, color=PALE, style="italic"
     )
@@ -311,7 +319,7 @@ def _percussion(axis: Axes, notes: Sequence[SoundingNote]) -> None:
     axis.set_ylim(-0.6, max(1, len(rows)) - 0.4)
     axis.set_yticks(range(len(rows)), list(rows), fontsize=min(9.0, 48.0 / max(1, len(rows))))
     if not notes:
-        _remark(axis, "no percussion")
+        write_remark(axis, "no percussion")
         return
     # A drum's length says nothing: each stroke gets the same small width.
     width = (axis.get_xlim()[1] - axis.get_xlim()[0]) / 400.0

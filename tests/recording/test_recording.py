@@ -80,6 +80,7 @@ class Take:
     tuning: Tuning | None = None
     limits: LoudnessLimits = NO_LIMITS
     tempo_rise: float | None = None
+    asked_paths: Paths | None = None
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(1000.0)
@@ -87,7 +88,7 @@ class Take:
         self.conductor, self.band = create_conductor(self.tee, self.seed, self.tempo_rise)
         self.preset = FOUR
         self.sync = SyncState()
-        self.paths = choose_paths(self.folder / "take.mid", None)
+        self.paths = self.asked_paths or choose_paths(self.folder / "take.mid", None)
         head = msgspec.structs.replace(
             header(self.conductor, self.seed, self.tuning), limits=self.limits, tempo_rise=self.tempo_rise
         )

@@ -297,7 +297,7 @@ class RenderOptions:
     silence: SilenceOptions = group(SilenceOptions)
     band_role: BandRoleOptions = group(BandRoleOptions)
     controllers: ControllerOptions = group(ControllerOptions)
-    recording: RecordingOptions = group(RecordingOptions, without=("midi",))
+    recording: RecordingOptions = group(RecordingOptions, without=("midi", "report"))
     seed: int = _seed_option()
     profile: str | None = _profile_option()
     models: str | None = _models_option()

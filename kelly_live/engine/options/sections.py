@@ -21,7 +21,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Players": ("--preset", "--with", "--effect", "--set"),
     "Page and terminal": ("--ui", "--ui-host", "--ui-port", "--plain"),
-    "Recording": ("--record", "--log"),
+    "Recording": ("--record", "--log", "--report"),
     "Clock and controllers": ("--clock", "--osc", "--osc-in", "--cc", "--cc-channel", "--panic-stops-transport"),
     "Limits": (
         "--limit-velocity", "--limit-loudness-rise", "--limit-accent", "--limit-notes", "--limit-tempo-rise",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kelly_live.ui.ink import GRID, INK, PALE, png
-from kelly_live.ui.plot import _STYLE
+from kelly_live.ui.plot import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _VALENCE, _AROUSAL, _FILL = "#0072B2", "#D55E00", "#56B4E9"
 def _apply_style() -> Iterator[None]:
     import matplotlib.style
 
-    with matplotlib.style.context(["default", _STYLE]):
+    with matplotlib.style.context(["default", STYLE]):
         yield
 
 

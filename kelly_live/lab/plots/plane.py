@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kelly_live.ui.ink import GRID, INK, PALE, png
-from kelly_live.ui.plot import _STYLE
+from kelly_live.ui.plot import STYLE
 
 COLUMNS = 4
 
@@ -34,7 +34,7 @@ def draw_plane(panels: Sequence[Panel], places: Mapping[str, tuple[float, float]
 
     rows = -(-len(panels) // COLUMNS)
     size = (3.55 * COLUMNS, 3.25 * rows + 0.9)
-    with matplotlib.style.context(["default", _STYLE]):
+    with matplotlib.style.context(["default", STYLE]):
         layout = ConstrainedLayoutEngine(rect=(0.005, 0.0, 0.99, 1.0 - 0.8 / size[1]), hspace=0.06, wspace=0.04)
         figure = Figure(figsize=size, dpi=100, facecolor="white", layout=layout)
         FigureCanvasAgg(figure)
