@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _AXES = (("valence", "#0072B2"), ("arousal", "#D55E00"), ("dominance", "#009E73"))
 _MOST_ROWS = 8  # sources that steered
+_MOST_MARKERS = 180  # of what was heard: more run together into a bar
 _MOST_NAMES = 24  # keys that are written into the picture
 
 
@@ -61,7 +62,8 @@ def _draw_course(
         return
     heard = [(point.seconds / scale, getattr(point.heard, name)) for point in course if point.heard is not None]
     if heard:
-        axis.plot(*zip(*heard, strict=True), color=PALE, linewidth=0.8, marker=".", markersize=2.5, label="heard")
+        marker = "." if len(heard) <= _MOST_MARKERS else None
+        axis.plot(*zip(*heard, strict=True), color=PALE, linewidth=0.8, marker=marker, markersize=2.5, label="heard")
     times = [*(point.seconds / scale for point in course), duration]
     played = [getattr(point.played, name) for point in course]
     axis.step(times, [*played, played[-1]], where="post", color=colour, linewidth=1.9, label="played")

@@ -18,6 +18,8 @@ from kelly_live.midi.files import find_sounding_notes
 from kelly_live.recording.log import LogReader
 from kelly_live.recording.records import (
     ActionRecord,
+    ChecksumRecord,
+    ControlRecord,
     CounterRecord,
     EmotionRecord,
     Feeling,
@@ -30,6 +32,7 @@ from kelly_live.recording.records import (
     PresetRecord,
     Record,
     StartRecord,
+    StepRecord,
     StopRecord,
 )
 from kelly_live.recording.tape import Tape
@@ -159,19 +162,23 @@ def create_report(reader: LogReader, tape: Tape, problem: str | None = None) -> 
 
     `problem`: what is known to be wrong with the log. Raises ConfigError naming file and line.
     """
-    records = list(reader.records())
+    records, last = list[Record](), 0.0
+    for record in reader.records():
+        last = max(last, record.time)
+        if not isinstance(record, StepRecord | ControlRecord | ChecksumRecord):  # most of a log; the tape has them
+            records.append(record)
     start = next((record.time for record in records if isinstance(record, StartRecord)), None)
     if start is None:
         reader.fail("the log ends before the music starts; there is nothing to report")
     if not any(isinstance(record, StopRecord) for record in records):
         problem = problem or "it breaks off before the end"
-    return _ReportBuilder(reader.header, records, tape, start).build(problem)
+    return _ReportBuilder(reader.header, records, tape, start, last).build(problem)
 
 
 class _ReportBuilder:
-    def __init__(self, header: Header, records: Sequence[Record], tape: Tape, start: float) -> None:
+    def __init__(self, header: Header, records: Sequence[Record], tape: Tape, start: float, last: float) -> None:
         self._header, self._records, self._tape, self._start = header, records, tape, start
-        self._seconds = round(max(0.0, max(record.time for record in records) - start), _DIGITS)
+        self._seconds = self._clip(last)
 
     def build(self, problem: str | None) -> SessionReport:
         header, points = self._header, self._list_points()
@@ -299,11 +306,11 @@ def describe_report(report: SessionReport) -> list[str]:
     from kelly_live.core.numbers import format_time
     from kelly_live.core.wording import plural
 
-    tempos = [moment.bpm for moment in report.tempo]
+    tempos = dict.fromkeys(f"{pick(moment.bpm for moment in report.tempo):.0f}" for pick in (min, max))
     lines = [
         f"{format_time(round(report.seconds))} min, {plural(report.notes, 'note')} "
         f"({', '.join(f'{part.name} {part.notes}' for part in report.parts) or 'nobody played'}), "
-        f"{min(tempos):.0f}–{max(tempos):.0f} BPM, loudest velocity {report.loudest_velocity}",
+        f"{'–'.join(tempos)} BPM, loudest velocity {report.loudest_velocity}",
         f"heard: {_describe_shares(report.heard_shares)}; played: {_describe_shares(report.played_shares)}",
     ]
     by_source = [f"{one.source} {one.count}" for one in report.steering]

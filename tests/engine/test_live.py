@@ -27,6 +27,7 @@ from kelly_live.engine.journal import NoJournal
 from kelly_live.engine.live import EngineError, LiveEngine
 from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts
 from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.options.cues import CueOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.session import Snapshot
 from kelly_live.midi.routing import RoutedSink
@@ -97,6 +98,8 @@ class EngineRun:
         seconds: float = 60.0,
         failure: AudioError | None = None,
         is_recorded: bool = True,
+        is_reported: bool = False,
+        cues: CueOptions | None = None,
         expression: bool = True,
         **parts: Any,
     ) -> None:
@@ -109,8 +112,12 @@ class EngineRun:
             reader=self.reader,
             **parts,
         )
-        recording = RecordingOptions(log=folder / "log.jsonl" if is_recorded else None)
-        self.options = LiveOptions(profile="none", seed=1, recording=recording, expression=expression)
+        recording = RecordingOptions(
+            log=folder / "log.jsonl" if is_recorded else None, report=folder / "report.json" if is_reported else None
+        )
+        self.options = LiveOptions(
+            profile="none", seed=1, recording=recording, expression=expression, cues=cues or CueOptions()
+        )
         self.engine = LiveEngine(self.options, engine_parts)
 
     def wait_for(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
@@ -198,6 +205,23 @@ def test_a_mix_and_a_lock_hold_while_it_plays_and_are_in_the_log(
     log = run.options.recording.log
     assert log is not None
     assert {"mixer", "lock"} <= {json.loads(line).get("event") for line in log.read_text().splitlines()}
+
+
+def test_at_the_end_a_report_says_what_was_played_and_by_whom_it_was_steered(tmp_path: Path) -> None:
+    show = tmp_path / "show.yaml"
+    show.write_text("format: 1\ncues:\n  - {name: storm, place: angry, cut: yes}\n")
+    run = EngineRun(tmp_path, is_recorded=False, is_reported=True, cues=CueOptions(show, "storm"))
+    with run.engine as engine:
+        run.wait_for(lambda snapshot: snapshot.reading.state.emotion == "angry" and snapshot.conductor.beat > 0.5)
+        assert engine.act("mute", "bass")
+        run.wait_for(lambda snapshot: snapshot.conductor.strips[0].is_muted)
+    wrote = [f"wrote {tmp_path / 'report.json'}", f"wrote {tmp_path / 'report.png'}"]
+    assert engine.stop().describe()[:2] == wrote
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    steered = [(one["source"], one["actions"]) for one in report["steering"]]
+    assert steered == [("cue", {"go": 1}), ("program", {"mute": 1})]
+    assert 0 < report["notes"] == run.sent_notes()
+    assert not (tmp_path / "report.jsonl").exists(), "the log was not asked for"
 
 
 @pytest.mark.parametrize("expression", [True, False])

@@ -143,7 +143,7 @@ def test_a_fader_is_counted_whole_and_listed_in_part(tmp_path: Path) -> None:
 def test_the_lines_say_it_in_words(evening: Path) -> None:
     lines = describe_report(report_log(evening))
     assert lines[0].startswith("1:10 min, ")
-    assert "60–60 BPM" in lines[0]
+    assert ", 60 BPM, " in lines[0]
     assert lines[1].startswith("heard: neutral 100%; played: sad 8")
     assert lines[2:] == ["steered by: key 2, midi 1", "held to the limits: 17 notes", "faults: 1 panic"]
 
