@@ -43,10 +43,10 @@ def format_score(performance: Performance) -> str:
 def describe_sections(phrases: Sequence[Phrase]) -> str:
     """Describe a named form's sections and their bars, such as `verse 8, chorus 8`; empty where none has a name.
 
-    The closing bar counts with the last section.
+    The closing bar counts with the last section. A phrase that was planned anew, in another key, counts once.
     """
     sections: list[tuple[str, int]] = []
-    for phrase in phrases:
+    for phrase in {phrase.start_bar: phrase for phrase in phrases}.values():
         if phrase.role.starts:
             sections.append((phrase.role.section, phrase.bars))
         elif sections:

@@ -110,7 +110,9 @@ def test_every_form_fills_every_length_from_its_least_on(form: str) -> None:
 
 def test_a_song_has_the_sections_that_a_listener_knows() -> None:
     piece = Piece("song", 52)
-    assert describe_sections(piece.phrases) == ("intro 4, verse 8, chorus 8, verse 8, chorus 8, bridge 8, chorus 8")
+    sections = "intro 4, verse 8, chorus 8, verse 8, chorus 8, bridge 8, chorus 8"
+    assert describe_sections(piece.phrases) == sections
+    assert describe_sections([piece.phrases[0], *piece.phrases]) == sections, "a phrase planned anew counts once"
 
 
 def test_what_has_no_room_or_no_end_is_refused_in_one_line() -> None:
