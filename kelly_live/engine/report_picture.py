@@ -129,4 +129,4 @@ def _draw_steering(axis: Axes, report: SessionReport, scale: float) -> None:
     for row, (_, moments, colour) in enumerate(rows):
         axis.vlines([seconds / scale for seconds in moments], row - 0.3, row + 0.3, color=colour, linewidth=1.2)
     if not rows:
-        write_remark(axis, "nobody: the band followed what it heard")
+        write_remark(axis, "nobody while it played")

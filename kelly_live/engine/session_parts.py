@@ -257,6 +257,8 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     written = [] if created.reloader is None else [created.reloader.describe()]
     limited = [f"limits: {', '.join(limits.describe())}"] if limits != NO_SESSION_LIMITS else []
     recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
+    if recorder is not None and recorder.paths.report is not None:
+        recording.append(f"report, at the end: {recorder.paths.report}")
     created.lines = (
         f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
         *measured,

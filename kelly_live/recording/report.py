@@ -128,7 +128,7 @@ class SessionReport(msgspec.Struct, frozen=True):
     """A session. All times are seconds from its start; courses have at most a point a second.
 
     `heard_shares` and `played_shares`: of the points, by emotion. `followed`: the share of the points at which the band
-    took its tempo, key, chords or dynamics from the player.
+    took its tempo, key, chords or dynamics from the player. `options`: what was chosen before the first note.
     """
 
     format: int
@@ -140,6 +140,7 @@ class SessionReport(msgspec.Struct, frozen=True):
     profile: str | None
     culture: str | None
     models: str | None
+    options: dict[str, str]
     presets: tuple[Moment, ...]
     course: tuple[FeelingPoint, ...]
     heard_shares: dict[str, float]
@@ -194,6 +195,7 @@ class _ReportBuilder:
             profile=header.profile,
             culture=header.culture,
             models=header.models,
+            options=dict(header.options),
             presets=(
                 Moment(0.0, header.preset),
                 *(Moment(self._at(one), one.name) for one in self._records if isinstance(one, PresetRecord)),
@@ -314,13 +316,17 @@ def describe_report(report: SessionReport) -> list[str]:
         f"heard: {_describe_shares(report.heard_shares)}; played: {_describe_shares(report.played_shares)}",
     ]
     by_source = [f"{one.source} {one.count}" for one in report.steering]
-    lines.append(f"steered by: {', '.join(by_source) or 'nobody; it followed what it heard'}")
+    lines.append(f"steered by: {', '.join(by_source) or 'nobody while it played'}")
     if report.followed:
         lines.append(f"taken from the player: {_describe_shares(report.followed)} of the time")
     if report.limits.loudness != NO_LIMITS or report.limits.limited_notes or report.limits.changes:
         lines.append(f"held to the limits: {plural(report.limits.limited_notes, 'note')}")
-    faults = [f"{plural(report.faults.dropped_notes, 'note')} dropped"] * bool(report.faults.dropped_notes)
-    faults += [f"{plural(report.faults.late_messages, 'message')} late"] * bool(report.faults.late_messages)
+    counts = (
+        (report.faults.dropped_notes, "note", "dropped"), (report.faults.late_messages, "message", "late"),
+        (report.faults.overflows, "overflow", "of the input"),
+        (report.faults.lost_windows, "window", "of input skipped"),
+    )  # fmt: skip
+    faults = [f"{plural(count, noun)} {fate}" for count, noun, fate in counts if count]
     faults += [f"{plural(len(report.panics), 'panic')}"] * bool(report.panics)
     faults += [moment.text for moment in report.faults.players]
     faults += [f"the log: {report.faults.log}"] * (report.faults.log is not None)
