@@ -70,12 +70,13 @@ def _render_into(
     from kelly_live.core.atomic_write import create_folder
     from kelly_live.engine.batch.command import TABLE, do_jobs
     from kelly_live.engine.batch.inputs import find_inputs, name_places
-    from kelly_live.engine.batch.jobs import RenderJob
+    from kelly_live.engine.batch.jobs import RenderJob, check_targets
 
     inputs = find_inputs(recordings, list_file=list_file, notes=True)
     places = name_places(inputs)
     create_folder(into)
     renders = [RenderJob(one.path, options, into / place, formats) for one, place in zip(inputs, places, strict=True)]
+    check_targets(renders)
     return do_jobs(renders, into / TABLE, processes=jobs, cluster=cluster)
 
 
@@ -88,7 +89,7 @@ def _render(recording: Path, options: RenderOptions, *, midi: Path | None, wav: 
     if not paths:
         raise click.UsageError("say what to write: --midi OUT.mid, --wav OUT.wav or --plot OUT.png")
     check_suffixes(midi=midi, wav=wav, plot=plot)
-    check_outputs(paths)
+    check_outputs(paths, source=recording)
     result = accompany_recording(
         recording, options, print_notice, lambda total: progress(total, "listening and playing")
     )

@@ -31,7 +31,7 @@ def command(log: Path, json: Path | None, picture: Path | None) -> None:
     from kelly_live.engine.session_report import load_report, write_report
     from kelly_live.recording.report import describe_report
 
-    check_outputs([json, picture])
+    check_outputs([json, picture], source=log)
     check_suffixes(plot=picture)
     report = load_report(log, print_notice)
     for line in (*describe_report(report), *write_report(report, json, picture)):

@@ -400,8 +400,8 @@ def load_emotion_reader(
 MAX_NAME_BYTES = 255  # of a file, on all common file systems
 
 
-def check_outputs(paths: Sequence[Path | None]) -> None:
-    """Refuse before the work begins what could not be written after it. Raises OutputError."""
+def check_outputs(paths: Sequence[Path | None], *, source: Path | None = None) -> None:
+    """Refuse before the work begins what could not be written after it, or over the `source`. Raises OutputError."""
     output_paths = [path for path in paths if path is not None]
     for path in output_paths:
         if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
@@ -415,6 +415,8 @@ def check_outputs(paths: Sequence[Path | None]) -> None:
             raise OutputError(f"cannot write {str(path)!r}: that is a folder; add a file name")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"cannot write {str(path)!r}: you may not write to its folder; name another")
+        if source is not None and path.exists() and path.samefile(source):
+            raise OutputError(f"cannot write {str(path)!r}: it is the file that is read; name another")
     if len({path.resolve() for path in output_paths}) < len(output_paths):
         raise OutputError("two outputs have the same name, the second would replace the first; name them apart")
 

@@ -283,6 +283,15 @@ def test_two_outputs_of_one_name_are_refused(recording: Path, tmp_path: Path) ->
     assert run("render", recording, "--midi", tmp_path / "x", "--wav", tmp_path / "x") == 1
 
 
+def test_a_recording_is_never_written_over(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, folder = recording.read_bytes(), recording.parent
+    assert run("render", recording, "--wav", recording) == 1
+    assert "it is the file that is read" in capsys.readouterr().err
+    assert run("render", folder, "--into", folder, "--write", "wav") == 1
+    assert "it is a file that is read" in capsys.readouterr().err
+    assert recording.read_bytes() == before
+
+
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_one_line(
     device: str, recording: Path, capsys: pytest.CaptureFixture[str]

@@ -203,6 +203,10 @@ def test_the_command_prints_and_writes_the_report(
     log = tmp_path / "show.jsonl"
     log.write_bytes(evening.read_bytes().replace(FOUR.encode(), b"band").replace(b'"bass+melody"', b'"band"'))
     report = [str(tmp_path / "show.json"), "--picture", str(tmp_path / "show.png")]
+    before = log.read_bytes()
+    assert run_program(["report", str(log), "--json", str(log)]) == 1
+    assert "it is the file that is read" in capsys.readouterr().err
+    assert log.read_bytes() == before
     assert run_program(["report", str(log), "--json", *report]) == 0
     out, _ = capsys.readouterr()
     assert "steered by: key 2, midi 1" in out.splitlines()

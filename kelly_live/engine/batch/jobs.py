@@ -6,13 +6,15 @@ Jobs cross to other processes, so their fields hold what `workers.framing` has a
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
 from kelly_live import __version__
-from kelly_live.core.errors import AudioError
+from kelly_live.core.errors import AudioError, OutputError
 from kelly_live.core.resources import find_resources
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.commands import ComposeOptions, RenderOptions
@@ -61,6 +63,22 @@ def list_targets(job: Job) -> dict[str, Path]:
     if isinstance(job, AnalyzeJob):
         return {}
     return {name: job.target.with_name(job.target.name + SUFFIXES[name]) for name in job.formats}
+
+
+def check_targets(jobs: Sequence[Job]) -> None:
+    """Refuse jobs of which one writes over a file that one of them reads. Raises OutputError."""
+    sources = {(status.st_dev, status.st_ino) for job in jobs if (status := _read_status(job.path)) is not None}
+    for target in (target for job in jobs for target in list_targets(job).values()):
+        status = _read_status(target)
+        if status is not None and (status.st_dev, status.st_ino) in sources:
+            raise OutputError(f"cannot write {str(target)!r}: it is a file that is read; name another folder")
+
+
+def _read_status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # it is not there, or has no name that a file can have
+        return None
 
 
 def identify_job(job: Job) -> str:
