@@ -50,7 +50,7 @@ def test_the_help_shows_its_two_examples_on_lines_of_their_own() -> None:
 def test_each_command_has_help(name: str) -> None:
     result = run(name, "--help")
     assert result.returncode == 0, result.stderr
-    assert "--debug" in result.stdout or name in ("config", "lab", "profile", "generators")
+    assert "--debug" in result.stdout or name in ("config", "lab", "profile", "generators", "study")
 
 
 def test_help_imports_nothing_heavy() -> None:

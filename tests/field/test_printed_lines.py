@@ -107,7 +107,7 @@ def test_lost_input_is_one_number_that_is_explained() -> None:
         health = AudioHealth(-20.0, overflows=overflows, dropped_seconds=seconds)
         snapshot = Mock(
             spec=Snapshot,
-            scheduler=Mock(sent_messages=2, late_messages=0, dropped_notes=0),
+            scheduler=Mock(sent_messages=2, late_messages=0, dropped_notes=0, limited_notes=0),
             audio=health,
             dropped_windows=windows,
         )

@@ -153,10 +153,17 @@ def test_jobs_survive_the_way_to_another_process(tmp_path: Path) -> None:
 SCRIPTED = "tests.engine.batch.scripted_worker:create"
 
 
+@pytest.fixture
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of the tests, in processes that do not look into the present folder."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+
+
 def scripted_jobs(tmp_path: Path, *names: str) -> list[ComposeJob]:
     return [ComposeJob(tmp_path / name, compose_job(tmp_path, name).options, tmp_path / name, ()) for name in names]
 
 
+@pytest.mark.usefixtures("_importable")
 def test_processes_share_the_jobs_and_none_is_lost_with_a_process(tmp_path: Path) -> None:
     table = tmp_path / "results.jsonl"
     names = ["a", "crash once", "b", "c", "d", "e"]
@@ -165,6 +172,7 @@ def test_processes_share_the_jobs_and_none_is_lost_with_a_process(tmp_path: Path
     assert [Path(str(row["path"])).name for row in rows_of(table)] == names
 
 
+@pytest.mark.usefixtures("_importable")
 def test_what_ends_every_process_fails_and_the_others_are_done(tmp_path: Path) -> None:
     table = tmp_path / "results.jsonl"
     jobs = scripted_jobs(tmp_path, "a", "crash", "refuse", "b")

@@ -29,7 +29,8 @@ def test_its_work_and_its_memory_are_counted(tmp_path: Path) -> None:
     file.write_text(PLAYER.format(name="Worker", seconds=0.1))
     cost = measure_plugin("worker", PluginCommand.for_python("worker", str(file)), phrases=1, idle_seconds=0.05)
     assert cost.name == "worker"
-    assert cost.share >= 0.05, "a tenth of a second of work in each bar of two seconds"
+    # A tenth of a second in each bar of two seconds; the system counts in ticks of 10 ms.
+    assert cost.share >= 0.045
     assert cost.host_share < cost.share
     assert 5e6 < cost.memory_bytes < 60e6
     assert cost.return_seconds > 0.1
