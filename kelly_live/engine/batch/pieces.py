@@ -57,6 +57,7 @@ def _read(
     if twice is not None:
         raise ConfigError(f"{file}, line 1: there are two columns {twice}; leave one out")
     names: set[str] = set()
+    number = 0
     for number, row in enumerate(rows, 1):
         place = f"{file}, line {rows.line_num}"
         if number > MAX_PIECES:
@@ -68,6 +69,8 @@ def _read(
             yield name, read_options(_list_arguments(row, switches))
         except KellyError as error:
             raise ConfigError(f"{place}: {error}") from error
+    if not number:
+        raise ConfigError(f"{file} has no piece below its head line; write one a line")
 
 
 def _check_name(name: str, names: set[str], place: str) -> str:

@@ -35,6 +35,7 @@ def test_a_line_is_a_piece_and_a_column_an_option(tmp_path: Path) -> None:
     [
         ("name,mood\na,sad\n", "line 1: 'mood' is no column"),
         ("", "line 1: '' is no column"),
+        ("name,emotion\n", "has no piece below its head line"),
         ("name,emotion\na,sad,8\n", "line 2: it has not as many cells as line 1"),
         ("name,emotion\na\n", "line 2: it has not as many cells as line 1"),
         ("name,emotion\na,sad\na,sad\n", "line 3: there is a piece 'a' already"),
