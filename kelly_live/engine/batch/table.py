@@ -57,13 +57,16 @@ class ResultTable:
         try:
             self._done_keys = {row["id"] for row in read_rows(self.path) if _is_done(row)}
         except BaseException:
-            self._lock.release()
+            self._release()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._release()
+
+    def _release(self) -> None:
         self._lock.release()
         if not any(self.folder.glob("*.json")):  # nothing to go on from
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -120,6 +120,7 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds no results"):
         run_batch(compose_jobs(tmp_path, 1), notes, HereExecutor(), ignore)
     assert notes.read_text() == "dear diary\n"
+    assert list(tmp_path.iterdir()) == [notes]
 
 
 def test_two_runs_do_not_write_one_table(tmp_path: Path) -> None:
