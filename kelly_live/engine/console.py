@@ -201,6 +201,7 @@ class Console:
             "the audio input": snapshot.audio.problem,
             "the MIDI input": self._external_io.problem,
             "the OSC output": self._external_io.osc_problem,
+            "the LSL input": self._external_io.lsl_problem,
             "the analysis": snapshot.problem,
             "the beat tracker": snapshot.tracker_problem,
             "the GPU": None if self._reader is None else self._reader.problem,

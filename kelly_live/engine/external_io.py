@@ -1,4 +1,4 @@
-"""What a session is connected to beside audio in and MIDI out: MIDI in, clock, Link and OSC."""
+"""What a session is connected to beside audio in and MIDI out: MIDI in, clock, Link, OSC and LSL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.wording import plural
 
 if TYPE_CHECKING:
+    from kelly_live.control.lsl_surface import LslSurface
     from kelly_live.control.midi_map import MidiSurface
     from kelly_live.control.osc_surface import OscSurface
     from kelly_live.core.control_surface import ControlSurface
@@ -31,6 +32,7 @@ class ExternalIO:
         self.midi_clock: MidiClockSource | None = None
         self.link: LinkSyncSource | None = None
         self.osc: OscSurface | None = None
+        self.lsl: LslSurface | None = None
         self.controls: MidiSurface | None = None
 
     @property
@@ -42,6 +44,11 @@ class ExternalIO:
     def osc_problem(self) -> str | None:
         """Why no OSC arrives where it is sent, for as long as that lasts."""
         return self.osc.problem if self.osc is not None else None
+
+    @property
+    def lsl_problem(self) -> str | None:
+        """Why a stream of others steers nothing, for as long as that lasts."""
+        return self.lsl.problem if self.lsl is not None else None
 
     @property
     def losses(self) -> dict[str, tuple[int, str]]:
@@ -80,8 +87,7 @@ class ExternalIO:
         Where the file of learned MIDI controls is wrong, `notify` is told, and the default ones apply.
         """
         surfaces: list[ControlSurface] = []
-        if self.osc is not None:
-            surfaces.append(self.osc)
+        surfaces += [one for one in (self.osc, self.lsl) if one is not None]
         if self.input is not None:
             from kelly_live.control.midi_map import MidiMap, MidiSurface, add_defaults, load_bindings
 
@@ -100,7 +106,7 @@ class ExternalIO:
         if self.midi_in is not None:
             virtual = " (a virtual port: connect to it)" * self.midi_in.is_virtual
             lines.append(f"MIDI input: {self.midi_in.name!r}{virtual}")
-        return lines + (self.osc.describe() if self.osc is not None else [])
+        return [*lines, *(line for one in (self.osc, self.lsl) if one is not None for line in one.describe())]
 
     def remarks(self) -> list[str]:
         """Say what the status line should show of all this, except for `problem`."""
@@ -116,7 +122,7 @@ class ExternalIO:
 
     def close(self) -> None:
         """Close everything. Safe to call twice."""
-        for one in (self.osc, self.link, self.midi_in):
+        for one in (self.osc, self.lsl, self.link, self.midi_in):
             if one is not None:
                 one.close()
 
@@ -137,6 +143,10 @@ def _open(external_io: ExternalIO, options: ExternalIOOptions, clock: Clock) -> 
         from kelly_live.control.osc_surface import open_osc
 
         external_io.osc = open_osc(options.osc, options.osc_in, clock)
+    if options.lsl is not None or options.lsl_in:
+        from kelly_live.control.lsl_surface import open_lsl
+
+        external_io.lsl = open_lsl(options.lsl, options.lsl_in, clock)
     if options.midi_in is not None or options.clock == "follow":
         from kelly_live.midi.inputs import SharedInput
         from kelly_live.midi.supervised_input import SupervisedInput

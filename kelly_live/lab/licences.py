@@ -23,7 +23,8 @@ from packaging.utils import canonicalize_name
 
 PROJECT = "kelly-live"
 PLAIN = "plain"
-EXTRAS = (PLAIN, "lab", "isobar", "batch", "test", "lint", "docs")  # a package is listed with the first that brings it
+# A package is listed with the first that brings it.
+EXTRAS = (PLAIN, "lab", "isobar", "batch", "lsl", "test", "lint", "docs")
 PERMISSIVE = re.compile(r"\b(MIT|BSD|0BSD|Apache|ISC|PSF|Python Software Foundation|HPND|Unlicense)\b", re.IGNORECASE)
 COPYLEFT = re.compile(r"GPL|General Public", re.IGNORECASE)
 # Used as it is, from its own shared library, which can be exchanged.

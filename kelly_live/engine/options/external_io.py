@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number
 from kelly_live.core.values import MAX_LATENCY_MS
 from kelly_live.engine.options.metadata import check_options, group, option
+
+if TYPE_CHECKING:
+    from kelly_live.control.lsl_surface import LslMapping
 
 CLOCKS = ("send", "follow", "link", "off")
 
@@ -44,6 +48,18 @@ def parse_controllers(text: str) -> dict[str, int]:
 def format_controllers(numbers: Mapping[str, int]) -> str:
     """Return controller numbers as they are typed; the inverse of `parse_controllers`."""
     return ",".join(f"{name}={number}" for name, number in numbers.items())
+
+
+def parse_mappings(texts: tuple[str, ...]) -> tuple[LslMapping, ...]:
+    """Read AXIS=STREAM[:CHANNEL][,LOW..HIGH] texts. Raises ConfigError."""
+    from kelly_live.control import lsl_surface
+
+    return lsl_surface.parse_mappings(texts)
+
+
+def format_mappings(mappings: tuple[LslMapping, ...]) -> str:
+    """Return mappings of streams as they are typed."""
+    return ", ".join(map(str, mappings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,20 @@ class ExternalIOOptions:
         "--osc-in",
         metavar="[HOST:]PORT",
         help="Receive /kelly/do/ACTION as OSC there [default host: this machine only].",
+    )
+    lsl: str | None = option(
+        "--lsl",
+        metavar="NAME",
+        help="Send feeling and markers as the Lab Streaming Layer streams NAME and NAME-markers.",
+    )
+    lsl_in: tuple[LslMapping, ...] = option(
+        "--lsl-in",
+        default=(),
+        metavar="AXIS=STREAM[:CHANNEL][,LOW..HIGH]",
+        repeatable=True,
+        parse=parse_mappings,
+        format=format_mappings,
+        help="Let a stream steer: `arousal=Polar:0,60..120`; LOW is -1 on the axis, HIGH is 1.",
     )
     panic_stops_transport: bool = option(
         "--panic-stops-transport/--no-panic-stops-transport",
