@@ -24,6 +24,7 @@ def takes(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_analyzed_into_a_table_and_only_once(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
     table = takes.parent / "results.jsonl"
     assert run("analyze", takes, "--out", table) == 1
     rows = [json.loads(line) for line in table.read_text().splitlines()]
@@ -39,6 +40,7 @@ def test_a_folder_is_analyzed_into_a_table_and_only_once(takes: Path, capsys: py
 
 
 def test_a_folder_is_accompanied_into_a_folder(takes: Path) -> None:
+    pytest.importorskip("torch")
     into = takes.parent / "music"
     (takes / "bad.wav").unlink()
     assert run("render", takes, "--into", into) == 0
