@@ -73,7 +73,7 @@ def _copy_object(value: Any, kind: Any, memo: dict[int, Any]) -> Any:
         return partial(_copy(value.func, memo), *_copy(value.args, memo), **_copy(value.keywords, memo))
     if hasattr(kind, "__deepcopy__"):
         result = value.__deepcopy__(memo)
-    elif kind.__reduce__ is not object.__reduce__ or hasattr(kind, "__setstate__"):
+    elif kind.__reduce__ is not object.__reduce__ or hasattr(kind, "__setstate__") or not _has_attributes(kind):
         result = copy.deepcopy(value, memo)
     else:
         return _copy_attributes(value, kind, memo)
@@ -91,6 +91,12 @@ def _copy_attributes(value: Any, kind: Any, memo: dict[int, Any]) -> Any:
             if name not in ("__dict__", "__weakref__") and hasattr(value, name):
                 setattr(result, name, _copy(getattr(value, name), memo))
     return result
+
+
+@lru_cache(maxsize=1024)
+def _has_attributes(kind: type) -> bool:
+    """Tell whether the state of a class's objects lies in attributes; one written in C, like a lock, has none."""
+    return kind.__dictoffset__ != 0 or any("__slots__" in base.__dict__ for base in kind.__mro__)
 
 
 @lru_cache(maxsize=1024)
