@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+from kelly_live.core.csv_rows import open_csv
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.wording import escape
 
@@ -32,12 +33,8 @@ def read_pieces(
     Raises:
         ConfigError: The file cannot be read, or a line breaks a rule; the line is named.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            yield from _read(file, csv.DictReader(text), read_options, columns, switches)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no CSV file in UTF-8"
-        raise ConfigError(f"cannot read the pieces in {str(file)!r} ({reason}); check the file") from error
+    with open_csv(file, "pieces") as rows:
+        yield from _read(file, rows, read_options, columns, switches)
 
 
 def _read(

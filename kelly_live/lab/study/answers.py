@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from kelly_live.core.atomic_write import create_folder
+from kelly_live.core.csv_rows import open_csv
 from kelly_live.core.errors import ConfigError, OutputError
 
 FOLDER = "answers"
@@ -71,12 +72,8 @@ def read_answers(folder: Path) -> Iterator[Answer]:
     """Read the answers of all listeners. Raises ConfigError naming file and line."""
     for listener in list_listeners(folder):
         path = folder / FOLDER / f"{listener}.csv"
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                yield from _read_rows(path, csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no CSV file in UTF-8"
-            raise ConfigError(f"cannot read the answers in {path} ({reason}); move it away") from error
+        with open_csv(path, "answers", "move it away") as rows:
+            yield from _read_rows(path, rows)
 
 
 def _read_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Answer]:

@@ -5,13 +5,13 @@ All are of one length and one loudness (RMS), with the same fades, so that neith
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.csv_rows import open_csv
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
@@ -82,19 +82,14 @@ def _read_clip(path: Path, place: str) -> np.ndarray:
 
 def read_clip_list(file: Path, emotions: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Read (place, file, emotion) of each line of a list of clips. Raises ConfigError naming the line."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = csv.DictReader(text)
-            if tuple(rows.fieldnames or ()) != CLIP_COLUMNS:
-                raise ConfigError(f"{file}, line 1: the columns must be {','.join(CLIP_COLUMNS)}; write them so")
-            for row in rows:
-                place = f"{file}, line {rows.line_num}"
-                if row["emotion"] not in emotions:
-                    raise ConfigError(f"{place}: the emotion must be one of {', '.join(emotions)}; choose one")
-                yield place, str(row["file"]), str(row["emotion"])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no CSV file in UTF-8"
-        raise ConfigError(f"cannot read the clips in {str(file)!r} ({reason}); check the file") from error
+    with open_csv(file, "clips") as rows:
+        if tuple(rows.fieldnames or ()) != CLIP_COLUMNS:
+            raise ConfigError(f"{file}, line 1: the columns must be {','.join(CLIP_COLUMNS)}; write them so")
+        for row in rows:
+            place = f"{file}, line {rows.line_num}"
+            if row["emotion"] not in emotions:
+                raise ConfigError(f"{place}: the emotion must be one of {', '.join(emotions)}; choose one")
+            yield place, str(row["file"]), str(row["emotion"])
 
 
 def level_sound(samples: np.ndarray, rate: int, seconds: float) -> np.ndarray:
