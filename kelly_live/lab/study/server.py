@@ -128,7 +128,7 @@ def serve_study(folder: Path, *, host: str, port: int, say: Callable[[str], obje
     try:
         listener = bind(order)
     except (OSError, OverflowError) as error:
-        raise KellyError(describe_failure(order, error).replace("--ui-", "--")) from error
+        raise KellyError(describe_failure(order, error, prefix="--")) from error
     port = int(listener.getsockname()[1])
     access = Access(token, token, list_hosts(host, port), f"kelly_live_study_{port}")
     app = create_study_app(folder, access)

@@ -62,11 +62,13 @@ def bind(order: ServePage) -> socket.socket:
     return listener
 
 
-def describe_failure(order: ServePage, error: OSError | OverflowError) -> str:
-    """Say in a line why nothing can be served, and what to change."""
+def describe_failure(order: ServePage, error: OSError | OverflowError, *, prefix: str = "--ui-") -> str:
+    """Say in a line why nothing can be served, and which option to change: `prefix` with `host` or `port`."""
     is_of_port = isinstance(error, OverflowError) or error.errno in (errno.EADDRINUSE, errno.EACCES)
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    remedy = "give another --ui-port" if is_of_port else "--ui-host takes an address of this machine, or 0.0.0.0"
+    remedy = (
+        f"give another {prefix}port" if is_of_port else f"{prefix}host takes an address of this machine, or 0.0.0.0"
+    )
     return f"cannot serve the page on {order.host}:{order.port} ({reason}); {remedy}"
 
 
