@@ -31,10 +31,10 @@ def run_batch(
     with ResultTable(path) as table:
         outcomes: dict[str, Outcome] = {}
         work: dict[str, Job] = {}
-        keys: list[str] = []
+        jobs_by_key: dict[str, Job] = {}
         for job in jobs:
             key, error = _identify(job)
-            keys.append(key)
+            jobs_by_key[key] = job
             if error is not None or table.is_done(key, job):
                 outcomes[key] = Outcome(key, job, error)
                 report(job, error)
@@ -47,7 +47,7 @@ def run_batch(
         failures = [outcome for outcome in outcomes.values() if outcome.error is not None]
         for outcome in failures:
             table.store_record(outcome.key, {"path": name_job(outcome.job), "error": outcome.error})
-        table.finish(keys)
+        table.finish(jobs_by_key)
     return BatchSummary(len(outcomes) - skipped - len(failures), skipped, len(failures))
 
 

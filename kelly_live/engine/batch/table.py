@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import OutputError
-from kelly_live.engine.batch.jobs import Job, list_targets
+from kelly_live.engine.batch.jobs import Job, list_targets, name_job
 from kelly_live.engine.batch.rows import check_row_file, read_rows, write_rows
 from kelly_live.engine.batch.worker import encode_record
 
@@ -88,27 +88,25 @@ class ResultTable:
         """Keep a record. Raises OutputError."""
         write_atomically(self.record_file(key), encode_record(key, record))
 
-    def finish(self, keys: Sequence[str]) -> None:
-        """Write the table, the new rows in the order of their jobs' keys, and let go of the records.
+    def finish(self, jobs: Mapping[str, Job]) -> None:
+        """Write the table, the new rows in the order of the jobs by their keys, and let go of the records.
 
         Raises OutputError.
         """
-        new_keys = [key for key in dict.fromkeys(keys) if self.record_file(key).is_file()]
-        if new_keys or not self.path.exists():
-            write_rows(self.path, self._merge(new_keys))
-        for key in new_keys:
-            self.record_file(key).unlink(missing_ok=True)
+        files = {name_job(job): file for key, job in jobs.items() if (file := self.record_file(key)).is_file()}
+        if files or not self.path.exists():
+            write_rows(self.path, self._merge(files))
+        for file in files.values():
+            file.unlink(missing_ok=True)
 
-    def _merge(self, new_keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-        new_files = {_read_record(file)["path"]: file for file in map(self.record_file, new_keys)}
-        written = set()
+    def _merge(self, files: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
+        """Yield the rows that the table has, those with a new record replaced, and then the other new ones."""
+        replaced = set[str]()
         for row in read_rows(self.path):
-            file = new_files.get(row["path"])
-            written.add(row["path"])
+            file = files.get(row["path"])
+            replaced.add(row["path"])
             yield row if file is None else _read_record(file)
-        for path, file in new_files.items():
-            if path not in written:
-                yield _read_record(file)
+        yield from (_read_record(file) for path, file in files.items() if path not in replaced)
 
 
 def _is_done(row: dict[str, Any]) -> bool:
