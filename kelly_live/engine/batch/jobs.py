@@ -18,9 +18,8 @@ from kelly_live.core.errors import AudioError, OutputError
 from kelly_live.core.resources import find_resources
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.commands import ComposeOptions, RenderOptions
+from kelly_live.engine.options.piece import FILE_SUFFIXES
 from kelly_live.workers.framing import encode_payload
-
-SUFFIXES = {"midi": ".mid", "wav": ".wav", "plot": ".png"}  # of the files that a piece is written as
 
 
 class AnalyzeJob(msgspec.Struct, frozen=True, tag="analyze"):
@@ -33,7 +32,7 @@ class AnalyzeJob(msgspec.Struct, frozen=True, tag="analyze"):
 
 
 class RenderJob(msgspec.Struct, frozen=True, tag="render"):
-    """Accompany a recording; `target`: the files to write, without their suffixes; `formats`: names of SUFFIXES."""
+    """Accompany a recording; `target`: the files to write, without their suffixes; `formats`: names of FILE_SUFFIXES."""
 
     path: Path
     options: RenderOptions
@@ -62,7 +61,7 @@ def list_targets(job: Job) -> dict[str, Path]:
     """List the files that a job writes, by format."""
     if isinstance(job, AnalyzeJob):
         return {}
-    return {name: job.target.with_name(job.target.name + SUFFIXES[name]) for name in job.formats}
+    return {name: job.target.with_name(job.target.name + FILE_SUFFIXES[name]) for name in job.formats}
 
 
 def check_targets(jobs: Sequence[Job]) -> None:

@@ -32,7 +32,6 @@ from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 from kelly_live.engine.options.rules import check_rules
 from kelly_live.engine.options.sections import OTHERS, SECTIONS, find_section
 
-FORMATS = ("midi", "wav", "plot")  # of a piece
 MAX_JOBS = 64
 _LONG_LIST = 16  # options: more are listed under headings
 F = TypeVar("F", bound=Callable[..., Any])
@@ -246,8 +245,10 @@ def files_option(function: F) -> F:
 
 def formats_option(function: F) -> F:
     """Declare what is written of each of many pieces, as `formats: tuple[str, ...]`."""
+    from kelly_live.engine.options.piece import FILE_SUFFIXES
+
     return click.option(
-        "--write", "formats", multiple=True, type=click.Choice(FORMATS), default=("midi",),
+        "--write", "formats", multiple=True, type=click.Choice(list(FILE_SUFFIXES)), default=("midi",),
         help="What to write of each piece. [default: midi]",
     )(function)  # fmt: skip
 

@@ -18,6 +18,7 @@ from kelly_live.music.forms import FORM_NAMES
 from kelly_live.music.groove import PLAIN_STYLE
 from kelly_live.music.theory import NOTE_NAMES
 
+FILE_SUFFIXES = {"midi": ".mid", "wav": ".wav", "plot": ".png"}  # of the files that a piece is written as
 _LONGEST_PATH = 4_096
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 30.0, 240.0
 MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12
