@@ -1,4 +1,4 @@
-"""Read numbers as people write them, and nothing else that Python would take for one."""
+"""Read numbers and switches as people write them, and nothing else that Python would take for one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 
 MAX_QUOTED = 40  # characters
+_ON, _OFF = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})([eE][-+]?\d{1,3})?", re.ASCII)
 _TIME = re.compile(r"(?:(\d{1,2}):(?=\d\d:))?(\d{1,3}):(\d\d(?:\.\d{1,6})?)", re.ASCII)
 _WHOLE = re.compile(r"[-+]?\d{1,19}", re.ASCII)
@@ -25,6 +26,12 @@ def parse_whole_number(text: str) -> int | None:
     """Return a whole number of at most 19 digits; None for any other text."""
     digits = text.strip()
     return int(digits) if _WHOLE.fullmatch(digits) else None
+
+
+def parse_switch(text: str) -> bool | None:
+    """Return what on, yes, true, 1 and their opposites say; None for any other text."""
+    word = text.strip().casefold()
+    return word in _ON if word in _ON or word in _OFF else None
 
 
 def parse_time(text: str) -> float:

@@ -10,12 +10,11 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.numbers import parse_number, quote_value
+from kelly_live.core.numbers import parse_number, parse_switch, quote_value
 
 Value: TypeAlias = "bool | int | float | str"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
-_ON, _OFF = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
 _KINDS = {bool: "switch", int: "whole", float: "number", str: "choice"}
 _LONGEST_SHOWN = 60  # characters of a value in a message: it may come from anywhere
 
@@ -88,9 +87,9 @@ class Parameter:
                 return self.at(percent / 100.0)
         match self.kind:
             case "switch":
-                word = str(value).strip().casefold()
-                if word in _ON or word in _OFF:
-                    return word in _ON
+                is_on = parse_switch(str(value))
+                if is_on is not None:
+                    return is_on
             case "choice":
                 word = str(value).strip().casefold()
                 if word in self.choices:

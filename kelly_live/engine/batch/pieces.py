@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kelly_live.core.csv_rows import open_csv
 from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.numbers import parse_switch
 from kelly_live.core.wording import escape
 
 Options = TypeVar("Options")
@@ -16,7 +17,6 @@ Options = TypeVar("Options")
 NAME = "name"
 MAX_PIECES = 1_000_000
 MAX_NAME_BYTES = 200  # file systems allow 255, and an ending follows
-_ON, _OFF = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
 def read_pieces(
@@ -90,13 +90,13 @@ def _check_name(name: str, names: set[str], place: str) -> str:
 def _list_arguments(row: dict[str, str], switches: Collection[str]) -> list[str]:
     arguments = []
     for column, cell in row.items():
-        text = cell.strip()
+        if not (text := cell.strip()):
+            continue
         if column not in switches:
-            arguments += [f"--{column}={text}"] if text else []
-        elif text.lower() in _ON:
-            arguments.append(f"--{column}")
-        elif text.lower() in _OFF:
-            arguments.append(f"--no-{column}")
-        elif text:
+            arguments.append(f"--{column}={text}")
+            continue
+        is_on = parse_switch(text)
+        if is_on is None:
             raise ConfigError(f"{column} is {escape(text)[:40]!r}; it is a switch: say yes or no")
+        arguments.append(f"--{column}" if is_on else f"--no-{column}")
     return arguments
