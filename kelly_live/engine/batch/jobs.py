@@ -32,7 +32,10 @@ class AnalyzeJob(msgspec.Struct, frozen=True, tag="analyze"):
 
 
 class RenderJob(msgspec.Struct, frozen=True, tag="render"):
-    """Accompany a recording; `target`: the files to write, without their suffixes; `formats`: names of FILE_SUFFIXES."""
+    """Accompany a recording.
+
+    `target`: the files to write, without their suffixes; `formats`: names of FILE_SUFFIXES.
+    """
 
     path: Path
     options: RenderOptions
