@@ -43,12 +43,15 @@ def open_browser(width: int, height: int, *, scheme: str = "dark") -> Iterator[C
         options.add_argument(argument)
     browser = Chrome(options=options, service=Service(driver))
     try:
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
-        )
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        set_screen(browser, width, height, scheme=scheme)
         yield browser
     finally:
         browser.quit()
+
+
+def set_screen(browser: Chrome, width: int, height: int, *, scheme: str) -> None:
+    """Give the window so many pixels, and let the page see that "dark" or "light" is preferred."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})

@@ -19,7 +19,7 @@ from kelly_live.engine.live import LiveEngine
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.page import PageOptions
-from kelly_live.lab.bench.browser import open_browser
+from kelly_live.lab.bench.browser import open_browser, set_screen
 from kelly_live.lab.bench.playing import find_page_link
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def main(folder: Path) -> None:
         time.sleep(_PLAYED_SECONDS)
         for width, height in SCREENS:
             for scheme in SCHEMES:
-                _show(browser, width, height, scheme)
+                set_screen(browser, width, height, scheme=scheme)
+                time.sleep(_REDRAW_SECONDS)
                 write_atomically(folder / f"page-{width}-{scheme}.png", reduce_colours(_take_picture(browser, width)))
 
 
@@ -55,15 +56,6 @@ def reduce_colours(png: bytes) -> bytes:
     reduced = BytesIO()
     picture.quantize(palette=palette, dither=Image.Dither.NONE).save(reduced, "PNG", optimize=True)
     return reduced.getvalue()
-
-
-def _show(browser: Chrome, width: int, height: int, scheme: str) -> None:
-    """Make the window so large, in this colour scheme."""
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    time.sleep(_REDRAW_SECONDS)
 
 
 def _take_picture(browser: Chrome, width: int) -> bytes:
