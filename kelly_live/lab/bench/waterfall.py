@@ -6,11 +6,12 @@ changes. Every note that was ever shown counts, also one that another picture re
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +44,7 @@ class WaterfallTally:
         """Take what is shown at a beat: onset, pitch and part of each note."""
         for onset, pitch, part in notes:
             known = self.shown[part, pitch]
-            place = bisect_left(known, (onset - SAME_BEATS, -1.0))
-            if place == len(known) or known[place][0] > onset + SAME_BEATS:
+            if _find_lead(known, onset) is None:
                 insort(known, (onset, (onset - beat) / beats_per_bar))
 
     def play(self, onset: float, pitch: int, part: str) -> None:
@@ -63,15 +63,18 @@ class WaterfallTally:
 
     def list_leads(self, from_beat: float) -> list[float]:
         """List how many bars before its onset each played note was first shown; 0 for one that never was."""
-        leads = []
-        for key, onsets in self.played.items():
-            known = self.shown.get(key, [])
-            for onset in onsets:
-                place = bisect_left(known, (onset - SAME_BEATS, -1.0))
-                is_known = place < len(known) and known[place][0] <= onset + SAME_BEATS
-                if onset >= from_beat:
-                    leads.append(known[place][1] if is_known else 0.0)
-        return leads
+        return [
+            _find_lead(self.shown.get(key, ()), onset) or 0.0
+            for key, onsets in self.played.items()
+            for onset in onsets
+            if onset >= from_beat
+        ]
+
+
+def _find_lead(known: Sequence[tuple[float, float]], onset: float) -> float | None:
+    """Find in sorted onsets and leads the lead of an onset; None if it is not there."""
+    place = bisect_left(known, (onset - SAME_BEATS, -1.0))
+    return known[place][1] if place < len(known) and known[place][0] <= onset + SAME_BEATS else None
 
 
 def _holds(onsets: Sequence[float], onset: float) -> bool:
@@ -168,7 +171,8 @@ def _play(
     conductor = create_conductor(sink, seed=seed, host=build_band(HostOptions(presets=(preset,)), live=True), live=True)
     preview, coming = ComingBarsPreview(conductor), None
     conductor.start(0.0, parameters)
-    for now in _list_steps():
+    for step in itertools.count():
+        now = step * CONDUCTOR_STEP_SECONDS
         began = stopwatch()
         conductor.advance(now, parameters)
         played = stopwatch()
@@ -186,10 +190,3 @@ def _play(
     run.shares.append(tally.compute_share(status.bars * status.beats_per_bar))
     run.leads += tally.list_leads(float(FIRST_BARS * status.beats_per_bar))
     run.music_seconds += now
-
-
-def _list_steps() -> Iterator[float]:
-    step = 0
-    while True:
-        yield step * CONDUCTOR_STEP_SECONDS
-        step += 1
