@@ -10,18 +10,15 @@ from pathlib import Path
 from kelly_live.audio.note_source import NoteFileSource
 from kelly_live.core.values import MAJOR_MODES
 from kelly_live.engine.audio_input import read_note_file
-from kelly_live.lab.judging.tracking import classify_key, find_stable_start, format_times, parse_key
+from kelly_live.lab.judging.tempo_changes import BLOCKS_PER_MOMENT, NOTE_SECONDS, find_first_note
+from kelly_live.lab.judging.tracking import classify_key, find_stable_start, format_times, read_keys
 from kelly_live.sync.player_tracker import PlayerTracker
 
-_SECONDS = 40.0  # of a song, from its first note
-_BLOCKS_PER_MOMENT = 5  # of 50 ms: four moments a second
 
-
-def read_first_key(song: Path, seconds: float = _SECONDS) -> tuple[int, bool] | None:
+def read_first_key(song: Path, seconds: float = NOTE_SECONDS) -> tuple[int, bool] | None:
     """Read the key of a song of POP909 (tonic, whether it is major); None if it changes in the first seconds."""
-    rows = [line.split("\t") for line in (song / "key_audio.txt").read_text().splitlines() if line.strip()]
-    inside = [row for row in rows if float(row[0]) < seconds]
-    return parse_key(inside[0][2].strip()) if len(inside) == 1 else None
+    inside = [(tonic, is_major) for begin, _, tonic, is_major in read_keys(song) if begin < seconds]
+    return inside[0] if len(inside) == 1 else None
 
 
 def follow_key(song: Path, true: tuple[int, bool]) -> tuple[float | None, str]:
@@ -30,17 +27,17 @@ def follow_key(song: Path, true: tuple[int, bool]) -> tuple[float | None, str]:
     The late class is the most frequent one over the second half.
     """
     messages = read_note_file(song / f"{song.name}.mid")
-    first = next(one.seconds for one in messages if one.data[0] & 0xF0 == 0x90 and one.data[2] > 0)
-    source = NoteFileSource([one for one in messages if one.seconds < first + _SECONDS], song.name)
+    first = find_first_note(messages)
+    source = NoteFileSource([one for one in messages if one.seconds < first + NOTE_SECONDS], song.name)
     tracker, seconds, classes = PlayerTracker(("key",)), list[float](), list[str]()
     source.start()
     for number in itertools.count(1):
         block = source.read(0.0)
-        if block is None or block.end_time >= first + _SECONDS:
+        if block is None or block.end_time >= first + NOTE_SECONDS:
             break
         tracker.push(block)
         key = tracker.estimate(block.end_time).key
-        if number % _BLOCKS_PER_MOMENT == 0 and block.end_time > first:
+        if number % BLOCKS_PER_MOMENT == 0 and block.end_time > first:
             seconds.append(block.end_time - first)
             classes.append("none" if key is None else classify_key((key.tonic, key.mode in MAJOR_MODES), true))
     source.close()

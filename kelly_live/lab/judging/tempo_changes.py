@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.midi_messages import ReceivedMessage, get_kind
 from kelly_live.engine.tracking import load_excerpt, track_sound
 from kelly_live.lab.corpora.pop909 import NoteSong
 from kelly_live.lab.corpora.tempo_changes import STEADY_BEATS, ChangedSong
@@ -29,7 +30,7 @@ from kelly_live.sync.note_tracker import NoteTracker
 LEVELS = (0.5, 1.0, 2.0)
 PLAYER_DEVIATION_SECONDS = 0.012  # of a good player's onsets; the songs' notes are quantized
 NOTE_SECONDS = 40.0  # of a song, from its first note
-BLOCKS_PER_MOMENT = 5
+BLOCKS_PER_MOMENT = 5  # of 50 ms: four moments a second
 _LEVEL_TOLERANCE = 0.1
 _JUDGED_BEATS = 8  # of the player, before the change and at the end, over which the level is measured
 
@@ -79,12 +80,17 @@ def follow_notes(song: ChangedSong) -> ChangeResult:
     return evaluate_change(song, band.beats)
 
 
+def find_first_note(messages: Sequence[ReceivedMessage]) -> float:
+    """Find when the first note begins, in seconds."""
+    return next(message.seconds for message in messages if get_kind(message.data) == "note_on")
+
+
 def format_first_beats(songs: Sequence[NoteSong]) -> str:
     """Format after how many seconds the beat of songs' notes is heard, octaves allowed, and how often it is right."""
     first_seconds, rights = [], []
     for number, song in enumerate(songs):
         played = play_unevenly(song, PLAYER_DEVIATION_SECONDS, number)
-        first_note = next(one.seconds for one in played.messages if one.data[0] & 0xF0 == 0x90 and one.data[2] > 0)
+        first_note = find_first_note(played.messages)
         tracker, moments, is_heard = NoteTracker(), list[float](), list[bool]()
         for block, now in enumerate(track_notes(played, tracker, first_note + NOTE_SECONDS)):
             place = int(np.searchsorted(song.beats, now))

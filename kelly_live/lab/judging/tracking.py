@@ -126,13 +126,14 @@ def read_pop909(
         soundfont = alternating[i % 2]
         sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=EXCERPT_SECONDS)
         beats = read_beats(song)
-        keys = tuple((float(a), float(b), *parse_key(name)) for a, b, name in _read_columns(song / "key_audio.txt"))
-        pieces.append(AnnotatedRecording(sound, f"POP909, rendered ({soundfont.stem})", beats, keys))
+        pieces.append(AnnotatedRecording(sound, f"POP909, rendered ({soundfont.stem})", beats, read_keys(song)))
     return pieces
 
 
-def _read_columns(path: Path) -> list[list[str]]:
-    return [line.split() for line in path.read_text().splitlines() if line.strip()]
+def read_keys(song: Path) -> tuple[tuple[float, float, int, bool], ...]:
+    """Read the keys of a song of POP909: begin and end (s), tonic, and whether it is major. Raises ConfigError."""
+    rows = [line.split() for line in (song / "key_audio.txt").read_text().splitlines() if line.strip()]
+    return tuple((float(begin), float(end), *parse_key(name)) for begin, end, name in rows)
 
 
 def classify_tempo(bpm: float, true_bpm: float) -> str:
