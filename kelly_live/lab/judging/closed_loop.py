@@ -11,7 +11,6 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -136,17 +135,23 @@ class FeatureExtractor:
         Raises:
             KellyError: The file cannot be rendered or read.
         """
-        name = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
-        return cache_features(job.midi, self._cache / "judged" / name, lambda: self._extract(job))
+        soundfont = job.soundfont
+        if soundfont is None:
+            return load_note_features(job.midi, self._cache)
+        folder = self._cache / "judged" / f"{soundfont.stem}-{self._audio.name}"
+        return cache_features(job.midi, folder, lambda: self._extract_audio(job.midi, soundfont))
 
-    def _extract(self, job: JudgeInput) -> Floats | None:
-        if job.soundfont is None:
-            try:
-                return extract_note_features(job.midi)
-            except ConfigError:
-                return None
-        audio = render_midi(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
+    def _extract_audio(self, midi: Path, soundfont: Path) -> Floats:
+        audio = render_midi(midi, self._cache, soundfont, seconds=RENDER_SECONDS)
         return self._audio.extract(read_audio(audio, JUDGED_SECONDS))
+
+
+def load_note_features(midi: Path, cache: Path) -> Floats | None:
+    """Load the features of notes from the cache or extract them; None where they are too few to read."""
+    try:
+        return cache_features(midi, cache / "judged" / f"notes-v{VERSION}", lambda: extract_note_features(midi))
+    except ConfigError:
+        return None
 
 
 def cache_features(source: Path, folder: Path, extract: Callable[[], F]) -> Floats | F:
@@ -398,15 +403,7 @@ def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], song
 def fit_notes_judge(symbolic: Path, cache: Path) -> Judge:
     """Fit the judge of notes alone on EMOPIA's train part. Raises KellyError."""
     clips = read_emopia(symbolic)["train"]
-    rows = list[Floats | None]()
-    for clip in clips:
-        try:
-            path = clip.audio_path
-            rows.append(
-                cache_features(path, cache / "judged" / f"notes-v{VERSION}", partial(extract_note_features, path))
-            )
-        except ConfigError:  # too few notes to read
-            rows.append(None)
+    rows = [load_note_features(clip.audio_path, cache) for clip in clips]
     labels, songs = [clip.quadrant or "Q1" for clip in clips], [clip.group for clip in clips]
     return fit_judge_to_rows(rows, labels, songs, slice(None))
 
