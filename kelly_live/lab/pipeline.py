@@ -227,7 +227,8 @@ def train_temporal_model(
     net = load_emotion_net(models / "emotion.safetensors")
     cross = int(load_checkpoint(models / "emotion.safetensors", "emotion").card["settings"].get("cross", 1))
     teacher, held_out = _load_held_out_net(net, cross, parts, sources.cache, name_run(sources.model_set), log)
-    if sources.model_set == "open":  # the songs are many, and only a teacher rated them
+    is_open = sources.model_set == "open"
+    if is_open:  # the songs are many, and only a teacher rated them
         songs = [clip for clip in held_out if clip.kind == "music"]
         held_out = [clip for clip in held_out if clip.kind != "music"] + songs[:RATED_SONGS]
     sequences = {}
@@ -244,7 +245,6 @@ def train_temporal_model(
     tracks = [run_model(model, sequence) for sequence in sequences["val"]]
     scores = score_forecasts(model, sequences["val"], tracks, resamples=1000)
     rest = measure_stability(sequences["val"], tracks)
-    is_open = sources.model_set == "open"
     card: dict[str, Any] = {
         "set": sources.model_set,
         "licence": OPEN_TERMS if is_open else "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",

@@ -107,17 +107,17 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     net = load_emotion_net(models / "emotion.safetensors")
     card = load_checkpoint(models / "emotion.safetensors", "emotion").card
     reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
-    is_open = sources.model_set == OPEN_MODELS and sources.data is not None
-    if is_open and sources.data is not None:
-        clips = read_open_test_clips(sources.data, sources.cache)
+    open_data = sources.data if sources.model_set == OPEN_MODELS else None
+    if open_data is not None:
+        clips, options, goals = read_open_test_clips(open_data, sources.cache), OPTIONS, OPEN_GOALS
     else:
-        clips = sources.read_clips(log)["val"]
+        clips, options, goals = sources.read_clips(log)["val"], TEST_OPTIONS, GOALS
     if not clips:
         raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
-    windows = load_windows(net, clips, sources.cache, OPTIONS if is_open else TEST_OPTIONS, log)
+    windows = load_windows(net, clips, sources.cache, options, log)
     answers = predict(net, windows)
     kinds, noise = load_sound_windows(net, "val", sources.cache)
-    scores = score_open(net, clips, windows, answers) if is_open else evaluate(clips, windows, answers)
+    scores = evaluate(clips, windows, answers) if open_data is None else score_open(net, clips, windows, answers)
     scores += [Score.from_dict(score) for score in card.get("unseen", [])]  # measured when this net was trained
     mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
     live = [measure_hop(reader, mapper)]
@@ -125,5 +125,5 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     live += score_changes(changes)
     live += score_reader(reader, clips, reader_clips, log)
     calm = summarise_sounds(kinds, noise, predict(net, noise), answers)
-    rows = match_goals(scores, live, OPEN_GOALS if is_open else GOALS)
+    rows = match_goals(scores, live, goals)
     return EvaluationResult(rows, scores, live, calm, clips, windows, answers, changes, reader)
