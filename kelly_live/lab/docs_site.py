@@ -36,7 +36,7 @@ def find_page(root: Path, path: str) -> str | None:
     if path == "README.md":
         return "index.md"
     if target.is_dir():
-        return find_page(root, f"{path}/README.md") if (target / "README.md").is_file() else None
+        return find_page(root, _find_file(root, path))
     if not target.is_file():
         return None
     if path.startswith(f"{DOCS}/"):
@@ -69,16 +69,15 @@ def collect_pages(root: Path) -> dict[str, str]:
     waiting = ["README.md", *(f"{DOCS}/{page.name}" for page in sorted((root / DOCS).glob("*.md")))]
     visited = set(waiting)
     while waiting:
-        path = waiting.pop()
+        path = _find_file(root, waiting.pop())
         page = find_page(root, path)
         if page is None:
             continue
         if not path.startswith(f"{DOCS}/"):
-            pages[_find_file(root, path)] = page
-        if page.endswith(".md") and _find_file(root, path).endswith(".md"):
-            text = (root / _find_file(root, path)).read_text(encoding="utf-8")
-            targets = {link.partition("#")[0] for link in list_links(text)} - {""}
-            found = {_resolve(_find_file(root, path), target) for target in targets} - visited
+            pages[path] = page
+        if path.endswith(".md"):
+            targets = {link.partition("#")[0] for link in list_links((root / path).read_text(encoding="utf-8"))} - {""}
+            found = {_resolve(path, target) for target in targets} - visited
             visited |= found
             waiting += sorted(found)
     return pages
