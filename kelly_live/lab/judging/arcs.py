@@ -21,6 +21,7 @@ from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.midi_messages import get_channel, get_kind
 from kelly_live.core.termination import temporary_folder
+from kelly_live.core.values import EmotionState
 from kelly_live.engine.composition import compose_piece
 from kelly_live.engine.options.commands import NO_PROFILE, ComposeOptions
 from kelly_live.engine.performance import FRAME_SECONDS, Performance
@@ -101,7 +102,7 @@ def draw_step(seed: int) -> tuple[Arc, int]:
     return Arc(points, (HitPoint(STEP_SECONDS, "step"),), STEP_PIECE_SECONDS), axis
 
 
-def _draw_state(rng: random.Random) -> Any:
+def _draw_state(rng: random.Random) -> EmotionState:
     return create_state(rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8))
 
 
