@@ -397,7 +397,6 @@ class LiveSession:
                 self._coming.restart()
             while self._adjustments:
                 self._adjust(now, self._adjustments.popleft())
-                self._coming.restart()
             limits = self._limits_watch and self._limits_watch.update(now)
             if limits:
                 self._journal.record_limits(now, limits)
