@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kelly_live.core.actions import Action
@@ -14,11 +14,12 @@ from kelly_live.core.values import MODES
 from kelly_live.engine.cue_source import CueSource, CueStart, Entry
 
 if TYPE_CHECKING:
-    from kelly_live.core.values import EmotionState
     from kelly_live.engine.cue_sheet import CueSheet, Leg
     from kelly_live.engine.session import Snapshot
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.sync.timecode import TimecodeReader
+
+_AT_ONCE_BARS = 1e-9  # a morph must take more than 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,11 @@ class CuePlayer:
             lines.append(self._begin(self._next, snapshot, entry=Entry.NOW))
         if (line := self._chase(snapshot, now)) is not None:
             lines.append(line)
-        morph = self._morph
-        if self._awaited_start is not None and snapshot.conductor.bars < 1.0:
-            self._awaited_start = None if self._source.starts >= self._awaited_start else self._awaited_start
         if self._awaited_start is not None:
-            return lines
+            if self._source.starts < self._awaited_start or snapshot.conductor.bars >= 1.0:
+                return lines
+            self._awaited_start = None
+        morph = self._morph
         if morph is not None and snapshot.conductor.bars >= morph.start_bar + morph.bars and self._legs:
             leg, *rest = self._legs
             self._legs = tuple(rest)
@@ -139,30 +140,31 @@ class CuePlayer:
             entry = entry or (Entry.NOW if cue.is_cut else Entry.BEAT)
             self._source.request(CueStart(cue.legs[0].place, entry))
             self._awaited_start = self._source.starts + 1
-            self._morph = Morph(cue.legs[0].place, 0.0, 1e-9)  # it is there when the music starts again, at bar 0
+            # It is there when the music starts again, at bar 0.
+            self._morph = Morph(cue.legs[0].place, 0.0, _AT_ONCE_BARS)
         return "; ".join(said)
 
     def _set_players(self, number: int, snapshot: Snapshot) -> list[str]:
         """Set what this cue and those before it say of preset, culture, key and role."""
         targets, said = self._targets, list[str | None]()
-        preset, role = self._sheet.find_latest(number, "preset"), self._sheet.find_latest(number, "role")
+        preset = self._sheet.find_latest(number, lambda cue: cue.preset)
         if preset is not None and preset != targets.preset_name():
             names = targets.preset_names
-            said.append(targets.preset(names.index(str(preset)) - names.index(targets.preset_name())))
+            said.append(targets.preset(names.index(preset) - names.index(targets.preset_name())))
+        role = self._sheet.find_latest(number, lambda cue: cue.role)
         if role is not None and role != snapshot.conductor.role:
-            said.append(targets.role(str(role)))
-        if (culture := self._sheet.find_latest(number, "culture")) is not None:
-            targets.culture(self._cultures.get(str(culture)))
-        key = self._sheet.find_latest(number, "key")
+            said.append(targets.role(role))
+        if (culture := self._sheet.find_latest(number, lambda cue: cue.culture)) is not None:
+            targets.culture(self._cultures.get(culture))
+        key = self._sheet.find_latest(number, lambda cue: cue.key)
         if key is not None:
             mode = snapshot.conductor.mode if snapshot.conductor.mode in MODES else MODES[0]
-            self._source.set_key(KeyEstimate(key.tonic, key.mode or mode, 1.0))  # type: ignore[attr-defined]
+            self._source.set_key(KeyEstimate(key.tonic, key.mode or mode, 1.0))
         return [line for line in said if line]
 
     def _move(self, leg: Leg, snapshot: Snapshot, *, start_bar: float) -> None:
         """Move to a place from what is played, from a bar on."""
         music = snapshot.conductor
-        bars = 1e-9 if leg.fade is None else leg.fade.count_bars(music.beats_per_bar * 60.0 / music.bpm)
-        state: EmotionState = snapshot.reading.state
-        self._morph = Morph(leg.place, start_bar, bars, replace(state))
+        bars = _AT_ONCE_BARS if leg.fade is None else leg.fade.count_bars(music.beats_per_bar * 60.0 / music.bpm)
+        self._morph = Morph(leg.place, start_bar, bars, snapshot.reading.state)
         self._targets.set_override(EmotionOverride(morph=self._morph))

@@ -55,10 +55,12 @@ def create_cue_player(
                 raise ConfigError(f"{cue.where}: culture: {error}") from error
             assert stage is not None
             cultures[cue.culture] = stage
-    has_times = any(cue.at is not None for cue in sheet.cues)
-    if has_times and external_io.input is None:
-        notify("the cue sheet has times (`at`), but no timecode comes in; name its MIDI input with --midi-in")
-    is_chasing = has_times and external_io.input is not None
+    timecode = None
+    if any(cue.at is not None for cue in sheet.cues):
+        if external_io.input is None:
+            notify("the cue sheet has times (`at`), but no timecode comes in; name its MIDI input with --midi-in")
+        else:
+            timecode = TimecodeReader(external_io.input.branch())
     targets = CueTargets(
         session.set_override,
         band.preset_names,
@@ -67,5 +69,4 @@ def create_cue_player(
         session.change_role,
         set_culture,
     )
-    timecode = TimecodeReader(external_io.input.branch()) if is_chasing and external_io.input is not None else None
     return CuePlayer(sheet, source, targets, cultures=cultures, timecode=timecode, first=first)

@@ -119,9 +119,9 @@ class CueSheet:
         numbers = [number for number, cue in enumerate(self.cues) if cue.at is not None and cue.at <= seconds]
         return max(numbers, key=lambda number: self.cues[number].at or 0.0, default=None)
 
-    def find_latest(self, number: int, field: str) -> object:
-        """Return what a cue or the nearest before it says of a field; None if none does."""
-        values = (getattr(cue, field) for cue in reversed(self.cues[: number + 1]))
+    def find_latest(self, number: int, read: Callable[[Cue], _T | None]) -> _T | None:
+        """Return what `read` finds in a cue or the nearest before it; None if it finds nothing."""
+        values = map(read, reversed(self.cues[: number + 1]))
         return next((value for value in values if value is not None), None)
 
 
