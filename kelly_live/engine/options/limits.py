@@ -3,54 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from kelly_live.core.commands import MAX_NOTES_AT_ONCE, MAX_RISE
-from kelly_live.core.limits import QUIET_VELOCITY, RANGES, Limits, QuietHours, parse_quiet_hours
+from kelly_live.core.limits import QUIET_VELOCITY, RANGES, WHOLE, Limits, QuietHours, parse_quiet_hours
 from kelly_live.engine.options.metadata import check_options, option
+
+
+def _limit_option(name: str, help: str) -> Any:
+    """Make the setting of a limit, with its range and kind of number in `kelly_live.core.limits`."""
+    low, high = RANGES[name]
+    kind = int if name in WHOLE else float
+    return option(f"--limit-{name.replace('_', '-')}", kind=kind, minimum=low, maximum=high, help=help)
 
 
 @dataclass(frozen=True, slots=True)
 class LimitsOptions:
     """What no player, plug-in or control can pass; fields as in `Limits`. Raises ConfigError."""
 
-    velocity: int | None = option(
-        "--limit-velocity", kind=int, minimum=1, maximum=127, help="The loudest a note may be, as a MIDI velocity."
+    velocity: int | None = _limit_option("velocity", "The loudest a note may be, as a MIDI velocity.")
+    loudness_rise: float | None = _limit_option(
+        "loudness_rise", "How much louder the music may get in a second, in velocity."
     )
-    loudness_rise: float | None = option(
-        "--limit-loudness-rise",
-        kind=float,
-        minimum=RANGES["loudness_rise"][0],
-        maximum=MAX_RISE,
-        help="How much louder the music may get in a second, in velocity.",
+    accent: int | None = _limit_option(
+        "accent",
+        "No sudden accents: how much louder a note may be than the last two seconds were, in velocity.",
     )
-    accent: int | None = option(
-        "--limit-accent",
-        kind=int,
-        minimum=1,
-        maximum=127,
-        help="No sudden accents: how much louder a note may be than the last two seconds were, in velocity.",
-    )
-    notes: int | None = option(
-        "--limit-notes",
-        kind=int,
-        minimum=1,
-        maximum=MAX_NOTES_AT_ONCE,
-        help="How many notes may sound at once on a MIDI port.",
-    )
-    tempo_rise: float | None = option(
-        "--limit-tempo-rise",
-        kind=float,
-        minimum=RANGES["tempo_rise"][0],
-        maximum=RANGES["tempo_rise"][1],
-        help="How much faster the music may get in a minute, in BPM.",
-    )
-    arousal_rise: float | None = option(
-        "--limit-arousal-rise",
-        kind=float,
-        minimum=RANGES["arousal_rise"][0],
-        maximum=RANGES["arousal_rise"][1],
-        help="How much the arousal, -1 to 1, may rise in a minute.",
-    )
+    notes: int | None = _limit_option("notes", "How many notes may sound at once on a MIDI port.")
+    tempo_rise: float | None = _limit_option("tempo_rise", "How much faster the music may get in a minute, in BPM.")
+    arousal_rise: float | None = _limit_option("arousal_rise", "How much the arousal, -1 to 1, may rise in a minute.")
     quiet_hours: QuietHours | None = option(
         "--limit-quiet-hours",
         metavar="HH:MM-HH:MM",
