@@ -24,12 +24,12 @@ _AT_ONCE_BARS = 1e-9  # a morph must take more than 0
 
 @dataclass(frozen=True, slots=True)
 class CueTargets:
-    """What a cue changes. `preset`: how many presets to go on; it returns what to say."""
+    """What a cue changes. `preset` takes a name, `role` a role; they return what to say."""
 
     set_override: Callable[[EmotionOverride], None]
     preset_names: tuple[str, ...]
     preset_name: Callable[[], str]
-    preset: Callable[[int], str | None]
+    preset: Callable[[str], str | None]
     role: Callable[[str], str | None]
     culture: Callable[[CultureStage | None], None]
 
@@ -149,8 +149,7 @@ class CuePlayer:
         targets, said = self._targets, list[str | None]()
         preset = self._sheet.find_latest(number, lambda cue: cue.preset)
         if preset is not None and preset != targets.preset_name():
-            names = targets.preset_names
-            said.append(targets.preset(names.index(preset) - names.index(targets.preset_name())))
+            said.append(targets.preset(preset))
         role = self._sheet.find_latest(number, lambda cue: cue.role)
         if role is not None and role != snapshot.conductor.role:
             said.append(targets.role(role))

@@ -65,7 +65,7 @@ def create_cue_player(
         session.set_override,
         band.preset_names,
         lambda: band.preset_name,
-        band.request_preset,
+        band.request_named_preset,
         session.change_role,
         set_culture,
     )

@@ -99,7 +99,7 @@ class Show:
         self.timecode = TimecodeSender()
         self.presets, self.roles = ["band"], list[str]()
         targets = CueTargets(
-            self.stage.set_override, ("band", "film"), lambda: self.presets[-1], self.change_preset,
+            self.stage.set_override, ("band", "film"), lambda: self.presets[-1], self.presets.append,
             self.roles.append, lambda culture: None,
         )  # fmt: skip
         sheet = read_cue_sheet(parse_nodes(text.encode(), "show.yaml"))
@@ -107,10 +107,6 @@ class Show:
         self.player = CuePlayer(sheet, self.source, targets, cultures={}, timecode=reader, first=first)
         self.said: list[str] = []
         self.conductor.start(self.now, self.stage.map(None, 0.0).parameters)
-
-    def change_preset(self, by: int) -> str | None:
-        self.presets.append(("band", "film")[("band", "film").index(self.presets[-1]) + by])
-        return None
 
     @property
     def snapshot(self) -> Snapshot:
