@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -494,10 +495,11 @@ def _command_lines() -> Iterator[bytes]:
     yield b"--cc=valence=20,sad=21\n--cc-channel\n5\n--latency-ms=back=-5\n--port=back=IAC\n--follow=tempo,key"
 
 
-def _arc_table(data: bytes) -> object:
+def _arc(file: str, data: bytes) -> object:
+    """Read an arc as the suffix of its file says."""
     from kelly_live.music.arc_file import parse_arc
 
-    return parse_arc(data, "stranger.csv")
+    return parse_arc(data, file)
 
 
 def _arc_tables() -> Iterator[bytes]:
@@ -507,12 +509,6 @@ def _arc_tables() -> Iterator[bytes]:
         b"1:00,,,,,,,,\n"
     )
     yield b"bar;emotion;hit\n1;sad;\n4.5;;here\n8;happy;\n"
-
-
-def _arc(data: bytes) -> object:
-    from kelly_live.music.arc_file import parse_arc
-
-    return parse_arc(data, "stranger.yaml")
 
 
 def _arcs() -> Iterator[bytes]:
@@ -568,8 +564,8 @@ TARGETS = {
     "drumming": Target(_drumming, _drummers),
     "action": Target(_action, _actions),
     "options": Target(_options, _command_lines),
-    "arc-table": Target(_arc_table, _arc_tables),
-    "arc": Target(_arc, _arcs),
+    "arc-table": Target(partial(_arc, "stranger.csv"), _arc_tables),
+    "arc": Target(partial(_arc, "stranger.yaml"), _arcs),
     "presets": Target(_listing, _preset_names),
     "controls": Target(_controls, _generate_learned_maps),
 }
