@@ -57,9 +57,8 @@ def format_limits(limits: Limits) -> list[str]:
 
 
 def _read_hours(node: Node, velocity: int) -> QuietHours:
+    text = node.as_text(40)
     try:
-        return parse_quiet_hours(node.as_text(40), velocity)
+        return parse_quiet_hours(text, velocity)
     except ConfigError as error:
-        if str(error).startswith(node.file):
-            raise
         node.fail(f"does not fit ({error})")
