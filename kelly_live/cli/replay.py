@@ -33,16 +33,11 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.core.errors import ConfigError
     from kelly_live.engine.build import check_outputs
-    from kelly_live.engine.model_choice import choose_recorded_models, play_with_models
-    from kelly_live.engine.replay import load_recorded_players
-    from kelly_live.recording.log import LogReader
-    from kelly_live.recording.replay import replay
+    from kelly_live.engine.replay import replay_log
 
     check_outputs([midi, wav])
-    reader = LogReader(log)
-    header = reader.header
-    with play_with_models(choose_recorded_models(header.models), print_notice):
-        again = replay(reader, load_recorded_players)
+    again = replay_log(log, print_notice)
+    header = again.header
     torn_note = "; the log breaks off there" if again.is_torn else ""
     print_line(
         f"seed {header.seed}, preset {header.preset}, made {header.created} by version {header.version}: "

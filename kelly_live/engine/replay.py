@@ -1,4 +1,4 @@
-"""Load the players of a recorded session again, as its log names them."""
+"""Play a recorded session again, with the models and players that its log names."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kelly_live.engine.model_choice import Notify
     from kelly_live.generators.band import PlayerSlot
     from kelly_live.recording.records import Header, Part
+    from kelly_live.recording.replay import ReplayResult
+
+
+def replay_log(log: Path, notify: Notify) -> ReplayResult:
+    """Play a log again; the terms of its models go to `notify` at their first use. Raises ConfigError."""
+    from kelly_live.engine.model_choice import choose_recorded_models, play_with_models
+    from kelly_live.recording.log import LogReader
+    from kelly_live.recording.replay import replay
+
+    reader = LogReader(log)
+    with play_with_models(choose_recorded_models(reader.header.models), notify):
+        return replay(reader, load_recorded_players)
 
 
 def load_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:

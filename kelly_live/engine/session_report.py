@@ -13,15 +13,11 @@ if TYPE_CHECKING:
 
 def load_report(log: Path, notify: Notify) -> SessionReport:
     """Play a log again, and return its report. Raises ConfigError."""
-    from kelly_live.engine.model_choice import choose_recorded_models, play_with_models
-    from kelly_live.engine.replay import load_recorded_players
+    from kelly_live.engine.replay import replay_log
     from kelly_live.recording.log import LogReader
-    from kelly_live.recording.replay import replay
     from kelly_live.recording.report import create_report
 
-    reader = LogReader(log)
-    with play_with_models(choose_recorded_models(reader.header.models), notify):
-        again = replay(reader, load_recorded_players)
+    again = replay_log(log, notify)
     problem = None
     if again.differs_at is not None:
         problem = f"from line {again.differs_at} on at the latest the notes are not the recorded ones"
