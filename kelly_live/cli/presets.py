@@ -73,6 +73,5 @@ def _show(preset: HostPreset) -> None:
             **dict(player.values),
         }
         settings = "  ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
-        part = player.part or player.generator
-        source = "" if part == player.generator else f" ({player.generator})"
-        print_line(f"  {part}{source}  {settings}".rstrip())
+        source = "" if player.name == player.generator else f" ({player.generator})"
+        print_line(f"  {player.name}{source}  {settings}".rstrip())

@@ -67,6 +67,11 @@ class PresetPlayer:
     where: str = ""
     effects: tuple[PresetEffect, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What it is called in the band: its part, else its generator's name."""
+        return self.part or self.generator
+
 
 @dataclass(frozen=True, slots=True)
 class HostPreset:
@@ -185,10 +190,10 @@ def read_preset(path: Path) -> HostPreset:
     lines_by_part: dict[str, int] = {}
     for node in players:
         player = _read_player(node, port_names)
-        part = player.part or player.generator
-        if part in lines_by_part:
-            node.fail(f"is a second {part!r} (the first: line {lines_by_part[part]}); give it a `part` of its own")
-        lines_by_part[part] = node.line
+        name = player.name
+        if name in lines_by_part:
+            node.fail(f"is a second {name!r} (the first: line {lines_by_part[name]}); give it a `part` of its own")
+        lines_by_part[name] = node.line
         accepted.append(player)
     for port in ports:
         if all(player.port != port.name for player in accepted):

@@ -47,7 +47,7 @@ def load_players(
                 loads.append(create)
                 continue
             future = pool.submit(create)
-            waiting[future] = player.part or player.generator
+            waiting[future] = player.name
             loads.append(future.result)
         _, late = wait(waiting, _PATIENCE_SECONDS)
         if late:
@@ -58,8 +58,7 @@ def load_players(
 
 def list_overrides(player: PresetPlayer, settings: Sequence[Setting]) -> dict[str, str]:
     """Return the values that the settings give a player."""
-    names = (player.part or player.generator, player.generator)
-    return {one.parameter: one.value for one in settings if one.player in names}
+    return {one.parameter: one.value for one in settings if one.player in (player.name, player.generator)}
 
 
 def _configure(generator: PluginGenerator, values: Mapping[str, str]) -> LoadedGenerator:

@@ -72,7 +72,7 @@ def assign_slots(
     remarks: dict[str, str] = {}
     loads = load_players(preset, settings, prepared, live=live, notify=notify)
     for player, load in zip(preset.players, loads, strict=True):
-        part, overrides = player.part or player.generator, list_overrides(player, settings)
+        part, overrides = player.name, list_overrides(player, settings)
         try:
             loaded_generator = load()
         except ConfigError as error:

@@ -53,20 +53,20 @@ def with_values(preset: HostPreset, states: Sequence[ParameterState]) -> HostPre
     targets = {state.address: state for state in states}
     players = []
     for player in preset.players:
-        part = player.part or player.generator
         effects = tuple(
-            replace(effect, values=_choose(f"{part}.{effect.name}", effect.values, targets))
+            replace(effect, values=_choose(f"{player.name}.{effect.name}", effect.values, targets))
             for effect in player.effects
         )
-        players.append(replace(player, values=_choose(part, player.values, targets), effects=effects))
+        players.append(replace(player, values=_choose(player.name, player.values, targets), effects=effects))
     return replace(preset, players=tuple(players))
 
 
 def with_levels(preset: HostPreset, levels: Mapping[str, float]) -> HostPreset:
     """Return the preset with the volumes of its players times these levels of a mixer, by part."""
-    players = [(player, levels.get(player.part or player.generator, 1.0)) for player in preset.players]
     softest, _ = VOLUMES
-    mixed = (replace(one, volume=max(softest, one.volume * level)) for one, level in players)
+    mixed = (
+        replace(player, volume=max(softest, player.volume * levels.get(player.name, 1.0))) for player in preset.players
+    )
     return replace(preset, players=tuple(mixed))
 
 
