@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -170,7 +169,7 @@ def _plan_seconds(arc: Arc, ask: Ask, beats_per_bar: int) -> tuple[TempoPlan, tu
         arc.end,
         beats_per_bar=beats_per_bar,
         closing_beats=closing_beats,
-        share=partial(_compute_share, last),
+        share=lambda closing_beat, beat: compute_tempo_share(last, beat, closing_beat=closing_beat),
     )
     if tempo.largest_step > _LARGEST_STEP:
         raise ConfigError(_describe_crowd(arc))
@@ -193,17 +192,13 @@ def _plan_bars(arc: Arc, ask: Ask, beats_per_bar: int) -> TempoPlan:
     assert arc.end is not None
     last, closing = ask(arc, arc.end), (arc.end - 1.0) * beats_per_bar
     beats = range(round(arc.end) * beats_per_bar)
-    asked = (ask(arc, beat / beats_per_bar).tempo.suggested * _compute_share(last, closing, beat) for beat in beats)
+    asked = (
+        ask(arc, beat / beats_per_bar).tempo.suggested * compute_tempo_share(last, beat, closing_beat=closing)
+        for beat in beats
+    )
     from kelly_live.music.tempo_plan import smooth_tempo
 
     return smooth_tempo(list(asked), beats_per_bar)
-
-
-def _compute_share(parameters: MusicParameters, closing_beat: float, beat: float) -> float:
-    """Return the share of the tempo that is asked for near the end; a tempo that is fixed stays."""
-    if parameters.tempo.minimum == parameters.tempo.maximum:
-        return 1.0
-    return compute_tempo_share(parameters.groove, beat, closing_beat=closing_beat)
 
 
 def _find_turn(place: float, anchors: Mapping[float, float], tempo: TempoPlan) -> float | None:

@@ -116,16 +116,13 @@ class PhrasePlanner:
         return round_tempo(parameters.tempo.suggested * self._compute_tempo_share(beat, parameters))
 
     def _compute_tempo_share(self, beat: float, parameters: MusicParameters) -> float:
-        """Return the share of the tempo that is played at a beat.
-
-        Music without an end keeps its tempo, and a tempo that is fixed stays.
-        """
-        if self._length_bars is None or parameters.tempo.minimum == parameters.tempo.maximum:
+        """Return the share of the tempo that is played at a beat; music without an end keeps its tempo."""
+        if self._length_bars is None:
             return 1.0
         slot, per_bar = self._form.find_slot(int(beat // self._beats_per_bar)), self._beats_per_bar
         leads_on = slot.following.starts and not slot.leads_home
         return compute_tempo_share(
-            parameters.groove,
+            parameters,
             beat,
             closing_beat=float((self._length_bars - 1) * per_bar),
             section_end=float((slot.start_bar + slot.bars) * per_bar) if leads_on else None,

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from kelly_live.core.values import MusicParameters
+
 _CURVATURE = 3.0
 _SECTION_BEATS = 2.0
 _LARGEST_SHARE = 1 / 3  # of a piece may be its ritardando, however short it is
@@ -44,12 +46,16 @@ SLOWINGS: Mapping[str, Slowing] = {
 _STEADY = Slowing(1.0, 1.0)
 
 
-def compute_tempo_share(groove: str, beat: float, *, closing_beat: float, section_end: float | None = None) -> float:
-    """Compute the share of the tempo that is played at a beat, above 0 and up to 1.
+def compute_tempo_share(
+    parameters: MusicParameters, beat: float, *, closing_beat: float, section_end: float | None = None
+) -> float:
+    """Compute the share of the tempo that is played at a beat, above 0 and up to 1; a tempo that is fixed stays.
 
     `closing_beat` is where the last chord begins, `section_end` where the phrase in force leads into another section.
     """
-    slowing = SLOWINGS.get(groove, _STEADY)
+    if parameters.tempo.minimum == parameters.tempo.maximum:
+        return 1.0
+    slowing = SLOWINGS.get(parameters.groove, _STEADY)
     beats = min(slowing.beats, _LARGEST_SHARE * closing_beat)
     if beat >= closing_beat - beats:
         return _slow_down(slowing.final, beat - (closing_beat - beats), beats)

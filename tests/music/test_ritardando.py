@@ -18,8 +18,9 @@ from tests.music.band import RecordingSink, band, make_parameters
 
 def shares(groove: str, *, closing_beat: float = 64.0, section_end: float | None = None) -> dict[float, float]:
     beats = [0.5 * number for number in range(int(2 * closing_beat) + 8)]
+    played = make_parameters(groove=groove)
     return {
-        beat: compute_tempo_share(groove, beat, closing_beat=closing_beat, section_end=section_end) for beat in beats
+        beat: compute_tempo_share(played, beat, closing_beat=closing_beat, section_end=section_end) for beat in beats
     }
 
 
@@ -46,8 +47,8 @@ def test_a_section_ends_less_slowly_than_the_piece_and_the_next_one_is_in_tempo(
 
 
 def test_a_piece_of_two_bars_slows_down_over_less_than_half_of_it() -> None:
-    assert compute_tempo_share("lament", 2.0, closing_beat=4.0) == 1.0
-    assert compute_tempo_share("lament", 0.0, closing_beat=0.0) == pytest.approx(0.5)
+    assert compute_tempo_share(make_parameters(groove="lament"), 2.0, closing_beat=4.0) == 1.0
+    assert compute_tempo_share(make_parameters(groove="lament"), 0.0, closing_beat=0.0) == pytest.approx(0.5)
 
 
 def test_a_composed_ballad_slows_down_at_its_end_and_music_without_an_end_does_not() -> None:
