@@ -34,11 +34,6 @@ class ParametersInForce:
         self._tempo = SynchronizedTempo(0.0, 0.0, 0.0)
 
     @property
-    def is_begun(self) -> bool:
-        """Whether `begin` was called."""
-        return self._smoother is not None
-
-    @property
     def average(self) -> MusicParameters:
         """The smoothed feeling, without what comes at bar lines alone."""
         return self._require_smoother().average
