@@ -25,6 +25,7 @@ EMOTIONS = (
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
 MAJOR_MODES = ("ionian", "lydian", "mixolydian")  # those with a major third
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
+TEMPO_BPM = (20.0, 300.0)  # that players play in
 MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that would happen once a minute or less
 MAX_SEED = 10**18 - 1
 DRUM_CHANNEL = 10  # of General MIDI
@@ -102,16 +103,16 @@ NEUTRAL_PROBABILITIES = tuple(1.0 if name == "neutral" else 0.0 for name in EMOT
 
 @dataclass(frozen=True, slots=True)
 class TempoRange:
-    """A range of tempi in BPM: minimum <= suggested <= maximum, all in [20, 300]."""
+    """A range of tempi in BPM: minimum <= suggested <= maximum, all in TEMPO_BPM."""
 
     minimum: float
     suggested: float
     maximum: float
 
     def __post_init__(self) -> None:
-        require_range("tempo minimum", self.minimum, 20.0, 300.0)
-        require_range("tempo suggested", self.suggested, 20.0, 300.0)
-        require_range("tempo maximum", self.maximum, 20.0, 300.0)
+        require_range("tempo minimum", self.minimum, *TEMPO_BPM)
+        require_range("tempo suggested", self.suggested, *TEMPO_BPM)
+        require_range("tempo maximum", self.maximum, *TEMPO_BPM)
         if not self.minimum <= self.suggested <= self.maximum:
             raise ConfigError(
                 f"tempo {self.minimum:g}/{self.suggested:g}/{self.maximum:g} is out of order; "

@@ -18,12 +18,11 @@ import numpy.typing as npt
 from kelly_live.core.arrays import Floats
 from kelly_live.core.checkpoint import load_part, require_small
 from kelly_live.core.errors import ConfigError, ModelError
-from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS, CultureStyle, Scale
+from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS, TEMPO_BPM, CultureStyle, Scale
 from kelly_live.mapping.net import MapperNet, Music, order_ranks, softmax
 
 NAME = "culture"
 KNOWN = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
-TEMPO_BPM = (20.0, 300.0)
 _LEAST_PROBABILITY = 1e-6
 _LEAST_WEIGHT = 0.02  # of a mode or rhythm: under a fiftieth, how rare it is says nothing
 _CONFIG = {"cultures", "regions", "languages", "n_emotions", "features"}

@@ -15,7 +15,7 @@ from typing import Any
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.locks import LOCKS
 from kelly_live.core.sync_state import SyncState
-from kelly_live.core.values import MusicParameters, TempoRange
+from kelly_live.core.values import TEMPO_BPM, MusicParameters, TempoRange
 
 # What each lock holds of the parameters. The key is the phrase planner's alone. How long notes are held depends on the
 # rhythm, on the groove's own and on density, which has a lock of its own.
@@ -28,7 +28,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "density": ("density", "unrest"),
     "articulation": ("rhythms", "timing", "groove"),
 }
-_SLOWEST_BPM, _FASTEST_BPM = 20.0, 300.0  # of a TempoRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ class ParameterLocks:
             self._held.pop(change.name, None)
             return {}
         if change.name not in self._held:
-            bpm = min(_FASTEST_BPM, max(_SLOWEST_BPM, bpm))
+            slowest, fastest = TEMPO_BPM
+            bpm = min(fastest, max(slowest, bpm))
             locked = replace(current, tempo=TempoRange(bpm, bpm, bpm))
             self._held[change.name] = {name: getattr(locked, name) for name in _FIELDS[change.name]}
         return self._held[change.name]

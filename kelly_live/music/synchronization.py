@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass, replace
 
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate
-from kelly_live.core.values import MusicParameters, TempoRange
+from kelly_live.core.values import TEMPO_BPM, MusicParameters, TempoRange
 
 JOIN_CONFIDENCE, RELEASE_CONFIDENCE = 0.5, 0.3  # to begin following at, and to stop under
 FLYWHEEL_BEATS = 8.0  # a lost beat is continued for this long,
@@ -69,7 +69,6 @@ _TEMPO_TRUST = 0.03  # how well an estimated tempo is known; inside this, the lo
 _TEMPO_BEATS = 0.5  # time constant towards an estimated tempo outside it
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
 TEMPO_GRAIN_BPM = 0.25
-_FASTEST_PLAYED_BPM = 300.0  # for which players choose what they play; a faster beat is kept with that
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +254,11 @@ def round_tempo(bpm: float) -> float:
 
 
 def fit_tempo(parameters: MusicParameters, bpm: float) -> MusicParameters:
-    """Return the parameters at the tempo that is kept, at which players choose what they play."""
-    tempo, playable_bpm = parameters.tempo, min(bpm, _FASTEST_PLAYED_BPM)
+    """Return the parameters at the tempo that is kept, at which players choose what they play.
+
+    They choose for none over TEMPO_BPM; a faster beat is kept with that.
+    """
+    tempo, playable_bpm = parameters.tempo, min(bpm, TEMPO_BPM[1])
     return replace(
         parameters,
         tempo=TempoRange(min(playable_bpm, tempo.minimum), playable_bpm, max(playable_bpm, tempo.maximum)),
