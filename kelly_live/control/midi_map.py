@@ -41,6 +41,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.midi_messages import CONTROLLERS, ReceivedMessage, get_channel, get_kind
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.safe_yaml import Node, read_nodes
+from kelly_live.core.token_bucket import TokenBucket
 
 FORMAT = 1
 MAX_BINDINGS = 256
@@ -161,7 +162,7 @@ class MidiMap:
         self._varied: set[Control] = set()  # controls that have sent anything but 127
         self._down: set[Control] = set()  # controllers that were pressed and not released
         self._set: dict[Control, float] = {}  # what a knob set its axis to
-        self._allowance, self._seconds = ACTIONS_PER_SECOND, 0.0
+        self._presses = TokenBucket(ACTIONS_PER_SECOND)
         self._newest = (Control("program", 0), 0.0)  # the control that came last, and when
         self._row_length = 0
         self._connection = 0
@@ -285,13 +286,9 @@ class MidiMap:
         self._pressed_at[control] = seconds
         if bounced or panics:
             return not bounced
-        elapsed, self._seconds = max(0.0, seconds - self._seconds), seconds
-        self._allowance = min(ACTIONS_PER_SECOND, self._allowance + elapsed * ACTIONS_PER_SECOND)
-        if self._allowance < 1.0:
-            self.refused_presses += 1
-            return False
-        self._allowance -= 1.0
-        return True
+        is_within = self._presses.take(seconds)
+        self.refused_presses += not is_within
+        return is_within
 
     def _picks_up(self, control: Control, number: float, before: float, position: float) -> bool:
         """Whether a knob controls the axis: it set its present value, or has just reached it."""

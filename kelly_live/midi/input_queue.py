@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 
 from kelly_live.core.midi_messages import SPECS, ReceivedMessage, read_packet
 from kelly_live.core.timebase import Clock
+from kelly_live.core.token_bucket import TokenBucket
 
 CAPACITY_MESSAGES = 1024  # of each kind
 MESSAGES_PER_SECOND = 1000  # of each kind; about what a MIDI cable carries (31 250 baud, 3 bytes each)
@@ -32,23 +33,6 @@ _NUMBERED = frozenset((SPECS["note_off"][0], _KEY_PRESSURE, SPECS["program_chang
 # fader's travel still moves by small steps.
 _RANGE_BITS = 4
 _log = logging.getLogger(__name__)
-
-
-class TokenBucket:
-    """A rate limit: `per_second` tokens a second, and as many at once."""
-
-    def __init__(self, per_second: float) -> None:
-        self._per_second = self._tokens = per_second
-        self._seconds = 0.0
-
-    def take(self, seconds: float) -> bool:
-        """Take one token at this time, and return whether there was one."""
-        self._tokens = min(self._per_second, self._tokens + max(0.0, seconds - self._seconds) * self._per_second)
-        self._seconds = seconds
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
 
 
 def _get_kind(data: bytes) -> int:

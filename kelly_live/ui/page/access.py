@@ -1,9 +1,9 @@
-"""Who may open a local page: tokens, the Host and Origin of a request, and how often a browser may act."""
+"""Who may open a local page: tokens, and the Host and Origin of a request."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _SCHEMES = ("http", "https")
@@ -14,8 +14,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-ACTIONS_PER_SECOND = 30.0  # a dragged point sends as many
-BURST_ACTIONS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +46,6 @@ class Access:
         origin = headers.get("origin")
         scheme, _, host = (origin or "").partition("://")
         return origin is None or (scheme in _SCHEMES and host in self.hosts)
-
-
-class TokenBucket:
-    """Lets so many events a second through, and a burst. Thread: one."""
-
-    def __init__(
-        self, clock: Callable[[], float], rate: float = ACTIONS_PER_SECOND, burst: float = BURST_ACTIONS
-    ) -> None:
-        self._clock, self._rate, self._burst = clock, rate, burst
-        self._level, self._at = burst, clock()
-
-    def take(self) -> bool:
-        """Return whether one more event may pass."""
-        now = self._clock()
-        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
-        self._at = now
-        if self._level < 1.0:
-            return False
-        self._level -= 1.0
-        return True
 
 
 def _is_same(given: str | None, expected: str) -> bool:

@@ -24,8 +24,9 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.locks import LOCKS
 from kelly_live.core.page_messages import Broadcast, PageAction
 from kelly_live.core.timebase import read_clock
+from kelly_live.core.token_bucket import TokenBucket
 from kelly_live.core.values import EMOTIONS
-from kelly_live.ui.page.access import HEADERS, Access, TokenBucket
+from kelly_live.ui.page.access import HEADERS, Access
 from kelly_live.ui.page.api import API_VERSION, ActionRequest, Hello, Refusal, encode
 
 STATIC = Path(__file__).with_name("static")
@@ -34,6 +35,7 @@ MAX_CLIENTS = 32
 _STEERING_CLIENTS = 4  # of these, kept for browsers that may steer
 MAX_REQUEST_BYTES = 1000
 WAITING_MESSAGES = 64  # for one browser; past this the oldest is forgotten
+ACTIONS_PER_SECOND = 30.0  # of one browser: a dragged point sends as many
 SEND_SECONDS = 10.0  # a browser that takes nothing for so long is dropped
 _NOT_FROM_A_PAGE = frozenset({"help", "quit"})
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -153,7 +155,7 @@ async def _serve(socket: WebSocket, hub: Hub, act: Callable[[PageAction], object
     client = hub.add()
     sender = asyncio.create_task(_send(socket, client, encode(hello)))
     try:
-        bucket = TokenBucket(read_clock)
+        bucket = TokenBucket(ACTIONS_PER_SECOND)
         while not sender.done():
             text = await socket.receive_text()
             if refusal := _read(text, bucket, act, may_act=may_act):
@@ -188,7 +190,7 @@ def _read(text: str, bucket: TokenBucket, act: Callable[[PageAction], object], *
         return " ".join(str(error).split())[:200]
     if request.name in _NOT_FROM_A_PAGE:
         return f"{request.name} is for the terminal"
-    if request.name != "panic" and not bucket.take():
+    if request.name != "panic" and not bucket.take(read_clock()):
         return "too many actions a second; the rest is left out"
     act(PageAction(request.name, request.value))
     return None
