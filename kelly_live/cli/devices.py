@@ -9,37 +9,16 @@ import click
 
 from kelly_live.core.errors import KellyError
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import (
-    CheckedCommand,
-    complete_names,
-    debug_option,
-    device_option,
-    print_line,
-)
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option, name_option, print_line
 
 if TYPE_CHECKING:
     from kelly_live.midi.ports import PortInfo
 
 
 @click.command(cls=CheckedCommand)
-@click.option(
-    "--audio-in",
-    metavar="NAME",
-    shell_complete=complete_names("--audio-in"),
-    help="Show which input this name chooses.",
-)
-@click.option(
-    "--midi-out",
-    metavar="NAME",
-    shell_complete=complete_names("--midi-out"),
-    help="Show which output this name chooses.",
-)
-@click.option(
-    "--midi-in",
-    metavar="NAME",
-    shell_complete=complete_names("--midi-in"),
-    help="Show which MIDI input this name chooses.",
-)
+@name_option("--audio-in", "Show which input this name chooses.")
+@name_option("--midi-out", "Show which output this name chooses.")
+@name_option("--midi-in", "Show which MIDI input this name chooses.")
 @device_option(expose_value=False)
 @debug_option
 def command(audio_in: str | None, midi_out: str | None, midi_in: str | None) -> int:

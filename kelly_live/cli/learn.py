@@ -8,13 +8,7 @@ import click
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import (
-    CheckedCommand,
-    complete_names,
-    debug_option,
-    print_line,
-    usage_errors,
-)
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, name_option, print_line, usage_errors
 
 if TYPE_CHECKING:
     from kelly_live.control.midi_map import Binding
@@ -23,12 +17,7 @@ if TYPE_CHECKING:
 @click.command(cls=CheckedCommand)
 @click.argument("action", required=False)
 @click.argument("value", required=False)
-@click.option(
-    "--midi-in",
-    metavar="NAME",
-    shell_complete=complete_names("--midi-in"),
-    help="The MIDI input, by any part of its name [default: a virtual port].",
-)
+@name_option("--midi-in", "The MIDI input, by any part of its name [default: a virtual port].")
 @click.option("--list", "listing", is_flag=True, help="Only list what every control does, and every action.")
 @click.option(
     "--forget",

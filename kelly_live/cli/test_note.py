@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import (
-    CheckedCommand,
-    WholeNumber,
-    complete_names,
-    debug_option,
-    print_line,
-)
+from kelly_live.engine.options.click_options import CheckedCommand, WholeNumber, debug_option, name_option, print_line
 
 
 @click.command("test-note", cls=CheckedCommand)
-@click.option(
-    "--midi-out",
-    metavar="NAME",
-    shell_complete=complete_names("--midi-out"),
-    help="The MIDI output, by any part of its name [default: a virtual port].",
-)
+@name_option("--midi-out", "The MIDI output, by any part of its name [default: a virtual port].")
 @click.option("--sound", is_flag=True, help="Through the built-in synthesiser, without a synth or a DAW.")
 @click.option("--channel", type=WholeNumber(1, 16), default=1, show_default=True, help="The MIDI channel.")
 @debug_option

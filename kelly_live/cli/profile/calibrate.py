@@ -18,6 +18,7 @@ from kelly_live.engine.options.click_options import (
     debug_option,
     device_option,
     models_option,
+    name_option,
     print_line,
     reader_option,
 )
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.command("calibrate", cls=CheckedCommand, short_help="Record your neutral voice or playing for 30 s.")
 @click.argument("name", required=False)
 @click.option("--from", "file", type=INPUT_FILE, help="Read this recording instead of listening now.")
-@click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")
+@name_option("--audio-in", "The audio input, by any part of its name [default: the system's].")
 @click.option(
     "--seconds",
     type=Number(MIN_SECONDS, 600.0),

@@ -195,6 +195,11 @@ def _require_device(ctx: click.Context, param: click.Parameter, value: str) -> N
         choose_device(value)
 
 
+def name_option(flag: str, help: str) -> Callable[[F], F]:
+    """Declare on its own an option that takes a name which a shell can complete, such as --midi-in."""
+    return click.option(flag, metavar="NAME", shell_complete=complete_names(flag), help=help)
+
+
 def reader_option() -> Callable[[F], F]:
     """Declare --reader on its own, as `reader: str`."""
     from kelly_live.emotion.registry import DEFAULT_READER
