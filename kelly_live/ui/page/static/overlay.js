@@ -1,12 +1,11 @@
-import { EMOTION_COLOURS, connect } from "./session.js";
+import { EMOTION_COLOURS, connect, get } from "./session.js";
+import { setText } from "./widgets.js";
 
 // For a browser source of a streaming program: open /overlay?token=… there.
 connect({
   state({ played, music }) {
-    const feeling = document.getElementById("feeling");
-    feeling.textContent = played.name;
-    feeling.style.color = EMOTION_COLOURS[played.name] || "#ffffff";
-    document.getElementById("music").textContent =
-      `${Math.round(music.bpm)} BPM · ${music.tonic} ${music.mode} · ${music.chord}`;
+    setText(get("feeling"), played.name);
+    get("feeling").style.color = EMOTION_COLOURS[played.name] || "#ffffff";
+    setText(get("music"), `${Math.round(music.bpm)} BPM · ${music.tonic} ${music.mode} · ${music.chord}`);
   },
 });

@@ -1,4 +1,4 @@
-import { EMOTION_COLOURS, addLine, connect, createBeatClock, createButton } from "./session.js";
+import { EMOTION_COLOURS, addLine, connect, createBeatClock, createButton, get } from "./session.js";
 import { createHealth } from "./health.js";
 import { createLocks } from "./locks.js";
 import { createMixer } from "./mixer.js";
@@ -8,7 +8,6 @@ import { createSetList } from "./setlist.js";
 import { createScore, createWaterfall, getPartColours } from "./waterfall.js";
 import { setPressed, setText } from "./widgets.js";
 
-const get = (id) => document.getElementById(id);
 const act = (name, value) => session.act(name, value);
 const beatClock = createBeatClock();
 const score = createScore(addPart);

@@ -1,9 +1,8 @@
-import { addLine, connect, createButton } from "./session.js";
+import { addLine, connect, createButton, get } from "./session.js";
 
 const SUMMARY_MS = 4000; // a screen reader must get to the end of the last one
 // No button can give what these take; roles, morphs, locks and players have buttons of their own.
 const NEED_A_VALUE = /valence|arousal|dominance|^(emotion|morph|path|role|set|mute|solo|level|lock|preset|save-preset)$/;
-const get = (id) => document.getElementById(id);
 let summaryAt = -SUMMARY_MS;
 let mayAct = false;
 let shownSetup = "";

@@ -50,6 +50,8 @@ export const EMOTION_COLOURS = {
   neutral: "#a9b4c6",
 };
 
+export const get = (id) => document.getElementById(id);
+
 /** Create a button that acts when it is pressed. */
 export function createButton(text, act) {
   const button = document.createElement("button");

@@ -1,7 +1,7 @@
 // The set list of presets, the tradition, what of the player is followed, and the recording.
 
 import { createButton } from "./session.js";
-import { setNumbers } from "./widgets.js";
+import { setNumbers, setPressed } from "./widgets.js";
 
 /** Show the presets as buttons in `presets`, and the rest in the `dl` `facts`. */
 export function createSetList({ presets, facts }, act) {
@@ -14,7 +14,7 @@ export function createSetList({ presets, facts }, act) {
         shown = key;
         presets.replaceChildren(...setup.presets.map((name) => {
           const button = createButton(name, () => act("preset", name));
-          button.setAttribute("aria-pressed", String(name === setup.preset));
+          setPressed(button, name === setup.preset);
           return button;
         }));
       }

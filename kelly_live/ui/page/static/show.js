@@ -1,5 +1,6 @@
-import { EMOTION_COLOURS, connect, createBeatClock, fitCanvas } from "./session.js";
+import { EMOTION_COLOURS, connect, createBeatClock, fitCanvas, get } from "./session.js";
 import { createScore } from "./waterfall.js";
+import { setText } from "./widgets.js";
 
 const LONGEST_BEATS = 6;
 const COMING_CHORDS = 4;
@@ -14,22 +15,17 @@ connect({
     state = message;
     beatClock.update(message.music);
     score.takeState(message);
-    setText("feeling", message.played.name);
+    setText(get("feeling"), message.played.name);
     const coming = score.listChords(message.music.beat).map(([, chord]) => chord);
-    setText("chords", [message.music.chord, ...coming.slice(0, COMING_CHORDS)].filter(Boolean).join("   "));
+    setText(get("chords"), [message.music.chord, ...coming.slice(0, COMING_CHORDS)].filter(Boolean).join("   "));
   },
   notes: (message) => score.takeNotes(message),
   coming: (message) => score.takeComing(message),
 });
 
-function setText(id, text) {
-  const element = document.getElementById(id);
-  if (element.textContent !== text) element.textContent = text;
-}
-
 /** Draw each note as a ring that grows and fades from where its pitch and the feeling put it, and falls there first. */
 function draw() {
-  const { context: c, width, height } = fitCanvas(document.getElementById("picture"));
+  const { context: c, width, height } = fitCanvas(get("picture"));
   c.clearRect(0, 0, width, height);
   requestAnimationFrame(draw);
   if (!state) return;

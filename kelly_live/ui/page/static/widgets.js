@@ -42,7 +42,7 @@ export function setItems(list, texts) {
 export function createSwitch(text, name, act) {
   const button = createButton(text, act);
   button.setAttribute("aria-label", name);
-  button.setAttribute("aria-pressed", "false");
+  setPressed(button, false);
   return button;
 }
 
