@@ -6,15 +6,10 @@ import os
 
 import pytest
 
-from kelly_live.audio.sources import ToneSource
 from kelly_live.control.lsl_surface import CHANNELS, parse_mappings
-from kelly_live.core.timebase import MonotonicClock
-from kelly_live.engine.live import LiveEngine
-from kelly_live.engine.live_parts import LiveParts, create_null_sink
-from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.external_io import ExternalIOOptions
-from tests.fakes import ScriptedReader
 from tests.live.conftest import wait_for
+from tests.live.session import create_engine
 
 pylsl = pytest.importorskip("pylsl")
 
@@ -22,13 +17,8 @@ pylsl = pytest.importorskip("pylsl")
 def test_a_heart_rate_steers_and_the_feeling_is_heard() -> None:
     name = f"kelly-test-{os.getpid()}"
     heart = pylsl.StreamOutlet(pylsl.StreamInfo(f"{name}-heart", "HR", 1, 0.0, pylsl.cf_float32, f"{name}-heart"))
-    clock = MonotonicClock()
-    parts = LiveParts(
-        clock=clock, source=ToneSource(440.0, clock, realtime=True), sink=create_null_sink(), reader=ScriptedReader()
-    )
     mappings = parse_mappings((f"arousal={name}-heart:0,60..120",))
-    options = LiveOptions(external_io=ExternalIOOptions(lsl=name, lsl_in=mappings), profile="none", seed=1)
-    with LiveEngine(options, parts):
+    with create_engine(external_io=ExternalIOOptions(lsl=name, lsl_in=mappings)):
         (info,) = pylsl.resolve_byprop("name", name, timeout=20.0)
         feeling = pylsl.StreamInlet(info, max_buflen=10)
         (info,) = pylsl.resolve_byprop("name", f"{name}-markers", timeout=20.0)

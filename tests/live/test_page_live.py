@@ -12,52 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kelly_live.audio.sources import ToneSource
 from kelly_live.cli import run_program
-from kelly_live.core.timebase import MonotonicClock
 from kelly_live.engine.live import LiveEngine
-from kelly_live.engine.live_parts import LiveParts, create_null_sink
-from kelly_live.engine.options.commands import LiveOptions
-from kelly_live.engine.options.page import PageOptions
 from kelly_live.lab.bench.playing import find_page_link
 from kelly_live.music.mixer import MixerStrip
-from tests.fakes import ScriptedReader
-from tests.live.browser import open_browser
+from tests.live.browser import find, get_text, open_browser, open_page
 from tests.live.conftest import wait_for
+from tests.live.session import create_engine
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
-    from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.timeout(180)
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "page_client.py"
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LiveEngine]:
     """A session that plays on, without nets and without a port."""
-    clock = MonotonicClock()
-    parts = LiveParts(
-        clock=clock, source=ToneSource(440.0, clock, realtime=True), sink=create_null_sink(), reader=ScriptedReader()
-    )
-    options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="none", seed=1)
-    with LiveEngine(options, parts) as engine:
+    with create_engine(with_page=True) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def browser(engine: LiveEngine) -> Iterator[Chrome]:
-    with open_browser(1024, 900) as browser:
-        browser.get(find_page_link(engine))
-        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+    with open_page(engine) as browser:
         yield browser
-
-
-def find(browser: Chrome, name: str) -> WebElement:
-    return browser.find_element("id", name)
-
-
-def get_text(browser: Chrome, name: str) -> str:
-    return str(find(browser, name).get_property("textContent"))
 
 
 def get_valence(engine: LiveEngine) -> float:
@@ -179,9 +160,7 @@ def get_parent(process_id: int) -> int:
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_axe_finds_nothing(engine: LiveEngine, scheme: str) -> None:
     axe = pytest.importorskip("axe_core_python.selenium").Axe()
-    with open_browser(1024, 900, scheme=scheme) as browser:
-        browser.get(find_page_link(engine))
-        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+    with open_page(engine, scheme=scheme) as browser:
         for path in ("/", "/plain", "/show", "/overlay"):
             browser.get(browser.current_url.rpartition("/")[0] + path)
             violations: list[dict[str, Any]] = axe.run(browser)["violations"]
@@ -189,23 +168,14 @@ def test_axe_finds_nothing(engine: LiveEngine, scheme: str) -> None:
 
 
 def test_no_page_is_wider_than_a_telephone(engine: LiveEngine) -> None:
-    with open_browser(320, 800) as browser:
-        browser.get(find_page_link(engine))
-        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+    with open_page(engine, 320, 800) as browser:
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 320
 
 
 def test_a_reaction_is_learned_and_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert run_program(["profile", "create", "me"]) == 0
-    clock = MonotonicClock()
-    parts = LiveParts(
-        clock=clock, source=ToneSource(440.0, clock, realtime=True), sink=create_null_sink(), reader=ScriptedReader()
-    )
-    options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="me", seed=1)
-    with LiveEngine(options, parts) as engine, open_browser(1024, 900) as browser:
-        browser.get(find_page_link(engine))
-        wait_for(lambda: get_text(browser, "connection") == "connected", "the connection", 30.0)
+    with create_engine(with_page=True, profile="me") as engine, open_page(engine) as browser:
         buttons = {button.text: button for button in find(browser, "reactions").find_elements("tag name", "button")}
         buttons["Too fast"].click()
         wait_for(lambda: "too-fast" in get_text(browser, "lines"), "the reaction", 30.0)
@@ -215,9 +185,8 @@ def test_a_reaction_is_learned_and_taken_back(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_example_prints_the_feeling(engine: LiveEngine) -> None:
-    example = Path(__file__).parents[2] / "examples" / "page_client.py"
     program = subprocess.Popen(
-        [sys.executable, str(example), find_page_link(engine)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(EXAMPLE), find_page_link(engine)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert program.stdout is not None
@@ -229,9 +198,8 @@ def test_the_example_prints_the_feeling(engine: LiveEngine) -> None:
 
 @pytest.mark.parametrize("query", ["?token=wrong", ""])
 def test_the_example_says_in_a_line_that_it_may_not_look(engine: LiveEngine, query: str) -> None:
-    example = Path(__file__).parents[2] / "examples" / "page_client.py"
     address = find_page_link(engine).partition("?")[0] + query
-    program = subprocess.run([sys.executable, str(example), address], capture_output=True, text=True, check=False)
+    program = subprocess.run([sys.executable, str(EXAMPLE), address], capture_output=True, text=True, check=False)
     assert program.returncode == 1
     assert program.stderr.startswith(f"no session at {address} (")
     assert program.stderr.count("\n") == 1

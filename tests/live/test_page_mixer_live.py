@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kelly_live.audio.sources import ToneSource
 from kelly_live.cli import run_program
-from kelly_live.core.timebase import MonotonicClock
-from kelly_live.engine.live import LiveEngine
-from kelly_live.engine.live_parts import LiveParts
-from kelly_live.engine.options.commands import LiveOptions
-from kelly_live.engine.options.page import PageOptions
 from kelly_live.generators.builtin.chords import ChordGenerator
-from tests.fakes import ScriptedReader
-from tests.live.browser import open_browser
+from tests.live.browser import get_text, open_page
 from tests.live.conftest import JackMonitor, wait_for
+from tests.live.session import create_engine
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -36,21 +30,13 @@ def press(browser: Chrome, selector: str) -> None:
     browser.execute_script("arguments[0].click()", find(browser, selector))  # it may lie below the window
 
 
-def get_text(browser: Chrome, selector: str) -> str:
-    return str(find(browser, selector).get_property("textContent"))
-
-
 def test_who_is_muted_is_not_heard_what_is_locked_stays_and_what_is_said_is_taken_back(
     monitor: JackMonitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert run_program(["profile", "create", "me"]) == 0
-    clock = MonotonicClock()
-    parts = LiveParts(clock=clock, source=ToneSource(440.0, clock, realtime=True), reader=ScriptedReader())
-    options = LiveOptions(page=PageOptions(is_shown=True, port=0), profile="me", seed=1)
-    with LiveEngine(options, parts) as engine, open_browser(1024, 900) as browser:
+    with create_engine(sends=True, with_page=True, profile="me") as engine, open_page(engine) as browser:
         monitor.listen_to("Kelly Live")
-        browser.get(next(line for line in engine.describe() if line.startswith("page: ")).removeprefix("page: "))
 
         def count_notes(*, of_chords: bool) -> int:
             played = [data for _, data in monitor.of_kind(0x90) if data[2] > 0]
@@ -85,7 +71,7 @@ def test_who_is_muted_is_not_heard_what_is_locked_stays_and_what_is_said_is_take
         assert feeling.text != now.text
 
         press(browser, '[data-reaction="like"]')
-        wait_for(lambda: "me: 1 reaction" in get_text(browser, "#learned"), "what was learned", 30.0)
+        wait_for(lambda: "me: 1 reaction" in get_text(browser, "learned"), "what was learned", 30.0)
         press(browser, '[data-reaction="undo-reaction"]')
-        wait_for(lambda: "me: 0 reactions" in get_text(browser, "#learned"), "the undo", 30.0)
-        assert get_text(browser, "#profile") == "plays for me"
+        wait_for(lambda: "me: 0 reactions" in get_text(browser, "learned"), "the undo", 30.0)
+        assert get_text(browser, "profile") == "plays for me"

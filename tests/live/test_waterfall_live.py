@@ -6,18 +6,11 @@ from typing import Any
 
 import pytest
 
-from kelly_live.audio.sources import ToneSource
-from kelly_live.core.timebase import MonotonicClock
-from kelly_live.engine.live import LiveEngine
-from kelly_live.engine.live_parts import LiveParts
-from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.override import OverrideOptions
-from kelly_live.engine.options.page import PageOptions
 from kelly_live.generators.builtin.melody import MelodyGenerator
-from kelly_live.lab.bench.playing import find_page_link
-from tests.fakes import ScriptedReader
-from tests.live.browser import open_browser
+from tests.live.browser import open_page
 from tests.live.conftest import JackMonitor, wait_for
+from tests.live.session import create_engine
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,14 +29,9 @@ return { beat, perBar, coloured, tune: tune.filter((note) => note[0] > beat + 1)
 
 
 def test_a_note_is_seen_a_bar_before_jack_hears_it(monitor: JackMonitor) -> None:
-    clock = MonotonicClock()
-    parts = LiveParts(clock=clock, source=ToneSource(440.0, clock, realtime=True), reader=ScriptedReader())
-    options = LiveOptions(
-        page=PageOptions(is_shown=True, port=0), profile="none", seed=1, override=OverrideOptions(emotion="happy")
-    )
-    with LiveEngine(options, parts) as engine, open_browser(1024, 900) as browser:
+    happy = OverrideOptions(emotion="happy")
+    with create_engine(sends=True, with_page=True, override=happy) as engine, open_page(engine) as browser:
         monitor.listen_to("Kelly Live")
-        browser.get(find_page_link(engine))
 
         def look() -> dict[str, Any] | None:
             seen: dict[str, Any] = browser.execute_script(LOOK)
