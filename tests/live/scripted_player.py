@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.live.conftest import JackMonitor, end, wait_for
-from tests.live.live_program import START_UP_SECONDS
+from tests.live.live_program import START_UP_SECONDS, keep_lines
 
 
 class ScriptedPlayer:
@@ -36,10 +35,13 @@ class ScriptedPlayer:
         return float(self._read())
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Leave the graph by itself, as a JackMonitor does."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        end(self._process)
+        try:
+            self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            end(self._process)
 
     def _read(self) -> str:
         assert self._process.stdout is not None
@@ -49,18 +51,16 @@ class ScriptedPlayer:
 @contextmanager
 def keyboard(name: str, bpm: float, tune: str) -> Iterator[ScriptedPlayer]:
     """A player of one of keyboard_player.py's tunes, who begins at `ask("play")`, or as `ask("play SECONDS")` says."""
-    player = ScriptedPlayer("keyboard_player.py", name, str(bpm), tune)
-    yield player
-    player.close()
+    with closing(ScriptedPlayer("keyboard_player.py", name, str(bpm), tune)) as player:
+        yield player
 
 
 @contextmanager
 def sound_player(name: str, path: Path) -> Iterator[ScriptedPlayer]:
     """An input that is silent until `ask("sound")` plays the file from its start."""
-    player = ScriptedPlayer("player.py", name, str(path))
-    player.ask("0")
-    yield player
-    player.close()
+    with closing(ScriptedPlayer("player.py", name, str(path))) as player:
+        player.ask("0")
+        yield player
 
 
 class Band:
@@ -68,24 +68,20 @@ class Band:
 
     def __init__(self, monitor: JackMonitor, *options: str) -> None:
         self.monitor = monitor
-        self.lines: list[str] = []
+        self._lines: list[tuple[float, str]] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kelly_live", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        keep_lines(self._process, self._lines)
         monitor.listen_to("Kelly Live")
         self._paced_from = (time.monotonic(), monitor.now())
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        self.lines.extend(iter(self._process.stdout.readline, ""))
-
     def wait_for_line(self, text: str) -> None:
         """Wait until it has printed a line with this in it."""
-        wait_for(lambda: any(text in line for line in list(self.lines)), f"a line with {text!r}", START_UP_SECONDS)
+        wait_for(lambda: any(text in line for _, line in list(self._lines)), f"a line with {text!r}", START_UP_SECONDS)
 
     def wait_for_first_note(self) -> float:
         """Wait for it; return when it came."""
@@ -120,8 +116,5 @@ class Band:
 @contextmanager
 def band(monitor: JackMonitor, *options: str) -> Iterator[Band]:
     """A kelly-live whose notes the monitor receives."""
-    running = Band(monitor, *options)
-    try:
+    with closing(Band(monitor, *options)) as running:
         yield running
-    finally:
-        running.close()

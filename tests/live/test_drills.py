@@ -43,6 +43,7 @@ from kelly_live.recording.log import LogReader
 from kelly_live.recording.records import StepRecord
 from tests.live.conftest import JackMonitor, JackServer, end, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, MusicObserver, add_row, children, longest_gap, most_at_once
+from tests.live.scripted_player import sound_player
 from tests.live.thread_waits import waits
 
 pytestmark = pytest.mark.timeout(200)
@@ -51,6 +52,7 @@ KILLED_LIMIT = 0.2  # after SIGKILL of the host
 RECOVERY_LIMIT = 2.0
 TAKES = 3
 WATCHED_SECONDS = 4.0  # of music that goes on, whose notes end as written: a bar later at most
+PLAYER = "kelly-player"  # whose sound is the input
 BURST_LIMIT = 40  # notes in a tenth of a second: the whole band on a beat are ten, five seconds at once 75
 
 
@@ -265,55 +267,27 @@ class OscReceiver:
         self._socket.close()
 
 
-class Player:
-    """An independent JACK client that is the input (player.py): a recording, or what no recording holds."""
-
-    name = "kelly-player"
-
-    def __init__(self) -> None:
-        recording = find_resources("presets") / "demo" / "recording.ogg"
-        command = [sys.executable, str(Path(__file__).with_name("player.py")), self.name, str(recording)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self._answer()
-
-    def _answer(self) -> None:
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline().startswith("ok ")
-
-    def play(self, sound: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{sound}\n")
-        self._answer()
-
-    def close(self) -> None:
-        """Leaves the graph by itself, as a JackMonitor does."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5.0)
-        finally:
-            end(self._process)
-
-
 def test_the_input_delivers_what_is_no_number(start: Start, monitor: JackMonitor) -> None:
-    with closing(OscReceiver()) as feelings, closing(Player()) as player:
-        monitor.listen_to(player.name, "audio")
+    recording = find_resources("presets") / "demo" / "recording.ogg"
+    with closing(OscReceiver()) as feelings, sound_player(PLAYER, recording) as player:
+        monitor.listen_to(PLAYER, "audio")
+        player.ask("sound")
         osc = ("--osc", f"127.0.0.1:{feelings.port}")
-        process = start("--midi-out", "kelly-monitor:in", "--audio-in", player.name, "--seed", "1", *osc)
+        process = start("--midi-out", "kelly-monitor:in", "--audio-in", PLAYER, "--seed", "1", *osc)
         program = LiveProgram(monitor, process)
         program.wait_for_first_note()
         wait_for(lambda: confidence(feelings.readings) > 0.3, "a feeling", 30.0)
-        player.play("nan")
+        player.ask("nan")
         fault = monitor.now()
         monitor.peak_since_last()
         gap = program.play_for(fault, WATCHED_SECONDS / 2)
         peaks = [monitor.peak_since_last()]
-        player.play("inf")
+        player.ask("inf")
         gap = max(gap, program.play_for(fault, WATCHED_SECONDS))
         peaks.append(monitor.peak_since_last())
         over = program.hanging_seconds(fault)
         lowest = confidence(feelings.readings)
-        player.play("sound")
+        player.ask("sound")
         return_time = time.monotonic()
         wait_for(lambda: confidence(feelings.since(return_time)) > lowest + 0.1, "a feeling again", 20.0)
         readings = feelings.since(return_time)
