@@ -14,13 +14,13 @@ import numpy as np
 from kelly_live.audio.note_source import BLOCK_SECONDS, NoteFileSource
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.midi_messages import ReceivedMessage
-from kelly_live.core.sync_state import SyncState
 from kelly_live.core.values import AudioWindow, MusicParameters, NoteEvent
 from kelly_live.engine.audio_input import read_note_file
 from kelly_live.engine.build import create_mapper
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.base import Descriptor
 from kelly_live.lab.corpora.chord_songs import LOOP_ROUNDS, UNMEASURED, ChordSong, load_sound
+from kelly_live.lab.corpora.pieces import TRIADS
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.music.context import MusicContext
@@ -90,8 +90,7 @@ def follow_loop(loop: ChordSong, *, by_notes: bool = False, seed: int = 1) -> Lo
     conductor.start(0.0, parameters)
     for block in read_loop_blocks(loop, read_note_file(loop.path) if by_notes else None):
         tracker.push(block)
-        state: SyncState = tracker.estimate(block.end_time)
-        conductor.advance(block.end_time, parameters, state)
+        conductor.advance(block.end_time, parameters, tracker.estimate(block.end_time))
     return judge_changes(loop, [(conductor.seconds_at(beat), beat, chord) for beat, chord in probe.chords])
 
 
@@ -108,7 +107,7 @@ def judge_changes(loop: ChordSong, played: Sequence[tuple[float, float, frozense
         until = int(np.searchsorted(seconds, end))
         if first < 0 or first >= until:
             continue
-        triad = frozenset((new % 12, (new + (4 if new < 12 else 3)) % 12, (new + 7) % 12))
+        triad = frozenset(np.flatnonzero(TRIADS[new]).tolist())
         met = next((beat for _, beat, chord in played[first:until] if chord == triad), played[until - 1][1])
         anticipated.append(played[first][2] == triad)
         late.append(met - played[first][1])

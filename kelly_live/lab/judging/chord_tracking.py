@@ -18,6 +18,7 @@ from kelly_live.engine.build import build_band
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.tracking import track_sound
 from kelly_live.lab.corpora.chord_songs import UNMEASURED, ChordSong, load_sound
+from kelly_live.lab.corpora.pieces import TRIADS
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.sync import TRACKABLE
@@ -144,7 +145,7 @@ def count_band_tones(song: ChordSong, parameters: MusicParameters, seed: int) ->
         if chord in (UNMEASURED, NO_CHORD):
             continue
         total += 1
-        inside += (note.pitch - chord % 12) % 12 in (0, 4 if chord < 12 else 3, 7)
+        inside += bool(TRIADS[chord, note.pitch % 12])
     return inside, total
 
 
