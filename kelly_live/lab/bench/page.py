@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,11 +189,8 @@ def measure_deadlines(recording: Path, device: str, seconds: float, *, with_page
     with temporary_folder() as folder, repeat_recording(recording, seconds + 60.0) as longer:
         engine = create_engine(longer, Path(folder) / "trace", device, with_page=with_page)
         with engine:
-            if not with_page:
+            with _open_page(engine) if with_page else nullcontext():
                 engine.wait(seconds)
-            else:
-                with _open_page(engine):
-                    engine.wait(seconds)
             return engine.snapshot().scheduler.p99_late_seconds
 
 
