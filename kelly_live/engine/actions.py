@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.core.actions import REACTIONS, Action, apply_action
 from kelly_live.music.mixer import MIXER_CONTROLS
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
-    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1), `named_preset` a name;
+    `preset` and `profile` how many to go on (1 or -1), `named_preset` a name;
     `role` the band's role (None: the next one); `cue` the actions go, back and standby; `setting` a parameter's new
     value, PLAYER.PARAMETER=VALUE; `mix` one of MIXER_CONTROLS and what the action takes, `lock` what `lock` takes;
     `save_preset` a name; `log` every action, with its source.
     """
 
-    set_override: Callable[[EmotionOverride], None]
     panic: Callable[[], str | None] | None = None
     preset: Callable[[int], str | None] | None = None
     named_preset: Callable[[str], str | None] | None = None
@@ -45,13 +44,28 @@ class ActionTargets:
     log: Callable[[Action, str, Snapshot], None] | None = None
 
 
-class ActionDispatcher:
-    """Applies actions to the override that it holds, and passes others on. Thread: one for all calls."""
+class OverrideHolder(Protocol):
+    """What holds the override that actions change, and others may: a cue."""
 
-    def __init__(self, override: EmotionOverride, targets: ActionTargets) -> None:
-        self.override = override
-        self._targets = targets
+    @property
+    def override(self) -> EmotionOverride:
+        """The override in force."""
+
+    def set_override(self, override: EmotionOverride) -> None:
+        """Take another override."""
+
+
+class ActionDispatcher:
+    """Applies actions to the override of its holder, and passes others on. Thread: one for all calls."""
+
+    def __init__(self, holder: OverrideHolder, targets: ActionTargets) -> None:
+        self._holder, self._targets = holder, targets
         self._reacted: dict[str, Reading] = {}  # by reaction, the reading that it was about
+
+    @property
+    def override(self) -> EmotionOverride:
+        """The override in force."""
+        return self._holder.override
 
     def apply(self, action: Action, snapshot: Snapshot, source: str) -> str | None:
         """Apply an action from a source ("key", "midi"); return a line to print, if any.
@@ -92,15 +106,16 @@ class ActionDispatcher:
         elif name in ("panic", "parameters", "help", "quit"):
             do = getattr(targets, name)
         else:
-            override = apply_action(action, self.override, snapshot.reading.state, snapshot.conductor.bars)
-            if override != self.override:
-                self.override = override
-                targets.set_override(override)
+            current = self.override
+            override = apply_action(action, current, snapshot.reading.state, snapshot.conductor.bars)
+            if override != current:
+                self._holder.set_override(override)
             return None
         return f"{name}: not in this session" if do is None else do()
 
     def place(self, axis: str, state: EmotionState) -> float:
         """Return the value of an axis: as it is overridden, else as it is shown."""
-        number = getattr(self.override, axis)
-        free = number is None or self.override.morph is not None
+        override = self.override
+        number = getattr(override, axis)
+        free = number is None or override.morph is not None
         return float(getattr(state, axis) if free else number)

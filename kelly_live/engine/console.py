@@ -93,7 +93,6 @@ class Console:
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
         targets = ActionTargets(
-            session.set_override,
             panic=session.panic,
             preset=band.request_preset,
             named_preset=band.request_named_preset,
@@ -111,7 +110,7 @@ class Console:
             quit=session.stop,
             log=self._log_action,
         )
-        self._dispatcher = ActionDispatcher(session.override, targets)
+        self._dispatcher = ActionDispatcher(session, targets)
         self._session = session
         self._last_setting: tuple[float, str] | None = None  # when it came, and what it set
         self._refused_settings: set[str] = set()  # said once each: a fader sends on and on
@@ -128,14 +127,12 @@ class Console:
 
     def update(self, snapshot: Snapshot) -> None:
         """Apply the actions since the last step, say what is new, and show the rest."""
-        self._dispatcher.override = self._session.override  # a cue may have changed it
         view = self._view(snapshot)
         for surface in self._surfaces:
             surface.publish(view)
             for action in surface.poll():
                 if line := self._dispatcher.apply(action, snapshot, surface.name):
                     self._display.say(line)
-                self._dispatcher.override = self._session.override
         for line in () if self._cues is None else self._cues.update(snapshot, self._clock.now()):
             self._display.say(line)
             if self._recorder is not None:  # a cue that began by itself: the first one, or by timecode

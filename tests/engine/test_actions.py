@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from kelly_live.core.actions import ACTIONS, REACTIONS, Action, Takes
 from kelly_live.core.emotion_space import create_state
-from kelly_live.core.protocols import AudioHealth, EmotionOverride, Reading, SchedulerHealth
+from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
+from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.session import Snapshot
 from kelly_live.music.conductor_status import ConductorStatus
+from tests.engine.test_override import CountingMapper
 from tests.fakes import parameters
 
 SHOWN = create_state(0.2, -0.3, 0.1)
@@ -39,9 +41,8 @@ SAMPLES = {
 def test_every_action_is_dispatched_and_logged() -> None:
     calls: list[object] = []
     dispatcher = ActionDispatcher(
-        EmotionOverride(),
+        OverrideStage(CountingMapper(), SHOWN),
         ActionTargets(
-            set_override=lambda override: calls.append(override),
             panic=lambda: calls.append("panic"),
             preset=lambda step: calls.append(("preset", step)),
             named_preset=lambda name: f"preset: {name}",
@@ -80,7 +81,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
 def test_a_repeated_reaction_counts_once_a_reading() -> None:
     calls: list[str] = []
     dispatcher = ActionDispatcher(
-        EmotionOverride(), ActionTargets(lambda override: None, reaction=lambda word, snapshot: calls.append(word))
+        OverrideStage(CountingMapper(), SHOWN), ActionTargets(reaction=lambda word, snapshot: calls.append(word))
     )
     later = replace(SNAPSHOT, reading=replace(SNAPSHOT.reading))
     for snapshot, word in ((SNAPSHOT, "like"), (SNAPSHOT, "like"), (SNAPSHOT, "too-fast"), (later, "like")):
@@ -89,7 +90,7 @@ def test_a_repeated_reaction_counts_once_a_reading() -> None:
 
 
 def test_an_action_without_a_target_is_answered() -> None:
-    dispatcher = ActionDispatcher(EmotionOverride(), ActionTargets(lambda override: None))
+    dispatcher = ActionDispatcher(OverrideStage(CountingMapper(), SHOWN), ActionTargets())
     assert dispatcher.apply(Action("next-preset"), SNAPSHOT, "midi") == "next-preset: not in this session"
     assert dispatcher.apply(Action("freeze"), SNAPSHOT, "midi") is None
     assert dispatcher.override.freeze

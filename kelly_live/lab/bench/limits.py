@@ -124,7 +124,7 @@ def measure_limits(actions: int, *, seed: int = 1, limits: Limits = STRICT) -> l
         port, band, seed=seed, expression=True, tempo_rise=limits.tempo_rise, slice_beats=LIVE_SLICE_BEATS
     )
     stage = create_override_stage(EmotionOverride(), arousal_rise=limits.arousal_rise)
-    dispatcher = ActionDispatcher(EmotionOverride(), ActionTargets(stage.set_override))
+    dispatcher = ActionDispatcher(stage, ActionTargets())
     arousals = [(0.0, stage.map(None, 0.0, 0.0).state.arousal)]
     conductor.start(0.1, stage.map(None, 0.0, 0.0).parameters)
     for number in range(1, actions + 1):
