@@ -36,7 +36,7 @@ def command() -> None:
 
 def _choose_output() -> str | None:
     """Ask for a MIDI output until its notes were heard; returns its name, None for the virtual port."""
-    from kelly_live.midi.ports import BUILT_IN_SYNTH, list_outputs
+    from kelly_live.engine.options.completions import list_midi_outputs
 
     def is_heard(name: str) -> bool:
         _play(name)
@@ -48,7 +48,7 @@ def _choose_output() -> str | None:
     return _choose(
         "midi-out",
         "MIDI output: where is your synth or DAW?",
-        lambda: [*(port.name for port in list_outputs()), BUILT_IN_SYNTH],
+        list_midi_outputs,
         "a virtual port that your DAW connects to",
         is_heard,
     )
@@ -70,7 +70,7 @@ def _play(name: str) -> None:
 
 def _choose_input() -> str | None:
     """Ask for an audio input until its level is accepted; returns its name, None for the system's."""
-    from kelly_live.audio.devices import list_inputs
+    from kelly_live.engine.options.completions import list_audio_inputs
 
     def is_accepted(name: str) -> bool:
         return click.confirm("  keep this input?", default=_meter(name).is_heard)
@@ -79,7 +79,7 @@ def _choose_input() -> str | None:
         return _choose(
             "audio-in",
             "Audio input: where do you play or sing?",
-            lambda: [device.name for device in list_inputs()],
+            list_audio_inputs,
             "the system's own choice",
             is_accepted,
         )
