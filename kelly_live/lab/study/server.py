@@ -12,7 +12,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from kelly_live.core.errors import KellyError
@@ -23,11 +23,11 @@ from kelly_live.lab.study.headphones import RATE, order_tones, render_trial
 from kelly_live.lab.study.sessions import Session, StudySessions
 from kelly_live.ui.page.access import HEADERS, Access
 from kelly_live.ui.page.process import bind, describe_failure, list_hosts
+from kelly_live.ui.page.responses import refuse, report_missing, send_file
 
 STATIC = Path(__file__).with_name("static")
 CONSENT = "consent.txt"  # in the study's folder
 MAX_REQUEST_BYTES = 2000
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 class AnswerRequest(msgspec.Struct, frozen=True):
@@ -59,11 +59,11 @@ def create_study_app(folder: Path, access: Access) -> Starlette:
             response: Response = RedirectResponse("/", 303, HEADERS)
             response.set_cookie(access.cookie, token, httponly=True, samesite="strict")
             return response
-        return _send_file("study.html")
+        return send_file(STATIC / "study.html")
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
-        return _send_file(name) if name in _ASSETS else PlainTextResponse("not found", 404, HEADERS)
+        return send_file(STATIC / name) if name in _ASSETS else report_missing()
 
     async def sound(request: Request) -> Response:
         name = request.path_params["name"]
@@ -71,7 +71,7 @@ def create_study_app(folder: Path, access: Access) -> Starlette:
             return Response(tones[int(name[6:]) - 1], media_type="audio/wav", headers=HEADERS)
         if name in {stimulus.name for stimulus in (design.training, *design.stimuli)}:
             return FileResponse(find_sound(folder, name), media_type="audio/mpeg", headers=HEADERS)
-        return PlainTextResponse("not found", 404, HEADERS)
+        return report_missing()
 
     async def begin(request: Request) -> Response:
         asked = msgspec.json.decode(await _read_body(request), type=BeginRequest)
@@ -145,7 +145,7 @@ def _guard(
     async def guarded(request: Request) -> Response:
         token = request.query_params.get("token") or request.cookies.get(access.cookie)
         if not access.is_own(request.headers) or not access.may_look(token):
-            return PlainTextResponse("open the address that kelly-live prints", 403, HEADERS)
+            return refuse("open the address that kelly-live prints")
         try:
             return await handler(request)
         except (KellyError, msgspec.MsgspecError, ValueError) as error:
@@ -166,11 +166,6 @@ async def _read_body(request: Request) -> bytes:
 def _read_consent(folder: Path) -> str:
     path = folder / CONSENT
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _send_file(name: str) -> Response:
-    path = STATIC / name
-    return FileResponse(path, headers=HEADERS, media_type=_TYPES[path.suffix])
 
 
 _ASSETS = frozenset(path.name for path in STATIC.iterdir() if path.suffix != ".html")

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -28,6 +28,7 @@ from kelly_live.core.token_bucket import TokenBucket
 from kelly_live.core.values import EMOTIONS
 from kelly_live.ui.page.access import HEADERS, Access
 from kelly_live.ui.page.api import API_VERSION, ActionRequest, Hello, Refusal, encode
+from kelly_live.ui.page.responses import refuse, report_missing, send_file
 
 STATIC = Path(__file__).with_name("static")
 PAGES = {"/": "index.html", "/show": "show.html", "/overlay": "overlay.html", "/plain": "plain.html"}
@@ -38,7 +39,6 @@ WAITING_MESSAGES = 64  # for one browser; past this the oldest is forgotten
 ACTIONS_PER_SECOND = 30.0  # of one browser: a dragged point sends as many
 SEND_SECONDS = 10.0  # a browser that takes nothing for so long is dropped
 _NOT_FROM_A_PAGE = frozenset({"help", "quit"})
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _POLICY_VIOLATION, _TRY_AGAIN = 1008, 1013  # of WebSocket close codes (RFC 6455)
 
 
@@ -115,25 +115,25 @@ def create_app(access: Access, hub: Hub, act: Callable[[PageAction], object]) ->
 
     async def page(request: Request) -> Response:
         if not access.is_own(request.headers):
-            return _refuse("this address is not the page's own; open the address that kelly-live prints")
+            return refuse("this address is not the page's own; open the address that kelly-live prints")
         if (token := request.query_params.get("token")) is not None:
             if not access.may_look(token):
-                return _refuse("that token is not of this session; open the address that kelly-live prints")
+                return refuse("that token is not of this session; open the address that kelly-live prints")
             response: Response = RedirectResponse(request.url.path, 303, HEADERS)
             if not access.may_act(request.cookies.get(access.cookie)):  # one that may steer does not lose it by looking
                 response.set_cookie(access.cookie, token, httponly=True, samesite="strict")
             return response
         if not access.may_look(request.cookies.get(access.cookie)):
-            return _refuse("the page needs this session's token; open the address that kelly-live prints")
-        return _send_file(PAGES[request.url.path])
+            return refuse("the page needs this session's token; open the address that kelly-live prints")
+        return send_file(STATIC / PAGES[request.url.path])
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
         if not access.is_own(request.headers) or not access.may_look(request.cookies.get(access.cookie)):
-            return _refuse("the page needs this session's token")
+            return refuse("the page needs this session's token")
         if name not in _ASSETS:
-            return PlainTextResponse("not found", 404, HEADERS)
-        return _send_file(name)
+            return report_missing()
+        return send_file(STATIC / name)
 
     async def api(socket: WebSocket) -> None:
         token = socket.query_params.get("token") or socket.cookies.get(access.cookie)
@@ -194,15 +194,6 @@ def _read(text: str, bucket: TokenBucket, act: Callable[[PageAction], object], *
         return "too many actions a second; the rest is left out"
     act(PageAction(request.name, request.value))
     return None
-
-
-def _send_file(name: str) -> Response:
-    path = STATIC / name
-    return FileResponse(path, headers=HEADERS, media_type=_TYPES[path.suffix])
-
-
-def _refuse(reason: str) -> Response:
-    return PlainTextResponse(reason, 403, HEADERS)
 
 
 _ASSETS = frozenset(path.name for path in STATIC.iterdir())
