@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kelly_live.core.own_address import find_own_address
-from kelly_live.core.page_messages import Broadcast, FromPage, PageFailed, PageOpened, PageViewers, ServePage, ToPage
+from kelly_live.core.page_messages import Broadcast, PageFailed, PageOpened, PageViewers, ServePage, ToPage
 from kelly_live.ui.page.access import Access
 from kelly_live.ui.page.server import MAX_REQUEST_BYTES, Hub, create_app
 from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
@@ -102,12 +102,12 @@ def main() -> None:
     try:
         listener = bind(order)
     except (OSError, OverflowError) as error:
-        send(parent, PageFailed(describe_failure(order, error)))
+        parent.send(PageFailed(describe_failure(order, error)))
         os._exit(parent.exit_code)
     port = int(listener.getsockname()[1])
-    hub = Hub(lambda count: send(parent, PageViewers(count)))
+    hub = Hub(lambda count: parent.send(PageViewers(count)))
     access = Access(order.token, order.watch_token, list_hosts(order.host, port), f"kelly_live_{port}")
-    app = create_app(access, hub, lambda action: send(parent, action))
+    app = create_app(access, hub, parent.send)
     server = _QuietServer(
         uvicorn.Config(
             app, log_config=None, lifespan="off", http=PatientProtocol, ws="websockets-sansio",
@@ -115,14 +115,9 @@ def main() -> None:
         )
     )  # fmt: skip
     threading.Thread(target=_take, args=(messages, hub, server), name="parent", daemon=True).start()
-    send(parent, PageOpened(port))
+    parent.send(PageOpened(port))
     server.run(sockets=[listener])
     os._exit(parent.exit_code)
-
-
-def send(parent: ParentConnection[ToPage], message: FromPage) -> None:
-    """Tell the session something."""
-    parent.send(message)
 
 
 def _take(messages: Iterator[ToPage], hub: Hub, server: uvicorn.Server) -> None:
