@@ -22,6 +22,7 @@ from kelly_live.control.osc_packet import MAX_PACKET_BYTES, Message, Value, matc
 from kelly_live.core.actions import ACTIONS, Takes, format_setting, takes_position
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import Clock
+from kelly_live.core.token_bucket import TokenBucket
 
 PREFIX = "/kelly/do/"
 MESSAGES_PER_SECOND = 100
@@ -41,22 +42,6 @@ _PATTERN = frozenset("*?[{")
 _log = logging.getLogger(__name__)
 
 
-class Allowance:
-    """A rate limit: `per_second` messages a second, and as many at once."""
-
-    def __init__(self, per_second: int, now: float) -> None:
-        self._per_second, self._tokens, self._seconds = per_second, float(per_second), now
-
-    def take(self, now: float) -> bool:
-        """Take one, and return whether there was one."""
-        self._tokens = min(self._per_second, self._tokens + max(0.0, now - self._seconds) * self._per_second)
-        self._seconds = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-
 class OscInput:
     """Receives at `address` (port 0: a free one). Raises ConfigError if the port is taken.
 
@@ -72,8 +57,8 @@ class OscInput:
         self._pending: deque[tuple[str, Value]] = deque()
         self._later: list[tuple[float, int, str, Value]] = []  # a heap, by when it is due
         self._number = itertools.count()
-        self._messages = Allowance(MESSAGES_PER_SECOND, clock.now())
-        self._panics = Allowance(PANICS_PER_SECOND, clock.now())
+        self._messages = TokenBucket(MESSAGES_PER_SECOND)
+        self._panics = TokenBucket(PANICS_PER_SECOND)
         self._said_at = -math.inf
         self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)  # or what the system allows
