@@ -116,6 +116,16 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait()
 
 
+def leave(process: subprocess.Popen[str], seconds: float = 5.0) -> None:
+    """Have a client leave the graph by itself, as the end of its input does: a killed one holds the server up."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        end(process)
+
+
 def realtime_is_granted() -> bool:
     """Whether a server and its clients may have real-time threads, so that no other load makes them late."""
     try:
@@ -254,13 +264,7 @@ class JackMonitor:
         return notes
 
     def close(self) -> None:
-        """Leaves the graph by itself: a killed client would hold the server up for seconds."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            end(self._process)
+        leave(self._process)
         self._reader.join(5.0)
 
 

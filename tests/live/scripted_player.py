@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import JackMonitor, end, wait_for
+from tests.live.conftest import JackMonitor, end, leave, wait_for
 from tests.live.live_program import START_UP_SECONDS, keep_lines
 
 
@@ -35,13 +35,8 @@ class ScriptedPlayer:
         return float(self._read())
 
     def close(self) -> None:
-        """Leave the graph by itself, as a JackMonitor does."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            end(self._process)
+        """Leave the graph."""
+        leave(self._process)
 
     def _read(self) -> str:
         assert self._process.stdout is not None

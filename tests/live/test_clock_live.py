@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.conftest import LIBRARIES, JackMonitor, JackServer, end, need_library, wait_for
+from tests.live.conftest import LIBRARIES, JackMonitor, JackServer, leave, need_library, wait_for
 
 pytest.importorskip("jack", exc_type=(ImportError, OSError))
 
@@ -53,12 +53,7 @@ class Sender:
         return find_times()[times - 1]
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            end(self._process)
+        leave(self._process)
 
 
 @pytest.fixture
@@ -81,12 +76,7 @@ def band(monitor: JackMonitor, sender: Sender) -> Iterator[subprocess.Popen[str]
     settled = monitor.now() + 1.5  # JACK holds up its graph while a client joins: the first ticks tell no tempo
     wait_for(lambda: monitor.now() > settled, "steady ticks")
     yield process
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        process.wait(10.0)
-    except subprocess.TimeoutExpired:
-        end(process)
+    leave(process, 10.0)
 
 
 def onsets(monitor: JackMonitor, after: float = 0.0) -> list[tuple[int, float]]:

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.live.conftest import LIBRARIES, JackMonitor, JackServer, end, need_library, start_jackd, wait_for
+from tests.live.conftest import LIBRARIES, JackMonitor, JackServer, end, leave, need_library, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, add_row
 from tests.live.test_clock_live import Sender
 
@@ -66,12 +66,7 @@ class Listener:
 
     def close(self) -> None:
         """In order, with nothing left open."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(START_SECONDS)
-        except subprocess.TimeoutExpired:
-            end(self.process)
+        leave(self.process, START_SECONDS)
         self._reader.join(5.0)
 
 
