@@ -116,14 +116,19 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait()
 
 
-def leave(process: subprocess.Popen[str], seconds: float = 5.0) -> None:
-    """Have a client leave the graph by itself, as the end of its input does: a killed one holds the server up."""
+def leave(process: subprocess.Popen[str], seconds: float = 5.0) -> bool:
+    """Have a client leave the graph by itself, as the end of its input does: a killed one holds the server up.
+
+    Return whether it did in time; if not, it is ended.
+    """
     assert process.stdin is not None
     process.stdin.close()
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         end(process)
+        return False
+    return True
 
 
 def realtime_is_granted() -> bool:

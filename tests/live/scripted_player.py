@@ -26,6 +26,7 @@ class ScriptedPlayer:
             text=True,
             bufsize=1,
         )
+        self.has_left = False  # by itself, when it was closed
         self._read()
 
     def ask(self, line: str) -> float:
@@ -36,7 +37,7 @@ class ScriptedPlayer:
 
     def close(self) -> None:
         """Leave the graph."""
-        leave(self._process)
+        self.has_left = leave(self._process)
 
     def _read(self) -> str:
         assert self._process.stdout is not None

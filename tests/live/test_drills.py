@@ -297,6 +297,7 @@ def test_the_input_delivers_what_is_no_number(start: Start, monitor: JackMonitor
             "the input delivers NaN, then infinity", over, back, gap, "heard as silence; then the sound is heard again"
         )
         output = program.end()
+    assert player.has_left, "the input does not leave the graph by itself"
     assert math.isnan(peaks[0]), "NaN is on the wire"
     assert math.isinf(peaks[1]) or math.isnan(peaks[1]), "and infinity"
     numbers = [value for _, values in feelings.readings for value in values.values() if isinstance(value, float)]
