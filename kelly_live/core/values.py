@@ -103,7 +103,7 @@ NEUTRAL_PROBABILITIES = tuple(1.0 if name == "neutral" else 0.0 for name in EMOT
 
 @dataclass(frozen=True, slots=True)
 class TempoRange:
-    """A range of tempi in BPM: minimum <= suggested <= maximum, all in TEMPO_BPM."""
+    """A range of tempi in BPM: minimum <= suggested <= maximum, all in [20, 300]."""
 
     minimum: float
     suggested: float
