@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kelly_live.engine.model_choice import Notify
-    from kelly_live.generators.band import PlayerSlot
+    from kelly_live.generators.lineup import PlayerSlot
     from kelly_live.recording.records import Header, Part
     from kelly_live.recording.replay import ReplayResult
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from kelly_live.core.errors import ConfigError, KellyError, OptionError
 from kelly_live.core.values import DRUM_CHANNEL, MAIN_PORT
 from kelly_live.generators import registry
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Descriptor
 from kelly_live.generators.effect_registry import load_effect
 from kelly_live.generators.host_preset import (
@@ -28,6 +28,7 @@ from kelly_live.generators.host_preset import (
     add_effects,
     add_players,
 )
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.generators.note_effect import NoteEffect
 from kelly_live.generators.player_loading import list_overrides, load_players
 from kelly_live.generators.plugin_effect import EffectChain, PluginEffect

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kelly_live.core.commands import Controls, Expression, Notes
 from kelly_live.core.errors import ConfigError
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.band import ParameterChange
 from kelly_live.music.chord_sheet import ChordSheet

@@ -10,11 +10,12 @@ import pytest
 from kelly_live.core.sync_state import PlayerNote, SyncState
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.engine.coming_bars import ComingBars, ComingBarsPreview
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.bass import BassGenerator
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.builtin.melody_neural import NeuralMelodyGenerator
 from kelly_live.generators.effects.registry import create_effect
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.generators.plugin_generator import PluginGenerator
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from tests.generators.test_plugin_effect import make_effect, run_of

@@ -10,10 +10,11 @@ import pytest
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.automation import GLIDE_BEATS
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Descriptor, MusicContext, Parameter, Value
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.effects.registry import create_effect
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.music.conductor import Conductor
 from tests.music.band import RecordingSink, make_parameters
 

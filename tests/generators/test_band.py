@@ -9,9 +9,10 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.generators.parameter import Parameter, resolve_values
 from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.conductor import Conductor

@@ -10,7 +10,7 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.host_preset import (
     DEFAULT,
     HostPreset,
@@ -20,6 +20,7 @@ from kelly_live.generators.host_preset import (
     load_preset,
     read_preset,
 )
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.generators.preset_band import PresetBand, assign_slots
 from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor

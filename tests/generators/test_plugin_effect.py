@@ -13,13 +13,14 @@ from kelly_live.cli import root
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import NoteEvent
 from kelly_live.generators import added, registry
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.chords import ChordGenerator
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.effect_registry import list_names
 from kelly_live.generators.effects.echo import Echo
 from kelly_live.generators.effects.registry import EFFECTS
 from kelly_live.generators.host_preset import EffectRequest, HostPreset, PresetPlayer, Setting
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.generators.note_effect import EffectDescriptor
 from kelly_live.generators.parameter import Parameter
 from kelly_live.generators.plugin_effect import PluginEffect

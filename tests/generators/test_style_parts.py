@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from kelly_live.core.values import CultureStyle, MusicParameters, NoteEvent, Scale
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Descriptor, MusicContext, Parameter
 from kelly_live.generators.builtin.melody import MelodyGenerator
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.generators.style_parts import STYLE_PARTS, create_style_part
 from kelly_live.music.conductor import Conductor
 from tests.music.band import RecordingSink, band, make_parameters

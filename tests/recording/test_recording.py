@@ -32,8 +32,9 @@ from kelly_live.engine.cue_source import CueSource, CueStart, Entry
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.session import LiveSession
 from kelly_live.generators import registry
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.melody import MelodyGenerator
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor

@@ -53,9 +53,10 @@ def _play(name: str) -> tuple[str, str | None]:
     """Return the state after four bars in which nothing changes, timed by the clock, and what went wrong."""
     from kelly_live.core.timebase import read_clock
     from kelly_live.generators import registry
-    from kelly_live.generators.band import GeneratorBand, PlayerSlot
+    from kelly_live.generators.band import GeneratorBand
     from kelly_live.generators.base import FIRST_CALL_SECONDS
     from kelly_live.generators.conformance import make_parameters
+    from kelly_live.generators.lineup import PlayerSlot
     from kelly_live.midi.offline import NoteList
     from kelly_live.music.band import PlayerState
     from kelly_live.music.conductor import Conductor

@@ -23,8 +23,9 @@ from kelly_live.core.values import EMOTIONS, ControlChange, MusicParameters, Not
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.engine.build import create_override_stage
 from kelly_live.engine.session import Snapshot
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.midi.ports import RecordedMessage, RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor

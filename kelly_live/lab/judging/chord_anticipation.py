@@ -17,8 +17,9 @@ from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.values import AudioWindow, MusicParameters, NoteEvent
 from kelly_live.engine.audio_input import read_note_file
 from kelly_live.engine.build import create_mapper
-from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Descriptor
+from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.lab.corpora.chord_songs import LOOP_ROUNDS, UNMEASURED, ChordSong, load_sound
 from kelly_live.lab.corpora.pieces import TRIADS
 from kelly_live.midi.offline import NoteList
