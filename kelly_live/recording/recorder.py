@@ -9,18 +9,15 @@ after a crash `kelly-live replay` creates it from the log.
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from kelly_live.core.actions import Action
-from kelly_live.core.atomic_write import suggest_remedy, write_atomically
+from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.commands import Controls, Expression, LoudnessLimits, Notes, TempoChange
 from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
@@ -41,6 +38,7 @@ from kelly_live.recording.log import (
     encode_header,
     encode_record,
 )
+from kelly_live.recording.log_file import LogFile
 from kelly_live.recording.paths import Paths
 from kelly_live.recording.records import (
     MAX_TEXT,
@@ -75,9 +73,7 @@ KEEP_SECONDS = 0.25  # written so often: what is written survives the end of thi
 FEELING_SECONDS = 1.0  # so often what is felt is recorded, to be read
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
 MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, some 25 minutes of a disk that hangs
-MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: about half an hour
 _PATIENCE_SECONDS = 10.0
-_CHUNK_BYTES = 1 << 16
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +141,6 @@ class Recorder:
         self, paths: Paths, header: Header, tee: Tee, clock: Clock, preset: Callable[[], str] | None = None
     ) -> None:
         self.paths = paths
-        self._problem: str | None = None
         self._header = header
         self._tee = tee
         self._clock = clock
@@ -156,8 +151,6 @@ class Recorder:
         self._checksum = Checksum()
         self._steps = StepEncoder()
         self._queue: deque[tuple[Record | _QueuedStep, tuple[TapeCommand, ...]]] = deque()
-        self._pending = bytearray(encode_header(header))
-        self._has_unsynced_data = False
         self._has_content = False  # something was heard, done or played
         self._slice_count = -1
         self._transport: object = None
@@ -167,10 +160,9 @@ class Recorder:
         self._felt_at: float | None = None  # when the latest feeling was recorded
         self._heard: EmotionState | None = None
         self._muted: Sequence[MutedPlayer] = ()
-        self._end_reason: str | None = None  # why nothing more is kept
         self._is_over = False
         self._is_closing = threading.Event()
-        self._file = _open_new(paths.log)
+        self._file = LogFile(paths.log, encode_header(header))
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
@@ -182,7 +174,7 @@ class Recorder:
     @property
     def problem(self) -> str | None:
         """What is wrong, in a few words for the status line; None while all is well."""
-        return self._problem
+        return self._file.problem
 
     def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
         """Record that the conductor started. Thread: the conductor's, as for the next three."""
@@ -310,15 +302,15 @@ class Recorder:
         self._thread.join(_PATIENCE_SECONDS)
         if self._thread.is_alive():
             return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
-        os.close(self._file)
-        if not self._has_content and self._problem is None:
+        self._file.close()
+        if not self._has_content and self._file.problem is None:
             return self._remove_log()
         notes = self._tape.count_notes()
         unsent = self._checksum.notes - notes
         rest = f" ({unsent} more had been made, and came too late, over a limit or after the end)" * (unsent > 0)
         lines = [f"recorded {plural(notes, 'note')}{rest}; log: {self.paths.log}"]
-        if self._problem is not None:
-            lines = [f"the log {str(self.paths.log)!r} is not whole: {self._problem}"]
+        if self._file.problem is not None:
+            lines = [f"the log {str(self.paths.log)!r} is not whole: {self._file.problem}"]
         if self.paths.midi is None or self._checksum.notes == 0:
             return lines
         try:
@@ -360,10 +352,10 @@ class Recorder:
             self._put(ControlRecord(time=now, changes=changes))
 
     def _put(self, record: Record | _QueuedStep, commands: tuple[TapeCommand, ...] = ()) -> None:
-        if self._is_over or self._end_reason is not None:
+        if self._is_over or self._file.is_ended:
             return
         if len(self._queue) >= MAX_QUEUED:
-            self._end_reason = self._problem = "recording ended: the disk does not answer"
+            self._file.end("the disk does not answer")
             return
         self._queue.append((record, commands))
 
@@ -377,7 +369,7 @@ class Recorder:
             self._keep(sync=True)
         except Exception as error:  # whatever it is, the band plays on and the status says so
             _log.exception("the recording %s ended", self.paths.log)
-            self._end_reason = self._problem = f"recording ended: {type(error).__name__}: {error}"
+            self._file.end(f"{type(error).__name__}: {error}")
 
     def _keep(self, *, sync: bool) -> None:
         """Append what is queued to the log and to the tape; `sync`: wait for the disk."""
@@ -385,11 +377,11 @@ class Recorder:
         for queued, commands in drain(self._queue):
             record = self._encode(queued)
             last = record.time
-            self._pending += encode_record(record)
+            self._file.append(encode_record(record))
             for command in commands:
                 if isinstance(command, TempoChange):
                     tempo = TempoRecord(time=last, beat=command.point.beat, bpm=command.point.bpm)
-                    self._pending += encode_record(tempo)
+                    self._file.append(encode_record(tempo))
             on_tape: tuple[TapeCommand, ...] = commands
             if isinstance(record, ControlRecord):
                 on_tape = (Controls(record.changes),)
@@ -404,8 +396,8 @@ class Recorder:
         if self._checksum.notes > notes:
             self._has_content = True
             record = ChecksumRecord(time=last, notes=self._checksum.notes, crc=self._checksum.crc)
-            self._pending += encode_record(record)
-        self._flush(sync=sync)
+            self._file.append(encode_record(record))
+        self._file.flush(sync=sync)
 
     def _encode(self, queued: Record | _QueuedStep) -> Record:
         if isinstance(queued, _QueuedStep):
@@ -413,45 +405,3 @@ class Recorder:
         if isinstance(queued, StartRecord):
             self._steps.begin(queued.parameters)
         return queued
-
-    def _flush(self, *, sync: bool) -> None:
-        try:
-            while self._pending:
-                self._has_unsynced_data = True
-                del self._pending[: os.write(self._file, self._pending[:_CHUNK_BYTES])]
-            if sync and self._has_unsynced_data:
-                _sync_to_disk(self._file)
-                self._has_unsynced_data = False
-                if self._end_reason is None:
-                    self._set_problem(None)
-        except OSError as error:
-            self._set_problem(f"not recording: {error.strerror}")
-            if len(self._pending) > MAX_PENDING_BYTES:
-                self._end_reason = f"recording ended: {error.strerror}"
-                self._set_problem(self._end_reason)
-                self._pending.clear()
-
-    def _set_problem(self, problem: str | None) -> None:
-        """Thread: record."""
-        if problem != self._problem:
-            _log.warning("the recording %s: %s", self.paths.log, problem or "goes on")
-        self._problem = problem
-
-
-def _sync_to_disk(file: int) -> None:
-    """Wait until what was written is on the disk; a pipe or a device has none. Raises OSError."""
-    try:
-        os.fsync(file)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-
-
-def _open_new(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-    try:
-        return os.open(path, flags, 0o600)  # what somebody played is theirs
-    except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number) if number else str(error)
-        raise OutputError(f"cannot write {str(path)!r} ({reason}): {suggest_remedy(number)}") from error

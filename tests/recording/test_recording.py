@@ -41,6 +41,7 @@ from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.mixer import MixerChange
 from kelly_live.music.parameter_locks import LockChange
+from kelly_live.recording import log_file
 from kelly_live.recording import recorder as recorder_module
 from kelly_live.recording.log import LogReader
 from kelly_live.recording.paths import Paths, choose_paths
@@ -556,7 +557,7 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
     take, target = Take(tmp_path), parameters(120.0)
     take.start(target)
     take.play(5.0, target)
-    wait_until(lambda: not take.recorder._queue and not take.recorder._pending)
+    wait_until(lambda: not take.recorder._queue and not take.recorder._file.has_pending_data)
     killed = take.paths.log.read_bytes()
     take.end()
     (tmp_path / "killed.jsonl").write_bytes(killed)
@@ -714,7 +715,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost_once_there_is_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FullDisk(1800)
-    monkeypatch.setattr(recorder_module.os, "write", disk)
+    monkeypatch.setattr(log_file.os, "write", disk)
     take, target = Take(tmp_path), parameters(120.0)
     take.start(target)
     take.play(5.0, target)
@@ -733,8 +734,8 @@ def test_a_full_disk_is_reported_and_nothing_is_lost_once_there_is_space(
 def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module.os, "write", FullDisk(1800))
-    monkeypatch.setattr(recorder_module, "MAX_PENDING_BYTES", 100)
+    monkeypatch.setattr(log_file.os, "write", FullDisk(1800))
+    monkeypatch.setattr(log_file, "MAX_PENDING_BYTES", 100)
     take, target = Take(tmp_path), parameters(120.0)
     take.start(target)
     take.play(5.0, target)
