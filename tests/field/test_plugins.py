@@ -138,7 +138,8 @@ def test_the_list_of_generators_goes_on_and_stays_json(install: Path) -> None:
 def test_a_plug_in_that_fails_offline_is_named_and_the_band_plays_on(
     install: Path, monkeypatch: pytest.MonkeyPatch, body: str, reason: str
 ) -> None:
-    monkeypatch.setattr(registry, "OFFLINE_SECONDS", 0.5)
+    if "did not answer" in reason:  # the others answer, however slow the machine is
+        monkeypatch.setattr(registry, "OFFLINE_SECONDS", 0.5)
     write_package(install, GOOD.replace("beats = range(math.ceil(start), math.ceil(end))", body))
     result = compose(install)
     assert result.exit_code == 0, result.output

@@ -38,12 +38,13 @@ class Outcome(NamedTuple):
     beats: list[int]
 
 
+HANGS = "it did not answer within 0.5 s"
 FAULTS = {
     "Segfault": Outcome("it crashed (signal SIGSEGV)", WITHOUT_A_BAR),
     "Exit": Outcome("it ended by itself (exit code 3)", WITHOUT_A_BAR),
     "Abort": Outcome("it crashed (signal SIGABRT)", WITHOUT_A_BAR),
-    "HoldLock": Outcome("it did not answer within 0.5 s", WITHOUT_A_BAR),
-    "Regex": Outcome("it did not answer within 0.5 s", WITHOUT_A_BAR),
+    "HoldLock": Outcome(HANGS, WITHOUT_A_BAR),
+    "Regex": Outcome(HANGS, WITHOUT_A_BAR),
     "Memory": Outcome("it needs more than the 1536 MB of memory that it may have", WITHOUT_A_BAR),
     "Threads": Outcome("generate failed: RuntimeError: can't start new thread", WITHOUT_A_BAR),
     "Flood": Outcome("it printed over 1 MB within a second", WITHOUT_A_BAR),
@@ -69,7 +70,6 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's folder of this test, in which a generator can be added; the generator marks its fault there."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr("kelly_live.generators.added.find_file", lambda: tmp_path / "generators.json")
-    monkeypatch.setattr("kelly_live.generators.registry.OFFLINE_SECONDS", 0.5)
     monkeypatch.setenv("KELLY_LIVE_MARK", str(tmp_path / "broke"))
     return tmp_path
 
@@ -101,7 +101,11 @@ def play() -> tuple[RecordingSink, PresetBand]:
 
 
 @pytest.mark.parametrize(("name", "outcome"), FAULTS.items(), ids=FAULTS)
-def test_the_band_plays_on_and_it_comes_back_at_the_next_bar(own_folder: Path, name: str, outcome: Outcome) -> None:
+def test_the_band_plays_on_and_it_comes_back_at_the_next_bar(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, outcome: Outcome
+) -> None:
+    if outcome.reason == HANGS:  # the others answer, however slow the machine is
+        monkeypatch.setattr("kelly_live.generators.registry.OFFLINE_SECONDS", 0.5)
     add(own_folder, f"{faulty.__file__}:{name}")
     here = os.getcwd()
     sink, band = play()
