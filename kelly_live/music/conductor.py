@@ -13,7 +13,7 @@ from kelly_live.core.commands import Notes, PartRelease, Pause, Silence, Start, 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.state_copy import copy_state
-from kelly_live.core.sync_state import BeatEstimate, SongPosition, SyncState
+from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import Metre, MusicParameters, NoteEvent
 from kelly_live.music.arc_plan import ArcPlan
@@ -21,15 +21,12 @@ from kelly_live.music.band import Band, Slot
 from kelly_live.music.chord_sheet import ChordSheet
 from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.context import MusicContext
-from kelly_live.music.drumming import load_drumming
 from kelly_live.music.ending import Ending, plan_ending
 from kelly_live.music.expression import ExpressionCurve
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
-from kelly_live.music.groove import find_groove
 from kelly_live.music.harmony import Phrase
-from kelly_live.music.hit_points import hold_to_end, shape_hits
 from kelly_live.music.mixer import Mixer, MixerChange
-from kelly_live.music.note_placement import place_with_feel
+from kelly_live.music.note_shaping import NoteShaper
 from kelly_live.music.parameter_locks import LockChange
 from kelly_live.music.parameters_in_force import ParametersInForce
 from kelly_live.music.phrase_planner import PhrasePlanner
@@ -41,9 +38,8 @@ from kelly_live.music.roles import RoleResponder
 from kelly_live.music.signatures import SignatureSender
 from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
-from kelly_live.music.synchronization import round_tempo
 from kelly_live.music.theory import NOTE_NAMES
-from kelly_live.music.turn_accents import TurnAccents
+from kelly_live.music.transport import find_beginning
 
 _NO_SYNC = SyncState()
 LOOK_AHEAD_SECONDS = 0.05
@@ -51,9 +47,6 @@ LOOK_AHEAD_SECONDS = 0.05
 # are the same.
 SLICE_BEATS, LIVE_SLICE_BEATS = 1 / 4, 1 / 16
 _FINEST_BEATS = 1 / 64
-# A start arrives after its first beat, by more on a busy machine. What is later is skipped, and counted as skipped; the
-# port drops, and counts, what is too late for a note (midi/scheduler.py).
-_START_TOLERANCE_SECONDS = 0.15
 
 
 class Conductor:
@@ -103,7 +96,6 @@ class Conductor:
         self._sink = sink
         self._band = band
         self._seed = seed
-        self._drummers = load_drumming()
         tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._planner = PhrasePlanner(
             seed=seed, tonic=tonic, length_bars=length_bars, form=form, sheet=sheet, plan=plan
@@ -111,9 +103,8 @@ class Conductor:
         self._chord_follower = ChordFollower()
         self._rest = RestResponder(rest or RestOptions())
         self._expression = ExpressionCurve(sink, is_enabled=expression)
-        self._plan_of_arc = plan
-        self._hits, self._turns = ((), ()) if plan is None else (plan.hit_beats, plan.turns)
-        self._accents = TurnAccents(band, self._hits)
+        self._turns = () if plan is None else plan.turns
+        self._shaper = NoteShaper(band, self._rest, plan, seed)
         self._role = RoleResponder(role or RoleOptions(), seed)
         self._mixer = Mixer()
         self._in_force = ParametersInForce(tempo_rise=tempo_rise, is_planned=plan is not None)
@@ -334,7 +325,7 @@ class Conductor:
         for part in (self._chord_follower, self._rest, self._role, self._signatures):
             part.reset()
         self._expression.begin()
-        self._accents.begin()
+        self._shaper.begin()
         self._phrase = self._stopped_beat = None
         self._slice = first_slice
         self._intensity, self._trend = compute_intensity(parameters), 0.0
@@ -354,26 +345,10 @@ class Conductor:
             return True
         if transport.start_count != self._start_count and (sync.beat is not None or sync.start is not None):
             self._start_count = transport.start_count
-            self._begin_at(sync.beat, sync.start, now, parameters)
+            beginning = find_beginning(sync.beat, sync.start, now, parameters.tempo.suggested, self._slice_beats)
+            self._skipped_beats += beginning.skipped_slices * self._slice_beats
+            self._begin(beginning.origin_seconds, beginning.bpm, beginning.first_slice, parameters)
         return self._stopped_beat is not None
-
-    def _begin_at(
-        self, estimate: BeatEstimate | None, start: SongPosition | None, now: float, parameters: MusicParameters
-    ) -> None:
-        """Begin at the next slice of a beat that is followed: at its tempo, or at our own until that is known."""
-        bpm = round_tempo(parameters.tempo.suggested if estimate is None else estimate.bpm)
-        if estimate is not None:
-            origin = estimate.beat_seconds - (estimate.beat_number or 0) * 60.0 / bpm
-        else:
-            assert start is not None
-            origin = start.seconds - start.beat * 60.0 / bpm
-        beat = (now - _START_TOLERANCE_SECONDS - origin) * bpm / 60.0
-        first = max(0, math.ceil(beat / self._slice_beats))
-        if start is not None:
-            target_slice = math.ceil(start.beat / self._slice_beats)
-            first = max(first, target_slice)
-            self._skipped_beats += (first - target_slice) * self._slice_beats
-        self._begin(origin, bpm, first, parameters)
 
     def _publish(self, now: float) -> None:
         beat = max(0.0, self.tempo_map.beat_at(now)) if self._stopped_beat is None else self._stopped_beat
@@ -451,17 +426,12 @@ class Conductor:
         is_last, upcoming, bpm = is_closing or self._rest.bars_to_last == 0, self._planner.upcoming, self.tempo_map.bpm
         context = MusicContext(self._seed, phrase, rhythm, bpm, is_last, self._trend, upcoming=upcoming)
         loudness = self._expression.take_slice(parameters, context, start)
-        notes = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
+        notes: Sequence[NoteEvent] = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
         if not context.closing and self._rest.answer == RestAnswer.NONE:
             notes = self._role.select_notes(notes, parameters, context, start, end, self._band)
-        if not self._rest.is_silent:
-            notes = self._accents.take_slice(notes, start, end, target, self._in_force.average, parameters, context)
+        notes = self._shaper.add_accents(notes, start, end, target, self._in_force.average, parameters, context)
         if notes:
-            shaped = self._shape_notes(notes, parameters, bar, is_closing=is_closing)
-            placed = place_with_feel(
-                shaped, self._drummers, parameters, seed=self._seed, get_role=self._band.get_role,
-                beats_per_bar=self._per_bar, bpm=context.bpm, exact_beats=self._hits,
-            )  # fmt: skip
+            placed = self._shaper.shape(notes, parameters, context, bar, self._ending, is_closing=is_closing)
             self._send_notes(placed, loudness)
         self._slice += 1
         if not is_closing and self._slice % self._slices_per_bar == self._slices_per_bar - round(1 / self._slice_beats):
@@ -495,20 +465,6 @@ class Conductor:
         phrase = self._chord_follower.follow(planned, beat, seconds, bpm, self._sync.chord)
         phrase = self._rest.choose_phrase(phrase, bar, has_chords=parameters.has_chords)
         return phrase if self._ending is None else self._ending.lead_home(phrase)
-
-    def _shape_notes(
-        self, notes: Sequence[NoteEvent], parameters: MusicParameters, bar: int, *, is_closing: bool
-    ) -> Sequence[NoteEvent]:
-        """Return the notes as a rest, the ending and hit points have them."""
-        plan, shaped = self._plan_of_arc, self._rest.soften_notes(notes, self._band.get_role)
-        ending = self._ending if self._rest.bars_to_last is None else Ending(bar + self._rest.bars_to_last)
-        if ending is not None:
-            closing = find_groove(parameters.groove).closing if plan is None else plan.closing
-            shaped = ending.shape_notes(shaped, closing, self._per_bar)
-        shaped = shape_hits(shaped, self._hits, self._per_bar) if self._hits else shaped
-        if is_closing and plan is not None and plan.closing.stroke_beats is None:
-            shaped = hold_to_end(shaped, self._hits, float((bar + 1) * self._per_bar), self._per_bar)
-        return shaped
 
     def _send_notes(self, notes: Sequence[NoteEvent], loudness: float | None = None) -> None:
         if mixed := self._mixer.mix(notes, self._band.slots):
