@@ -30,7 +30,7 @@ from kelly_live.lab.judging.closed_loop import (
     Log,
     compose_pieces,
     extract_all,
-    fit_judge_to_rows,
+    fit_judge_to_clips,
     read_emopia,
     select_rows,
 )
@@ -145,12 +145,14 @@ def judge_cultures(
     *,
     pieces: int = 12,
     plain_pieces: int = 40,
+    first_seed: int = 1,
     workers: int = 2,
     log: Log = print,
 ) -> CultureComparison:
     """Fit the judges on EMOPIA's train part, and judge `pieces` a quadrant of each culture.
 
-    `plain_pieces` a quadrant of the plain music are judged beside them. All are rendered with the held-out soundfont.
+    `plain_pieces` a quadrant of the plain music are judged beside them; seeds count from `first_seed`. All are rendered
+    with the held-out soundfont.
 
     Raises:
         KellyError: EMOPIA's scores cannot be read, or `plain_pieces` is less than `pieces`.
@@ -168,15 +170,15 @@ def judge_cultures(
         "audio/train": [JudgeInput(clip.audio_path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, clip in enumerate(train)],
     }
     for name, compose in composers.items():
-        culture_pieces = compose_pieces(centres, plain_pieces if name == PLAIN else pieces, compose, cache)
+        seeds = range(first_seed, first_seed + (plain_pieces if name == PLAIN else pieces))
+        culture_pieces = compose_pieces(centres, seeds, compose, cache)
         jobs[f"notes/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], None) for piece in culture_pieces]
         jobs[f"audio/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], HELD_OUT_SOUNDFONT) for piece in culture_pieces]
     log(f"composed {sum(map(len, jobs.values())) // 2 - len(train)} pieces in {len(composers)} traditions")
     rows = extract_all(jobs, emotion_net, cache, workers, log)
-    labels, songs = [clip.quadrant or "Q1" for clip in train], [clip.group for clip in train]
     agreements = []
     for judge_name, feature_kind, part in JUDGES:
-        judge = fit_judge_to_rows(rows[f"{feature_kind}/train"], labels, songs, part)
+        judge = fit_judge_to_clips(rows[f"{feature_kind}/train"], train, part)
         judgements = {
             name: judge_rows(judge, rows[f"{feature_kind}/{name}"], part).reshape(len(centres), -1, 3)
             for name in composers

@@ -266,16 +266,16 @@ class ComposedPiece:
 
 
 def compose_pieces(
-    places: Sequence[tuple[float, float]], seeds: int, compose: Composer, cache: Path
+    places: Sequence[tuple[float, float]], seeds: Sequence[int], compose: Composer, cache: Path
 ) -> list[ComposedPiece]:
-    """Compose `seeds` pieces for each place.
+    """Compose a piece for each place and seed.
 
     Their MIDI files are cached under the hash of their content.
     """
     return [
         ComposedPiece(valence, arousal, cache_arrangements(compose(valence, arousal, seed), cache))
         for valence, arousal in places
-        for seed in range(1, seeds + 1)
+        for seed in seeds
     ]
 
 
@@ -298,20 +298,24 @@ def evaluate_closed_loop(
     *,
     pieces: int = 40,
     grid_pieces: int = 8,
+    first_seed: int = 1,
+    every: int = 1,
     workers: int = 2,
     log: Log = print,
 ) -> ClosedLoopResult:
     """Fit the judges on EMOPIA's train part, and judge its val part and our music.
 
-    Both are rendered with the held-out soundfont.
+    Both are rendered with the held-out soundfont. Seeds count from `first_seed`. The judges of sound are fitted on
+    every so-many-th clip of the train part: rendering it is most of the work.
 
     Raises:
         KellyError: EMOPIA's scores cannot be read or rendered.
     """
     parts = read_emopia(symbolic)
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
-    composed_pieces = compose_pieces(centres, pieces, compose, cache)
-    spread = compose_pieces([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
+    seeds, grid_seeds = (range(first_seed, first_seed + count) for count in (pieces, grid_pieces))
+    composed_pieces = compose_pieces(centres, seeds, compose, cache)
+    spread = compose_pieces([(v, a) for v in GRID for a in GRID], grid_seeds, compose, cache)
     arrangements = list(composed_pieces[0].files)
     log(f"composed {len(composed_pieces) + len(spread)} pieces, arranged for {' and '.join(arrangements)}")
 
@@ -320,10 +324,11 @@ def evaluate_closed_loop(
 
     scores = {split: [clip.audio_path for clip in clips] for split, clips in parts.items()}
     train = scores["train"]
+    taught = {"notes": parts["train"], "audio": parts["train"][::every]}
     jobs: dict[str, list[JudgeInput]] = {
         "notes/train": [JudgeInput(path, None) for path in train],
         # Each clip once, the soundfonts in turn: a second rendering costs as much and adds little.
-        "audio/train": [JudgeInput(path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, path in enumerate(train)],
+        "audio/train": [JudgeInput(path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, path in enumerate(train[::every])],
         "notes/human": [JudgeInput(path, None) for path in scores["val"]],
         "audio/human": [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in scores["val"]],
         # Without percussion, arrangements differ only in their instruments: read the notes once.
@@ -339,10 +344,9 @@ def evaluate_closed_loop(
         ]
     rows = extract_all(jobs, emotion_net, cache, workers, log)
 
-    songs = {split: [clip.group for clip in clips] for split, clips in parts.items()}
-    labels = [clip.quadrant or "Q1" for clip in parts["train"]]
+    songs = [clip.group for clip in parts["val"]]
     judges = {
-        name: fit_judge_to_rows(rows[f"{feature_kind}/train"], labels, songs["train"], part)
+        name: fit_judge_to_clips(rows[f"{feature_kind}/train"], taught[feature_kind], part)
         for name, feature_kind, part in JUDGES
     }
     share_scores: list[Score] = []
@@ -355,7 +359,7 @@ def evaluate_closed_loop(
     for name, feature_kind, part in JUDGES:
         judge, judge_name = judges[name], f"{name} judge"
         row_indices, features = select_rows(rows[f"{feature_kind}/human"], part)
-        groups = [songs["val"][i] for i in row_indices]
+        groups = [songs[i] for i in row_indices]
         results = [
             _score_shares(
                 judge_name, "human", judge.predict(features), _list_quadrants(parts["val"])[row_indices], groups
@@ -378,12 +382,12 @@ def evaluate_closed_loop(
             confusions.append(confusion)
     info = {
         name: {
-            "clips": len(parts["train"]),
-            "songs": len(set(songs["train"])),
-            "validated": judge.validated_accuracy,
-            "strengths": judge.strengths,
+            "clips": len(taught[feature_kind]),
+            "songs": len({clip.group for clip in taught[feature_kind]}),
+            "validated": judges[name].validated_accuracy,
+            "strengths": judges[name].strengths,
         }
-        for name, judge in judges.items()
+        for name, feature_kind, _ in JUDGES
     }
     return ClosedLoopResult((*share_scores, *grid_scores), tuple(valence_by_arousal), tuple(confusions), info)
 
@@ -394,18 +398,17 @@ def select_rows(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], 
     return indices, np.stack([row[part] for row in rows if row is not None])
 
 
-def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
-    """Fit a judge to the rows that exist."""
+def fit_judge_to_clips(rows: Sequence[Floats | None], clips: Sequence[Clip], part: slice) -> Judge:
+    """Fit a judge to the rows of clips that exist."""
     indices, features = select_rows(rows, part)
-    return fit_judge(features, [labels[i] for i in indices], [songs[i] for i in indices])
+    return fit_judge(features, [clips[i].quadrant or "Q1" for i in indices], [clips[i].group for i in indices])
 
 
 def fit_notes_judge(symbolic: Path, cache: Path) -> Judge:
     """Fit the judge of notes alone on EMOPIA's train part. Raises KellyError."""
     clips = read_emopia(symbolic)["train"]
     rows = [load_note_features(clip.audio_path, cache) for clip in clips]
-    labels, songs = [clip.quadrant or "Q1" for clip in clips], [clip.group for clip in clips]
-    return fit_judge_to_rows(rows, labels, songs, slice(None))
+    return fit_judge_to_clips(rows, clips, slice(None))
 
 
 def extract_all(

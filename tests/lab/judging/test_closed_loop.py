@@ -83,10 +83,12 @@ def make_composer(folder: Path, twist: float = 1.0) -> closed_loop.Composer:
     return compose
 
 
-def run_loop(symbolic: Path, tmp_path: Path, twist: float = 1.0) -> closed_loop.ClosedLoopResult:
+def run_loop(
+    symbolic: Path, tmp_path: Path, twist: float = 1.0, *, first_seed: int = 1, every: int = 1
+) -> closed_loop.ClosedLoopResult:
     return evaluate_closed_loop(
         symbolic, tmp_path / "cache", tmp_path / "none", make_composer(tmp_path, twist),
-        pieces=3, grid_pieces=1, workers=1, log=lambda line: None,
+        pieces=3, grid_pieces=1, first_seed=first_seed, every=every, workers=1, log=lambda line: None,
     )  # fmt: skip
 
 
@@ -120,6 +122,23 @@ def test_a_composer_with_opposite_valence_scores_low(
     assert find_value(loop, "ours, notes", "arousal half") == 1.0
     assert find_value(loop, "ours, notes", "valence half") == 0.0
     assert find_value(loop, "ours, notes, grid", "valence r") < -0.5
+
+
+def test_other_seeds_are_other_pieces_heard_by_the_same_judges(
+    symbolic: Path, tmp_path: Path, rendered_files: list[Path]
+) -> None:
+    first = run_loop(symbolic, tmp_path)
+    composed = set((tmp_path / "cache" / "composed").iterdir())
+    other = run_loop(symbolic, tmp_path, first_seed=4)
+    assert set((tmp_path / "cache" / "composed").iterdir()) > composed
+    assert other.judges == first.judges
+
+
+def test_the_judges_of_sound_can_learn_from_every_second_clip(
+    symbolic: Path, tmp_path: Path, rendered_files: list[Path]
+) -> None:
+    judges = run_loop(symbolic, tmp_path, every=2).judges
+    assert {name: info["clips"] for name, info in judges.items()} == {"audio": 16, "harmony": 16, "notes": 32}
 
 
 def test_nothing_is_rendered_or_analysed_twice(symbolic: Path, tmp_path: Path, rendered_files: list[Path]) -> None:
