@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.core.emotion_words import load_words
 from kelly_live.core.errors import KellyError
 from kelly_live.core.memory import check_memory
 from kelly_live.core.wording import escape
@@ -26,8 +27,10 @@ from kelly_live.engine.options.click_options import (
     print_notice,
     reader_option,
 )
+from kelly_live.engine.options.commands import WORDS_HELP
 
 if TYPE_CHECKING:
+    from kelly_live.core.emotion_words import EmotionWords
     from kelly_live.engine.recording_analysis import RecordingAnalysis
 
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=OUTPUT_FILE, help="Write them into FILE.jsonl or FILE.parquet; what is there is left out.")
 @files_option
 @batch_options
+@click.option("--words", metavar="LANGUAGE", help=WORDS_HELP)
 @add_options(SoundFileOptions)
 @device_option()
 @reader_option()
@@ -57,24 +61,35 @@ def command(
     cluster: str | None,
     device: str,
     reader: str,
+    words: str | None,
 ) -> int:
     """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3), or in those of folders."""
     if not files and list_file is None:
         raise click.UsageError("say which files: FILE…, a folder, or --files LIST")
     from kelly_live.engine.batch.inputs import find_inputs
 
+    named = None if words is None else load_words(words)
     check_memory()  # before any native library is loaded
     paths = [one.path for one in find_inputs(files, list_file=list_file)]
     if out is not None:
         from kelly_live.engine.batch.command import do_jobs
         from kelly_live.engine.batch.jobs import AnalyzeJob
 
-        analyses = [AnalyzeJob(path, options, device, reader) for path in paths]
+        analyses = [
+            AnalyzeJob(path, options, device, reader, None if named is None else named.language) for path in paths
+        ]
         return do_jobs(analyses, out, processes=jobs, cluster=cluster)
-    return _print_analyses(paths, options, as_json, device, reader)
+    return _print_analyses(paths, options, as_json, device, reader, named)
 
 
-def _print_analyses(paths: list[Path], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
+def _print_analyses(
+    paths: list[Path],
+    options: SoundFileOptions,
+    as_json: bool,
+    device: str,
+    reader: str,
+    words: EmotionWords | None,
+) -> int:
     from kelly_live.audio.decode import check_sound_file
     from kelly_live.emotion.registry import require_reader
     from kelly_live.engine.model_choice import state_terms
@@ -96,7 +111,9 @@ def _print_analyses(paths: list[Path], options: SoundFileOptions, as_json: bool,
     failures = len(paths) - len(good_files)
     for path in good_files:
         try:
-            analysis = analyze_recording(path, emotion_reader, partial(progress, label=escape(path.name)), options)
+            analysis = analyze_recording(
+                path, emotion_reader, partial(progress, label=escape(path.name)), options, words
+            )
         except KellyError as error:
             print_notice(str(error))
             failures += 1
@@ -108,10 +125,11 @@ def _print_analyses(paths: list[Path], options: SoundFileOptions, as_json: bool,
 
 
 def _line(path: Path, analysis: RecordingAnalysis) -> str:
-    """One readable line: the three likeliest emotions and the dimensions."""
+    """One readable line: the three likeliest emotions, the dimensions and the word."""
     likeliest = sorted(analysis.probabilities.items(), key=lambda item: -item[1])[:3]
     names = ", ".join(f"{name} {share:.0%}" for name, share in likeliest)
     return (
         f"{path}  {analysis.seconds:.1f} s  {names}  V {analysis.valence:+.2f} "
         f"A {analysis.arousal:+.2f} D {analysis.dominance:+.2f}  confidence {analysis.confidence:.0%}"
+        f"{f'  {analysis.word}' if analysis.word else ''}"
     )

@@ -94,7 +94,7 @@ class LslOutput:
 
 
 def list_markers(before: ControlView | None, view: ControlView) -> list[str]:
-    """List what begins with a view: an emotion, what is held by hand, a key, a chord, a bar."""
+    """List what begins with a view: an emotion, its word, what is held by hand, a key, a chord, a bar."""
     old = {} if before is None else _describe(before)
     return [f"{name} {text}" for name, text in _describe(view).items() if text and old.get(name) != text]
 
@@ -104,6 +104,7 @@ def _describe(view: ControlView) -> dict[str, str]:
     is_free = override == EmotionOverride()
     return {
         "emotion": view.state.emotion,
+        "word": view.word or "",
         "hand": "frozen" if override.freeze else "free" if is_free else "morph" if override.morph else "held",
         "key": f"{view.tonic} {view.mode}",
         "chord": view.chord,

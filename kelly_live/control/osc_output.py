@@ -20,6 +20,7 @@ ADDRESSES: dict[str, str] = {
     "/kelly/dominance": "float, -1 to 1",
     "/kelly/confidence": "float, 0 to 1",
     "/kelly/emotion": "string, the likeliest",
+    "/kelly/word": "string, with --words; empty where no word is near",
     **{f"/kelly/emotion/{name}": "float, 0 to 1" for name in EMOTIONS},
     "/kelly/tempo": "float, beats a minute",
     "/kelly/bar": "int, from 1",
@@ -32,7 +33,10 @@ _QUIET_SENDS = 3  # without an error, before a receiver is believed to be there
 
 
 def encode_bundle(view: ControlView) -> bytes:
-    """Encode a view as one bundle to be obeyed at once, with a message for each address of ADDRESSES."""
+    """Encode a view as one bundle to be obeyed at once, with a message for each address of ADDRESSES.
+
+    There is a word only where words were asked for.
+    """
     state = view.state
     values: dict[str, float | int | str] = {
         "/kelly/valence": state.valence,
@@ -46,6 +50,8 @@ def encode_bundle(view: ControlView) -> bytes:
         "/kelly/mode": view.mode,
         "/kelly/chord": view.chord,
     }
+    if view.word is not None:
+        values["/kelly/word"] = view.word
     values |= {f"/kelly/emotion/{name}": share for name, share in zip(EMOTIONS, state.probabilities, strict=True)}
     bundle = OscBundleBuilder(IMMEDIATELY)
     for address, value in values.items():
@@ -65,16 +71,17 @@ class OscOutput:
         self.address = address
         self.sent_bundles = 0  # bundles
         self.problem: str | None = None
-        self._state: EmotionState | None = None  # the one that was sent last
+        self._state: EmotionState | None = None  # the one that was sent last, and its word
+        self._word: str | None = None
         self._socket: socket.socket | None = None
         self._quiet_sends = 0  # since an error
         self._is_closed = False
 
     def publish(self, view: ControlView) -> None:
-        """Send a view whose emotion state is not the one that was sent last."""
-        if view.state is self._state or self._is_closed:
+        """Send a view whose emotion state, or whose word, is not the one that was sent last."""
+        if (view.state is self._state and view.word == self._word) or self._is_closed:
             return
-        self._state = view.state
+        self._state, self._word = view.state, view.word
         packet = encode_bundle(view)
         try:
             self._send(packet)

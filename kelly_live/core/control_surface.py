@@ -15,7 +15,8 @@ from kelly_live.core.values import EmotionState
 class ControlView:
     """What a control surface may show: the emotion, the manual override, and the music.
 
-    `bpm`: the tempo in beats a minute; `bar`: from 1; `tonic`, `mode`, `chord`: by name.
+    `bpm`: the tempo in beats a minute; `bar`: from 1; `tonic`, `mode`, `chord`: by name. `word`: the emotion word of
+    the state, "" where none is near; None: no words were asked for.
     """
 
     state: EmotionState
@@ -25,6 +26,7 @@ class ControlView:
     tonic: str
     mode: str
     chord: str
+    word: str | None = None
 
     def axis_position(self, axis: str) -> float:
         """Return the value of "valence", "arousal" or "dominance", -1 to 1.

@@ -161,6 +161,7 @@ class Console:
         self._display.show(
             LiveStatus(
                 state=snapshot.reading.state,
+                word=snapshot.word or "",
                 tempo_bpm=snapshot.conductor.bpm,
                 mode=snapshot.conductor.mode,
                 level_dbfs=snapshot.audio.level_dbfs,
@@ -190,6 +191,7 @@ class Console:
             tonic=music.tonic,
             mode=music.mode,
             chord=music.chord,
+            word=snapshot.word,
         )
 
     def _troubles(self, snapshot: Snapshot) -> Mapping[str, str | None]:

@@ -118,13 +118,19 @@ def render(
 
 
 def analyze(
-    recording: Path | str, *, device: str = "auto", reader: str | None = None, models: str | None = None
+    recording: Path | str,
+    *,
+    device: str = "auto",
+    reader: str | None = None,
+    models: str | None = None,
+    words: str | None = None,
 ) -> RecordingAnalysis:
     """Read the emotion in a recording, over time and over the whole. Raises KellyError.
 
     `reader`: the name of an emotion reader, by default the shipped one; it is loaded at each call. `models`: the set of
-    models that it loads, as in `compose`.
+    models that it loads, as in `compose`. `words`: the language, such as "en", whose emotion words name the feeling.
     """
+    from kelly_live.core.emotion_words import load_words
     from kelly_live.emotion.registry import DEFAULT_READER, require_reader
     from kelly_live.engine.build import log_notice
     from kelly_live.engine.model_choice import play_with_models
@@ -132,7 +138,8 @@ def analyze(
 
     path = _as_path(recording)
     with play_with_models(models, log_notice):
-        return analyze_recording(path, require_reader(reader or DEFAULT_READER, device=device))
+        named = None if words is None else load_words(words)
+        return analyze_recording(path, require_reader(reader or DEFAULT_READER, device=device), words=named)
 
 
 def _as_path(recording: Path | str) -> Path:

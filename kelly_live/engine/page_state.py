@@ -83,6 +83,7 @@ def build_state(
         mixer=[api.Strip(s.part, s.is_muted, s.is_soloed, round(s.level, _ROUNDING), s.is_heard) for s in music.strips],
         hearing=_build_hearing(snapshot.sync, music.synchronized),
         standby=standby,
+        word=snapshot.word or "",
     )
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kelly_live.core.emotion_words import EmotionWords, WordHold
 from kelly_live.core.protocols import EmotionReader
-from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.core.values import EMOTIONS, NEUTRAL_PROBABILITIES, EmotionState
 from kelly_live.engine.accompaniment import ProgressView, hide_progress
 from kelly_live.engine.options.audio import SoundFileOptions
 
@@ -20,12 +21,13 @@ class RecordingAnalysis:
 
     `states`: one a hop; `time` is the end of its window, seconds from the start. `seconds`: the recording's length.
     `damage`: what could not be read, or None. The means are weighted by confidence, so that silence and noise count
-    little (plain means where all confidence is 0).
+    little (plain means where all confidence is 0). `words`: the language that names the feeling, if one was asked for.
     """
 
     states: tuple[EmotionState, ...]
     seconds: float
     damage: str | None = None
+    words: EmotionWords | None = None
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -52,8 +54,25 @@ class RecordingAnalysis:
         """The confidence in these means, 0 to 1."""
         return self._mean([state.confidence for state in self.states])
 
+    @property
+    def word(self) -> str | None:
+        """The emotion word of the means, "" where none is near; None without words."""
+        if self.words is None:
+            return None
+        place = (self.valence, self.arousal, self.dominance)
+        return self.words.find_nearest(EmotionState(NEUTRAL_PROBABILITIES, *place, self.confidence, 0.0))
+
+    @property
+    def window_words(self) -> tuple[str, ...]:
+        """The emotion word of each state, held as a live session holds it; () without words."""
+        if self.words is None:
+            return ()
+        hold = WordHold(self.words)
+        return tuple(hold.update(state, state.time) for state in self.states)
+
     def as_dict(self, path: str) -> dict[str, Any]:
         """Return all of it as JSON values, rounded to six digits."""
+        words = self.window_words
         return {
             "path": path,
             "duration": round(self.seconds, 6),
@@ -62,6 +81,7 @@ class RecordingAnalysis:
             "arousal": self.arousal,
             "dominance": self.dominance,
             "confidence": self.confidence,
+            **({} if self.word is None else {"word": self.word}),
             "windows": [
                 {
                     "time": round(state.time, 6),
@@ -70,8 +90,9 @@ class RecordingAnalysis:
                     "arousal": round(state.arousal, 6),
                     "dominance": round(state.dominance, 6),
                     "confidence": round(state.confidence, 6),
+                    **({"word": words[i]} if words else {}),
                 }
-                for state in self.states
+                for i, state in enumerate(self.states)
             ],
         }
 
@@ -87,10 +108,12 @@ def analyze_recording(
     reader: EmotionReader,
     progress: Callable[[float], AbstractContextManager[ProgressView]] = hide_progress,
     sound: SoundFileOptions | None = None,
+    words: EmotionWords | None = None,
 ) -> RecordingAnalysis:
     """Read the emotion in a file (WAV, FLAC, OGG/Opus, MP3), one state a hop. Raises AudioError.
 
     `progress` is given the duration in seconds and returns a context manager. `sound`: what is heard of the file.
+    `words` name the feeling.
     """
     import numpy as np
 
@@ -124,4 +147,4 @@ def analyze_recording(
     if not states or missing < reader.hop_seconds:
         silence = np.zeros(round(missing * reader.sample_rate), dtype=np.float32)
         states.extend(reader.push(AudioWindow(silence, reader.sample_rate, position + missing)))
-    return RecordingAnalysis(tuple(states), position, source.damage)
+    return RecordingAnalysis(tuple(states), position, source.damage, words)

@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeAlias
 
 from kelly_live.core.band_roles import ROLES
 from kelly_live.core.commands import Stop
+from kelly_live.core.emotion_words import NO_WORD, WordHold
 from kelly_live.core.errors import KellyError, MidiError
 from kelly_live.core.protocols import (
     AudioHealth,
@@ -74,6 +75,7 @@ class Snapshot:
     is what the band could synchronise to. `analysis_seconds` and `conductor_seconds` are the longest of late that the
     analysis of a block and a step of the conductor took.
     `coming`: the bars to come, where they are shown; `coming_problem` says in one line why there are none.
+    `word`: the emotion word of what is played, "" where none is near; None: no words were asked for.
     """
 
     reading: Reading
@@ -89,6 +91,7 @@ class Snapshot:
     conductor_seconds: float = 0.0
     coming: ComingBars | None = None
     coming_problem: str | None = None
+    word: str | None = None
 
 
 def describe_input_loss(last: Snapshot) -> str:
@@ -147,7 +150,7 @@ class LiveSession:
     beat of the input) last. What is played goes out as `controls` too. The port that sends earliest does so
     `early_seconds` before a note's time. A panic ends notes; `panic_stops_transport`: it also stops what follows our
     clock, and starts it at the next bar line. `set_parameter` gives a parameter of a player another value.
-    `limits_watch` sends other limits of loudness where the quiet hours begin and end.
+    `limits_watch` sends other limits of loudness where the quiet hours begin and end. `words` names what is played.
 
     A reader that fails is reset. While it is silent, its last state holds for STATE_HOLD_SECONDS; then the stage's
     opening state replaces it. An override or a freeze stays in force.
@@ -170,7 +173,9 @@ class LiveSession:
         panic_stops_transport: bool = False,
         set_parameter: Callable[[ParameterChange], None] | None = None,
         limits_watch: LimitsWatch | None = None,
+        words: WordHold | None = None,
     ) -> None:
+        self._words, self._word = words, None if words is None else NO_WORD
         self._panic_stops_transport = panic_stops_transport
         self._source = source
         self._reader = reader
@@ -264,6 +269,7 @@ class LiveSession:
             tracker_problem=(self._beat_tracker and self._beat_tracker.problem) or self._note_tracker.problem,
             coming=self._coming.coming,
             coming_problem=self._coming.problem,
+            word=self._word,
             sync=self._sync,
             analysis_seconds=self._analysis_time.seconds,
             conductor_seconds=self._step_time.seconds,
@@ -290,6 +296,8 @@ class LiveSession:
             play.start()
             listen.start()
             while not self._stopping.wait(STATUS_STEP_SECONDS):
+                if self._words is not None:
+                    self._word = self._words.update(self._reading.state, self._clock.now())
                 if on_status is not None:
                     on_status(self.snapshot())
         finally:

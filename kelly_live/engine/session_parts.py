@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import Stop
+from kelly_live.core.emotion_words import WordHold, load_words
 from kelly_live.core.limits import NO_SESSION_LIMITS
 from kelly_live.core.resources import select_models
 from kelly_live.core.timebase import Clock
@@ -71,6 +72,7 @@ class SessionParts:
     session: LiveSession | None = None
     page: Page | None = None
     cues: CuePlayer | None = None
+    words: WordHold | None = None
     lines: tuple[str, ...] = ()
 
     def close(self) -> list[str]:
@@ -100,6 +102,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
     from kelly_live.midi.ports import BUILT_IN_SYNTH
 
     select_models(options.models)  # before the analysis process starts, which inherits the choice
+    words = None if options.words is None else WordHold(load_words(options.words))
     analysis_proxy = None
     if parts.reader is None:
         analysis_proxy = AnalysisProxy(clock)
@@ -134,6 +137,7 @@ def create_parts(options: LiveOptions, parts: LiveParts, clock: Clock, notify: N
             analysis_proxy=analysis_proxy,
             reloader=reloader,
             page=_create_page(options),
+            words=words,
         )
     except BaseException:
         reader.close()
@@ -235,6 +239,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         panic_stops_transport=external.panic_stops_transport,
         set_parameter=created.band.set_parameter,
         limits_watch=limits_watch,
+        words=created.words,
     )
     if sheet is not None and cue_source is not None:
         assert isinstance(mapper, LearnedMapper)

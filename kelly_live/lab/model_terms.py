@@ -43,6 +43,15 @@ SOURCES = {
         "Juslin & Laukka 2003; Gabrielsson & Lindström 2010; Eerola, Friberg & Bresin 2013; Huron, Kinney & "
         "Precoda 2006; Temperley & Tan 2013", terms="facts, cited",
     ),
+    "word_ratings": ModelSource(
+        "Ratings of English emotion terms", "LicenseRef-facts",
+        "Russell & Mehrabian 1977, Evidence for a three-factor theory of emotions, J. Res. Pers. 11:273",
+        terms="facts, cited",
+    ),
+    "trompa": ModelSource(
+        "TROMPA-MER", "AGPL-3.0-only", "TROMPA-MER, Gómez-Cañón et al. 2022, J. Intell. Inf. Syst.",
+        "https://github.com/juansgomez87/vis-mtg-mer",
+    ),
     "gmd": ModelSource(
         "Groove MIDI Dataset", "CC-BY-4.0",
         "Groove MIDI Dataset, Gillick, Roberts, Engel, Eck & Bamman 2019 (Google), CC BY 4.0; the tables are adapted "
@@ -181,6 +190,7 @@ SETS = {
             Part("vocabulary", "chord moves, rhythms, steps", "vocabulary.json", "MIT", ("pop909", "openscore", "gmd")),
             Part("culture", "parameters of traditions", "culture.safetensors", "MIT", ("open_cultures",)),
             Part("tracker", "hears beat and key (--follow)", "tracker.json", "MIT", ("pop909", "emodb", *SOUNDFONTS)),
+            Part("words", "emotion words (--words)", "words.json", "MIT", ("word_ratings",)),
             *_SHARED,
             _DRUMMING,
             _MELODY,
@@ -213,6 +223,9 @@ SETS = {
             _research(
                 "tracker", "hears beat and key (--follow)", "tracker.json", "CC-BY-NC-SA-4.0",
                 ("pop909", "emotify", "madmom"),
+            ),
+            _research(
+                "words", "emotion words (--words)", "words.json", "AGPL-3.0-only", ("word_ratings", "trompa"),
             ),
             *_SHARED,
             Part(**{**asdict(_DRUMMING), "shared": True}),

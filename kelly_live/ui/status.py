@@ -25,6 +25,7 @@ class LiveStatus:
 
     `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; `inputs`: which of several carry sound; the counters are since
     the start; `bar` counts from 1. `is_by_hand`: the emotion was set, so its confidence means nothing.
+    `word`: the emotion word of the state, or empty.
     `hand`: what the performer holds, a few words each, with details after a colon ("by hand: V+0.50"). `playing`: how
     the band plays with the player. `troubles`: each part that fails, and why. `standby`: what comes next. `remarks`:
     all else, the most important first.
@@ -47,6 +48,7 @@ class LiveStatus:
     troubles: Mapping[str, str] = field(default_factory=dict)
     standby: str = ""
     remarks: tuple[str, ...] = ()
+    word: str = ""
 
     @property
     def remark(self) -> str:
@@ -134,6 +136,8 @@ def describe_changes(before: LiveStatus | None, now: LiveStatus) -> list[str]:
         changes += new or now.hand or ("listening" if before is None else "released",)
     if before is None or now.state.emotion != before.state.emotion or now.is_by_hand != before.is_by_hand:
         changes.append(_format_feeling(now))
+    if _is_other_word(now) and (before is None or now.word != before.word):
+        changes.append(now.word)
     if before is None or abs(now.tempo_bpm - before.tempo_bpm) > _TEMPO_CHANGE * before.tempo_bpm:
         changes.append(_format_tempo(now))
     if _format_key(now) and (before is None or _format_key(now) != _format_key(before)):
@@ -159,6 +163,8 @@ def _list_feeling(status: LiveStatus) -> Iterator[Piece]:
         name, colon, details = escape(text).partition(":")
         yield Piece(name.upper() + colon + details, 2, Style.HELD, name.upper(), min(number, 1))
     yield Piece(_format_feeling(status), 0)
+    if _is_other_word(status):
+        yield Piece(escape(status.word), 2)
     state = status.state
     plane = f"V{state.valence:+.2f} A{state.arousal:+.2f}"
     yield Piece(f"{plane} D{state.dominance:+.2f}", 3, short=plane, short_rank=3)
@@ -192,6 +198,11 @@ def _list_counts(status: LiveStatus) -> list[tuple[str, int]]:
     """Return what was lost so far, each with its name; nothing that is still 0."""
     counts = (("late", status.late_notes), ("dropped", status.dropped_windows), ("overflows", status.overflows))
     return [(name, count) for name, count in counts if count]
+
+
+def _is_other_word(status: LiveStatus) -> bool:
+    """Return whether there is a word that says more than the name of the emotion."""
+    return status.word not in ("", status.state.emotion)
 
 
 def _format_feeling(status: LiveStatus) -> str:

@@ -26,15 +26,16 @@ def takes(tmp_path: Path) -> Path:
 def test_a_folder_is_analyzed_into_a_table_and_only_once(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
     table = takes.parent / "results.jsonl"
-    assert run("analyze", takes, "--out", table) == 1
+    assert run("analyze", takes, "--out", table, "--words", "en") == 1
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert [Path(row["path"]).name for row in rows] == ["a.wav", "bad.wav", "b.wav"]
     assert len(rows[0]["windows"]) == 4
+    assert {type(row["word"]) for row in (rows[0], *rows[0]["windows"])} == {str}
     assert "not a sound file" in rows[1]["error"]
     before = table.read_bytes()
     (takes / "bad.wav").unlink()
     capsys.readouterr()
-    assert run("analyze", takes, "--out", table) == 0
+    assert run("analyze", takes, "--out", table, "--words", "EN") == 0
     assert "0 files done, 2 were done before" in capsys.readouterr().out
     assert table.read_bytes() == before
 
@@ -63,6 +64,7 @@ def test_a_list_of_pieces_is_composed_each_with_its_options(tmp_path: Path) -> N
     ("arguments", "message"),
     [
         (["analyze"], "say which files"),
+        (["analyze", "x.wav", "--words", "de"], "no data say where the emotion words of 'de' lie"),
         (["analyze", "x.wav", "--jobs", "2"], "--jobs has no effect without --out"),
         (["analyze", "x.wav", "--out", "r.csv"], "end the name in .jsonl or .parquet"),
         (["analyze", "x.wav", "--out", "r.jsonl", "--on", "tcp://a:1", "--jobs", "2"], "do not go together"),

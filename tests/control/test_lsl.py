@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kelly_live.control.lsl_surface import LOST_SECONDS, LslInput, LslMapping, list_markers, parse_mappings
@@ -127,3 +129,4 @@ def test_markers_say_what_begins() -> None:
     assert list_markers(None, first) == ["emotion sad", "hand free", "key A aeolian", "chord Am", "bar 1"]
     assert list_markers(first, second) == ["hand frozen", "chord F", "bar 2"]
     assert list_markers(second, second) == []
+    assert list_markers(second, replace(second, word="lonely")) == ["word lonely"]

@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ def test_what_is_no_address_is_one_line(text: str) -> None:
 
 
 def test_a_bundle_tells_every_address_that_is_documented() -> None:
-    bundle = OscBundle(encode_bundle(view()))
+    bundle = OscBundle(encode_bundle(replace(view(), word="lonely")))
     arguments_by_address = {one.address: one.params for one in bundle}
     assert arguments_by_address.keys() == ADDRESSES.keys()
     assert arguments_by_address["/kelly/valence"] == [-0.5]
@@ -70,6 +71,8 @@ def test_a_bundle_tells_every_address_that_is_documented() -> None:
     assert arguments_by_address["/kelly/emotion/sad"] == [1.0]
     assert arguments_by_address["/kelly/bar"] == [3]
     assert arguments_by_address["/kelly/tempo"] == [92.5]
+    assert arguments_by_address["/kelly/word"] == ["lonely"]
+    assert "/kelly/word" not in {one.address for one in OscBundle(encode_bundle(view()))}
 
 
 def test_every_new_state_is_sent_once_and_nobody_has_to_listen() -> None:

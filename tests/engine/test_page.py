@@ -403,3 +403,5 @@ def test_a_state_says_what_is_locked_mixed_and_heard() -> None:
     assert state.hearing is not None
     assert (state.hearing.bpm, state.hearing.key, state.hearing.chord) == (101.0, "A aeolian", None)
     assert state.health.restarts == {"the analysis": 2}
+    assert state.word == ""
+    assert build_state(replace(SNAPSHOT, word="lonely"), EmotionOverride(), "").word == "lonely"

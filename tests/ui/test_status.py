@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kelly_live.ui.status import ASCII, UNICODE, LiveStatus, Piece, Symbols, fit_row, format_row, format_rows
+from kelly_live.ui.status import (
+    ASCII,
+    UNICODE,
+    LiveStatus,
+    Piece,
+    Symbols,
+    describe_changes,
+    fit_row,
+    format_row,
+    format_rows,
+)
 from tests.ui.sample_status import status
 
 LOST = "the MIDI port IAC is gone; it is tried again every 2 s, and plays on when it is back"
@@ -49,6 +59,15 @@ def test_40_columns_keep_what_the_hand_does_the_feeling_the_music_and_trouble() 
         "112 BPM · D dorian · Dm7 · bar 12",
         "! the MIDI port IAC · next: verse 2",
     ]
+
+
+def test_the_word_of_the_feeling_stands_beside_it_where_it_says_more() -> None:
+    moment = status(word="triumphant")
+    assert rows(moment, 60)[0] == "listening · happy 72% · triumphant · V+0.81 A+0.51 D-0.46"
+    assert rows(moment, 39)[0] == "listening · happy 72% · triumphant"
+    assert rows(moment, 30)[0] == "listening · happy 72%"
+    assert rows(status(word="happy"), 39)[0] == "listening · happy 72% · V+0.81 A+0.51"
+    assert describe_changes(status(), moment) == ["triumphant"]
 
 
 def test_with_nothing_in_hand_it_listens() -> None:

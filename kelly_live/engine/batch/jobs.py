@@ -29,6 +29,7 @@ class AnalyzeJob(msgspec.Struct, frozen=True, tag="analyze"):
     sound: SoundFileOptions
     device: str
     reader: str
+    words: str | None = None  # the language that names the feeling
 
 
 class RenderJob(msgspec.Struct, frozen=True, tag="render"):

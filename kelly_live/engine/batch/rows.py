@@ -81,9 +81,10 @@ def _build_schema(arrow: Any) -> Any:
     number, text = arrow.float64(), arrow.string()
     dimensions = [(name, number) for name in ("valence", "arousal", "dominance", "confidence")]
     emotions = ("emotions", arrow.struct([(name, number) for name in EMOTIONS]))
-    windows = ("windows", arrow.list_(arrow.struct([("time", number), emotions, *dimensions])))
+    word = ("word", text)
+    windows = ("windows", arrow.list_(arrow.struct([("time", number), emotions, *dimensions, word])))
     first, last = [("id", text), ("path", text), ("duration", number)], [("damage", text), ("error", text)]
-    return arrow.schema([*first, emotions, *dimensions, windows, *last])
+    return arrow.schema([*first, emotions, *dimensions, word, windows, *last])
 
 
 def _import_arrow() -> tuple[Any, Any]:

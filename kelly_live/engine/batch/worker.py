@@ -48,10 +48,12 @@ class BatchWorker:
         self._readers.clear()
 
     def _analyze(self, job: AnalyzeJob) -> dict[str, Any]:
+        from kelly_live.core.emotion_words import load_words
         from kelly_live.engine.recording_analysis import analyze_recording
 
+        words = None if job.words is None else load_words(job.words)
         reader = self._load_reader(job.device, job.reader, [])
-        analysis = analyze_recording(job.path, reader, sound=job.sound)
+        analysis = analyze_recording(job.path, reader, sound=job.sound, words=words)
         return analysis.as_dict(name_job(job)) | {"damage": analysis.damage}
 
     def _accompany(self, job: RenderJob, notes: list[str]) -> Performance:

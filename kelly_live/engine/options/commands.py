@@ -37,6 +37,7 @@ MAX_TRANSPOSE = 48  # semitones
 DEVICE_HELP = "Where the nets run; auto takes a GPU if there is one."
 READER_HELP = "The emotion reader: the shipped one, or that of an installed package."
 SEED_HELP = "Same seed, same music."
+WORDS_HELP = "Also name the feeling by the nearest emotion word of a language, such as en; research has ca and es."
 MODELS_HELP = "The set of models: open (any use), research (not commercial), or a folder of your own."
 
 
@@ -99,6 +100,11 @@ def _follow_option() -> tuple[str, ...]:
     return follow
 
 
+def _words_option() -> str | None:
+    words: str | None = option("--words", metavar="LANGUAGE", help=WORDS_HELP)
+    return words
+
+
 def _count_in_option() -> bool:
     count_in: bool = option(
         "--count-in/--no-count-in",
@@ -139,6 +145,7 @@ class LiveOptions:
     `follow`: what the band follows of the player ("tempo", "key"). `count_in`: the band waits until it is counted in.
     `seed` None: a new one each time.
     `profile` None: the default that `kelly-live profile use` set; "none": no profile.
+    `words`: the language in which the feeling is also named.
     `device`: where the nets run. `reader`: the name of an emotion reader. `models`: the set of models, for the whole
     process; None: those in use.
     """
@@ -178,6 +185,7 @@ class LiveOptions:
     external_io: ExternalIOOptions = group(ExternalIOOptions)
     page: PageOptions = group(PageOptions)
     override: OverrideOptions = group(OverrideOptions)
+    words: str | None = _words_option()
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
     piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions)

@@ -12,7 +12,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Feeling": (
         "--emotion", "--valence", "--arousal", "--dominance", "--morph-to", "--morph-bars", "--freeze", "--arc",
-        "--profile",
+        "--profile", "--words",
     ),
     "Playing together": ("--follow", "--count-in", "--role", "--trade-bars", "--when-silent", "--silent-bars"),
     "Music": (

@@ -345,6 +345,23 @@ def melody(corpora: Path, cache: Path, minutes: float, resume: bool, seed: int, 
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
+@command.command("words", cls=CheckedCommand)
+@set_option
+@click.option("--corpora", type=FOLDER, help="research: folder of emo-trompa-mer.tar.xz.")
+@debug_option
+@set_out_option("words.json")
+def words(model_set: str, corpora: Path | None, out: Path | None) -> None:
+    """Write the emotion words that --words names a feeling by, and check their places."""
+    from kelly_live.core.resources import RESEARCH_MODELS
+    from kelly_live.lab.training.words import train_words
+
+    if model_set == RESEARCH_MODELS:
+        require_folders(corpora=corpora)
+    path = choose_out(out, model_set, "words.json")
+    click.echo(train_words(model_set, corpora, path).format_table())
+    click.echo(f"wrote {path} and {path.with_suffix('.md')}")
+
+
 @command.command("system", cls=CheckedCommand)
 @click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
 @debug_option

@@ -73,7 +73,7 @@ def read_ratings(archive: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises:
         ConfigError: The file cannot be read or lacks ratings.
     """
-    rows = _read_rows(_read_text(archive), archive)
+    rows = _read_rows(read_archive_text(archive), archive)
     try:
         people = sorted({(row["language"], row["user"]) for row in rows})
         excerpts = sorted({row["excerpt"] for row in rows})
@@ -96,7 +96,7 @@ def _read_rows(text: str, archive: Path) -> list[dict[str, str]]:
         raise ConfigError(f"{archive} is not a table with commas ({error}); name the folder of the corpora") from error
 
 
-def _read_text(archive: Path, name: str = FILE, known_as: str = "emo-agreement-4languages.tar.xz") -> str:
+def read_archive_text(archive: Path, name: str = FILE, known_as: str = "emo-agreement-4languages.tar.xz") -> str:
     """Read the file called `name` of a .tar.xz, or the archive itself if it is that file."""
     try:
         if not tarfile.is_tarfile(archive):
@@ -209,7 +209,7 @@ def read_annotations(archive: Path) -> Annotations:
     Raises:
         ConfigError: The file cannot be read, or has fewer than two such languages.
     """
-    text = _read_text(archive, TROMPA_FILE, "emo-trompa-mer.tar.xz")
+    text = read_archive_text(archive, TROMPA_FILE, "emo-trompa-mer.tar.xz")
     try:
         data = json.loads(text)
         languages_by_user = {user["id"]: user["motherLanguage"] for user in data["users"] if user["motherLanguage"]}
@@ -314,7 +314,7 @@ def read_mode_preferences(archive: Path, seed: int = 0) -> list[ModePreference]:
     Raises:
         ConfigError: The file cannot be read or lacks ratings.
     """
-    rows = _read_rows(_read_text(archive, CHORDS_FILE, "emo-pakistan-chords.tar.xz"), archive)
+    rows = _read_rows(read_archive_text(archive, CHORDS_FILE, "emo-pakistan-chords.tar.xz"), archive)
     ratings: dict[tuple[str, str], dict[str, list[float]]] = {}
     try:
         for row in rows:

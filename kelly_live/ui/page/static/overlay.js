@@ -3,8 +3,8 @@ import { setText } from "./widgets.js";
 
 // For a browser source of a streaming program: open /overlay?token=… there.
 connect({
-  state({ played, music }) {
-    setText(get("feeling"), played.name);
+  state({ played, music, word }) {
+    setText(get("feeling"), word || played.name);
     get("feeling").style.color = EMOTION_COLOURS[played.name] || "#ffffff";
     setText(get("music"), `${Math.round(music.bpm)} BPM · ${music.tonic} ${music.mode} · ${music.chord}`);
   },

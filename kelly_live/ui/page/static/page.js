@@ -89,9 +89,9 @@ function addPart(part) {
   get("parts").append(item);
 }
 
-function showState({ played, override, music, standby }) {
+function showState({ played, override, music, standby, word }) {
   const share = override.emotion ? "" : `${Math.round(100 * played.confidence)} %`;
-  setText(get("now-emotion"), `${played.name} ${share}`.trim());
+  setText(get("now-emotion"), [`${played.name} ${share}`.trim(), word].filter(Boolean).join(" · "));
   setText(get("standby"), standby);
   get("go").hidden = !standby;
   setText(get("now-tempo"), `${Math.round(music.bpm)} BPM`);

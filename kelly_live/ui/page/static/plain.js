@@ -35,11 +35,11 @@ const session = connect({
         createButton(`${action} ${part}, or let go`, () => session.act(action, part)))),
       ...presets.map((name) => createButton(`play the preset ${name}`, () => session.act("preset", name))));
   },
-  state({ played, music, health, remarks }) {
+  state({ played, music, health, remarks, word }) {
     const now = performance.now();
     if (now - summaryAt < SUMMARY_MS) return;
     summaryAt = now;
-    get("summary").textContent = [`${played.name}, ${Math.round(music.bpm)} BPM, ${music.tonic} ${music.mode}`,
+    get("summary").textContent = [`${word || played.name}, ${Math.round(music.bpm)} BPM, ${music.tonic} ${music.mode}`,
       `chord ${music.chord || "none"}, bar ${music.bar}`, remarks, ...health.problems].filter(Boolean).join(". ");
   },
   line: (message) => addLine(get("lines"), message.text, 20),

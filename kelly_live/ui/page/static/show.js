@@ -15,7 +15,7 @@ connect({
     state = message;
     beatClock.update(message.music);
     score.takeState(message);
-    setText(get("feeling"), message.played.name);
+    setText(get("feeling"), message.word || message.played.name);
     const coming = score.listChords(message.music.beat).map(([, chord]) => chord);
     setText(get("chords"), [message.music.chord, ...coming.slice(0, COMING_CHORDS)].filter(Boolean).join("   "));
   },
