@@ -49,6 +49,8 @@ _KEY_TUNINGS = bytes([0xF0, 0x7F, 0x7F, 0x08, 0x02])
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2, 0xF1: 1, 0xF2: 2, 0xF3: 1}
 _NOT_ONE = frozenset((0xF0, 0xF4, 0xF5, 0xF7, 0xF9, 0xFD))
 _REALTIME = bytes(range(0xF8, 0x100))
+# A full frame of MIDI Time Code (RP-004/008): universal, real time, for any device, hours with the rate to frames.
+_FULL_FRAME = re.compile(rb"\xf0\x7f[\x00-\x7f]\x01\x01[\x00-\x7f]{4}")
 _SEGMENTS = re.compile(rb"[\x80-\xf7][\x00-\x7f]*|[\x00-\x7f]+")
 _CHANNEL_KINDS = {status: name for name, (status, _) in SPECS.items() if status < 0xF0}
 
@@ -175,8 +177,9 @@ def read_packet(packet: bytes) -> tuple[list[bytes], bool]:
     """Read the whole messages of what a driver delivered at once, and return whether all of it was valid.
 
     Drivers promise one message each time, and pass on what they are sent: pairs after a running status, a message that
-    the next one cuts off, system exclusive without its end (which is passed over). Real time may come within any
-    other. Nothing lasts from packet to packet, so that data bytes without a status are never taken for a message.
+    the next one cuts off. System exclusive is passed over, but for the full frames of MIDI Time Code. Real time may
+    come within any other. Nothing lasts from packet to packet, so that data bytes without a status are never taken for
+    a message.
     """
     realtime = [bytes((byte,)) for byte in packet if byte >= 0xF8]
     messages = [message for message in realtime if message[0] not in _NOT_ONE]
@@ -185,6 +188,7 @@ def read_packet(packet: bytes) -> tuple[list[bytes], bool]:
     for segment in _SEGMENTS.findall(packet.translate(None, _REALTIME)):
         if segment.startswith(b"\xf0") or (segment == b"\xf7" and before.startswith(b"\xf0")):
             is_whole = True
+            messages += [before + segment] * (segment == b"\xf7" and _FULL_FRAME.fullmatch(before) is not None)
         else:
             segment_messages, is_whole = _read_segment(segment)
             messages += segment_messages
@@ -203,6 +207,12 @@ def _read_segment(segment: bytes) -> tuple[list[bytes], bool]:
         return [segment[: 1 + length]] * (len(data) >= length), len(data) == length
     ends = range(length, len(data) + 1, length)
     return [status + data[end - length : end] for end in ends], bool(ends) and len(data) % length == 0
+
+
+def read_full_frame(message: bytes) -> bytes | None:
+    """Return the four bytes of time of a full frame (rate and hours, minutes, seconds, frames); None: it is none."""
+    is_one = message.endswith(b"\xf7") and _FULL_FRAME.fullmatch(message[:-1]) is not None
+    return message[5:9] if is_one else None
 
 
 def silence_channel(channel: int) -> tuple[bytes, bytes]:

@@ -145,7 +145,7 @@ class LibremidiIn:
         self._jack: JackWatch | None = None
         self.grain_seconds = 0.0
         configuration = libremidi.InputConfiguration()
-        configuration.ignore_sysex = True
+        configuration.ignore_sysex = False  # a locate of MIDI Time Code is one
         configuration.ignore_timing = False
         configuration.ignore_sensing = True
         # A message as an object cannot be read in this binding: its bytes have no Python type. Not a method: the

@@ -154,8 +154,8 @@ class RtMidiBackend:
 
     def _create_input(self) -> rtmidi.MidiIn:
         client = self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in")
-        # A message that the driver ignores takes its interval with it. SysEx is ignored all the same, for its length.
-        client.ignore_types(sysex=True, timing=False, active_sense=False)
+        # A message that the driver ignores takes its interval with it. A locate of MIDI Time Code is SysEx.
+        client.ignore_types(sysex=False, timing=False, active_sense=False)
         return client
 
 
