@@ -1,10 +1,13 @@
-"""Plays the cues of a sheet: GO, back, standby, and the chase of a timecode. Thread: the console's, for all calls."""
+"""Plays the cues of a sheet: GO, back, standby, and the chase of a timecode or a song.
+
+Thread: the console's, for all calls.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.core.actions import Action
 from kelly_live.core.errors import ConfigError
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from kelly_live.engine.cue_sheet import CueSheet, Leg
     from kelly_live.engine.session import Snapshot
     from kelly_live.mapping.culture import CultureStage
-    from kelly_live.sync.timecode import TimecodeReader
 
 _AT_ONCE_BARS = 1e-9  # a morph must take more than 0
 
@@ -34,9 +36,23 @@ class CueTargets:
     culture: Callable[[CultureStage | None], None]
 
 
+class PositionReader(Protocol):
+    """Reads where others are: in a timecode (seconds) or in a song (beats). Thread: one."""
+
+    jumps: int
+
+    def read(self, now: float) -> float | None:
+        """Return the position at `now`, None while nothing runs; a jump, and a first lock, count in `jumps`."""
+
+    def take_location(self) -> float | None:
+        """Return once where they were moved to while nothing runs; None if they were not."""
+
+
 class CuePlayer:
     """Where a show is. `cultures`: the loaded ones, by the names that the cues give.
 
+    `leader`: leads through the cues that have an `at`. `follows_clock`: the band is where a clock says, so that no cue
+    starts the music again.
     `first`: the name of the cue to begin with, for a rehearsal: with all that the cues before it have set.
     Raises ConfigError for a preset that this session has not, or a `first` that the sheet has not.
     """
@@ -48,7 +64,8 @@ class CuePlayer:
         targets: CueTargets,
         *,
         cultures: Mapping[str, CultureStage],
-        timecode: TimecodeReader | None = None,
+        leader: PositionReader | None = None,
+        follows_clock: bool = False,
         first: str | None = None,
     ) -> None:
         for cue in sheet.cues:
@@ -56,7 +73,7 @@ class CuePlayer:
                 names = ", ".join(targets.preset_names)
                 raise ConfigError(f"{cue.where}: this session has no preset {cue.preset[:60]!r}; there are {names}")
         self._sheet, self._source, self._targets = sheet, source, targets
-        self._cultures, self._timecode = cultures, timecode
+        self._cultures, self._leader, self._follows_clock = cultures, leader, follows_clock
         self._current: int | None = None
         self._next = 0 if first is None else sheet.find(first)
         self._begins = first is not None
@@ -93,7 +110,7 @@ class CuePlayer:
         return self._begin(number, snapshot)
 
     def update(self, snapshot: Snapshot, now: float) -> list[str]:
-        """Go on along a path, and chase the timecode; return lines to print."""
+        """Go on along a path, and chase the leader; return lines to print."""
         lines = []
         if self._begins:
             self._begins = False
@@ -101,7 +118,11 @@ class CuePlayer:
         if (line := self._chase(snapshot, now)) is not None:
             lines.append(line)
         if self._awaited_start is not None:
-            if self._source.starts < self._awaited_start or snapshot.conductor.bars >= 1.0:
+            if self._source.starts < self._awaited_start:
+                return lines
+            if self._follows_clock and self._morph is not None:  # the music goes on from where it is
+                self._morph = replace(self._morph, start_bar=snapshot.conductor.bars)
+            elif snapshot.conductor.bars >= 1.0:
                 return lines
             self._awaited_start = None
         morph = self._morph
@@ -112,16 +133,24 @@ class CuePlayer:
         return lines
 
     def _chase(self, snapshot: Snapshot, now: float) -> str | None:
-        seconds = None if self._timecode is None else self._timecode.read(now)
-        if seconds is None or self._timecode is None:
-            return None  # a timecode that stops or is lost lets the music go on
-        has_jumped, self._jumps = self._timecode.jumps != self._jumps, self._timecode.jumps
-        number = self._sheet.find_at(seconds)
+        if self._leader is None:
+            return None
+        position, per_bar = self._leader.read(now), snapshot.conductor.beats_per_bar
+        location = self._leader.take_location()
+        if location is not None:
+            number = self._sheet.find_at(location, per_bar)
+            self._next = 0 if number is None else number + (number == self._current)
+        if position is None:
+            return None  # a leader that stops or is lost lets the music go on
+        has_jumped, self._jumps = self._leader.jumps != self._jumps, self._leader.jumps
+        number = self._sheet.find_at(position, per_bar)
         if number is None or (number == self._chased and not has_jumped):
             return None
         was_chased, self._chased = self._chased, number
         if has_jumped and number == self._current:
             return None
+        if has_jumped and self._follows_clock:
+            return self._begin(number, snapshot, entry=Entry.NOW)  # the band has jumped, too
         is_jump = has_jumped and was_chased is not None
         return self._begin(number, snapshot, entry=Entry.BAR if is_jump else None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.engine.cue_player import CuePlayer, CueTargets
+from kelly_live.engine.cue_player import CuePlayer, CueTargets, PositionReader
 from kelly_live.engine.cue_sheet import CueSheet, load_cue_sheet
 from kelly_live.engine.cue_source import CueSource
 
@@ -44,7 +44,6 @@ def create_cue_player(
     """Create what plays a sheet in a session; its cultures are loaded here. Raises ConfigError."""
     from kelly_live.engine.build import create_culture_stage
     from kelly_live.engine.options.culture import CultureOptions
-    from kelly_live.sync.timecode import TimecodeReader
 
     cultures: dict[str, CultureStage] = {}
     for cue in sheet.cues:
@@ -55,12 +54,6 @@ def create_cue_player(
                 raise ConfigError(f"{cue.where}: culture: {error}") from error
             assert stage is not None
             cultures[cue.culture] = stage
-    timecode = None
-    if any(cue.at is not None for cue in sheet.cues):
-        if external_io.input is None:
-            notify("the cue sheet has times (`at`), but no timecode comes in; name its MIDI input with --midi-in")
-        else:
-            timecode = TimecodeReader(external_io.input.branch())
     targets = CueTargets(
         session.set_override,
         band.preset_names,
@@ -69,4 +62,21 @@ def create_cue_player(
         session.change_role,
         set_culture,
     )
-    return CuePlayer(sheet, source, targets, cultures=cultures, timecode=timecode, first=first)
+    return CuePlayer(
+        sheet, source, targets, cultures=cultures, leader=_create_leader(sheet, external_io, notify),
+        follows_clock=bool(external_io.sync_sources), first=first,
+    )  # fmt: skip
+
+
+def _create_leader(sheet: CueSheet, external_io: ExternalIO, notify: Notify) -> PositionReader | None:
+    """Create what leads through the cues that have an `at`; None: they have none, or nothing comes in."""
+    if all(cue.at is None for cue in sheet.cues):
+        return None
+    if external_io.input is None:
+        what = "MIDI clock" if sheet.counts_bars else "timecode"
+        notify(f"the cue sheet has cues with `at`, but no {what} comes in; name its MIDI input with --midi-in")
+        return None
+    from kelly_live.sync.song_position import SongPositionReader
+    from kelly_live.sync.timecode import TimecodeReader
+
+    return (SongPositionReader if sheet.counts_bars else TimecodeReader)(external_io.input.branch())

@@ -36,9 +36,11 @@ _T = TypeVar("_T")
 FORMAT = 1
 MAX_CUES, MAX_LEGS = 1000, 100
 MAX_FADE_BARS, MAX_FADE_SECONDS = 1000.0, 3600.0
+_EARLY_BEATS = 0.5  # before the beat on which a cue is to be heard
 _FIELDS = ("place", "path", "follow", "fade", "cut", "preset", "culture", "key", "role", "at")
 _NAME = re.compile(r"[a-z0-9-]{1,48}", re.ASCII)
 _FADE = re.compile(r"([\d.]{1,12})\s*(bars?|s|seconds?)", re.ASCII)
+_SONG_BAR = re.compile(r"bar ([1-9]\d{0,3})(?: beat ([1-9]\d?))?", re.ASCII)
 _SWITCHES = {"yes": True, "no": False, "true": True, "false": False}
 
 
@@ -58,6 +60,17 @@ class Fade:
         return f"{self.length:g} {unit}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class SongBar:
+    """A place in a song: a bar and a beat of it, both from 1."""
+
+    bar: int
+    beat: int = 1
+
+    def __str__(self) -> str:
+        return f"bar {self.bar}" + f" beat {self.beat}" * (self.beat > 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """A place to go to, and how long that takes; None: at once."""
@@ -71,8 +84,8 @@ class Cue:
     """A cue; what is None stays as it is.
 
     `legs`: the places it leads to, in order; () with `follows`: what is heard. `is_cut`: it begins at once, not on the
-    next beat. `key`, `preset`, `culture` (NAME or NAME:MODE) and `role` as the options of these names. `at`: where in a
-    timecode it begins, in seconds. `where`: its place in the file, for messages.
+    next beat. `key`, `preset`, `culture` (NAME or NAME:MODE) and `role` as the options of these names. `at`: where it
+    begins, in a timecode (seconds) or in a song. `where`: its place in the file, for messages.
     """
 
     name: str
@@ -83,7 +96,7 @@ class Cue:
     culture: str | None = None
     key: FixedKey | None = None
     role: str | None = None
-    at: float | None = None
+    at: float | SongBar | None = None
     where: str = ""
 
     @property
@@ -101,7 +114,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class CueSheet:
-    """The cues of a show, in order; each name once."""
+    """The cues of a show, in order; each name once. All that have an `at` have the same kind of it."""
 
     cues: tuple[Cue, ...]
     file: str = ""
@@ -114,10 +127,25 @@ class CueSheet:
         names = ", ".join(cue.name for cue in self.cues[:20])
         raise ConfigError(f"no cue is called {name[:48]!r}; there are {names}{', …' * (len(self.cues) > 20)}")
 
-    def find_at(self, seconds: float) -> int | None:
-        """Return the number of the cue that a timecode is in; None before the first."""
-        numbers = [number for number, cue in enumerate(self.cues) if cue.at is not None and cue.at <= seconds]
-        return max(numbers, key=lambda number: self.cues[number].at or 0.0, default=None)
+    @property
+    def counts_bars(self) -> bool:
+        """Whether its cues begin at bars of a song, not at times."""
+        return any(isinstance(cue.at, SongBar) for cue in self.cues)
+
+    def find_at(self, position: float, beats_per_bar: int = 4) -> int | None:
+        """Return the number of the cue that a timecode (s), or a song (beats from 0), is in; None before the first.
+
+        In a song a cue begins half a beat early, so that it is heard on its beat; not one that cuts.
+        """
+        found = None
+        for number, cue in enumerate(self.cues):
+            if isinstance(cue.at, SongBar):
+                early = 0.0 if cue.is_cut else _EARLY_BEATS
+                begins = (cue.at.bar - 1) * beats_per_bar + cue.at.beat - 1 - early
+            else:
+                begins = math.inf if cue.at is None else cue.at
+            found = number if begins <= position else found
+        return found
 
     def find_latest(self, number: int, read: Callable[[Cue], _T | None]) -> _T | None:
         """Return what `read` finds in a cue or the nearest before it; None if it finds nothing."""
@@ -150,12 +178,16 @@ def read_cue_sheet(root: Node) -> CueSheet:
 
 
 def _check_times(nodes: Sequence[Node], cues: Sequence[Cue]) -> None:
-    latest = -1.0
+    latest: float | SongBar | None = None
     for node, cue in zip(nodes, cues, strict=True):
-        if cue.at is not None:
-            if cue.at <= latest:
-                node.as_map()["at"].fail("is not later than that of the cue before; put the cues in order of time")
-            latest = cue.at
+        if cue.at is None:
+            continue
+        field = node.as_map()["at"]
+        if isinstance(cue.at, SongBar) != isinstance(latest or cue.at, SongBar):
+            field.fail("is not of the kind of the cue before; give all of them a bar, or all of them a time")
+        if latest is not None and cue.at <= latest:  # type: ignore[operator]
+            field.fail("is not later than that of the cue before; put the cues in order of time")
+        latest = cue.at
 
 
 def _read_cue(node: Node) -> Cue:
@@ -184,7 +216,7 @@ def _read_cue(node: Node) -> Cue:
         culture=fields["culture"].as_text(100) if "culture" in fields else None,
         key=_parse(fields["key"], FixedKey.parse) if "key" in fields else None,
         role=_read_role(fields["role"]) if "role" in fields else None,
-        at=_read_time(fields["at"]) if "at" in fields else None,
+        at=_read_at(fields["at"]) if "at" in fields else None,
         where=f"{node.file} line {node.line}",
     )  # fmt: skip
 
@@ -234,8 +266,11 @@ def _read_fade(node: Node) -> Fade:
     return Fade(length, is_in_seconds)
 
 
-def _read_time(node: Node) -> float:
-    seconds = parse_time(node.as_text(40))
+def _read_at(node: Node) -> float | SongBar:
+    text = node.as_text(40)
+    if (match := _SONG_BAR.fullmatch(text)) is not None:
+        return SongBar(int(match[1]), int(match[2] or 1))
+    seconds = parse_time(text)
     if not 0.0 <= seconds < 24 * 3600.0:
-        node.fail(f"is {node.describe()}; write it as 83.5, 1:23.5 or 0:01:23.5, under 24 hours")
+        node.fail(f"is {node.describe()}; write it as 83.5, 1:23.5 or 0:01:23.5, under 24 hours, or as `bar 17 beat 3`")
     return seconds

@@ -35,10 +35,14 @@ class CueStart:
 class CueSource:
     """A SyncSource that starts the music again for a cue, and holds a cue's key.
 
+    With `restarts` False the music goes on, as a clock says, and a cue only sets its override.
     Threads: `estimate` belongs to the conductor's; the others may be called from any, each swaps one reference.
     """
 
-    def __init__(self, conductor: Conductor, set_override: Callable[[EmotionOverride], None]) -> None:
+    def __init__(
+        self, conductor: Conductor, set_override: Callable[[EmotionOverride], None], *, restarts: bool = True
+    ) -> None:
+        self._restarts = restarts
         self._conductor, self._set_override = conductor, set_override
         self._requested: CueStart | None = None
         self._due: tuple[CueStart, float] | None = None
@@ -48,7 +52,7 @@ class CueSource:
 
     @property
     def starts(self) -> int:
-        """How many cues have started the music again."""
+        """How many cues have begun, and started the music again."""
         return self._start_count
 
     @property
@@ -75,8 +79,9 @@ class CueSource:
                     self._requested = None
                 self._set_override(requested.override)
                 self._start_count += 1
-                transport = Transport(playing=True, start_count=self._start_count)
-                self._state = SyncState(transport=transport, start=SongPosition(self._due[1], 0.0))
+                if self._restarts:
+                    transport = Transport(playing=True, start_count=self._start_count)
+                    self._state = SyncState(transport=transport, start=SongPosition(self._due[1], 0.0))
         return self._state if self._key is None else replace(self._state, key=self._key)
 
     def _find_entry(self, entry: Entry, now: float) -> float:

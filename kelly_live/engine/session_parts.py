@@ -223,7 +223,11 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         limits=limits_watch.latest,
         tempo_rise=limits.tempo_rise,
     )
-    cue_source = None if sheet is None else CueSource(conductor, stage.set_override)
+    cue_source = (
+        None
+        if sheet is None
+        else CueSource(conductor, stage.set_override, restarts=not created.external_io.sync_sources)
+    )
     created.session = LiveSession(
         source=created.source,
         reader=created.reader,

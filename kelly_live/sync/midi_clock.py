@@ -40,6 +40,7 @@ class MidiClockSource:
         self._ticks = TickTracker()
         self._has_ticked = False
         self._position = 0  # while stopped: the song's tick at which it will continue
+        self._location: int | None = None  # while stopped: a song position that nobody has asked for yet
         self._next_position: int | None = None  # while playing: a song position for which a continue would jump
         self._base: int | None = None  # while playing: the number of the song's tick 0
         self._awaits_tick = False  # the first one since the last start
@@ -99,6 +100,11 @@ class MidiClockSource:
         is_new = self._transport.playing and self._transport.start_count == self._start_count
         return SyncState(beat=beat, transport=self._transport, start=self._start if is_new else None)
 
+    def take_location(self) -> float | None:
+        """Return once at which beat a song position has put a clock that stands; None if none has."""
+        location, self._location = self._location, None
+        return None if location is None else location / CLOCKS_PER_BEAT
+
     def _tell(self, notice: str) -> None:
         """Show a notice for a while, and log it the first time."""
         self._notice, self._notice_until = notice, self._now + NOTICE_SECONDS
@@ -124,7 +130,7 @@ class MidiClockSource:
         elif data[0] == SPECS["song_position"][0]:
             position = (data[1] | data[2] << 7) * CLOCKS_PER_SIXTEENTH
             if not self._is_playing:
-                self._position = position
+                self._position = self._location = position
             elif abs(position - self._song_tick()) >= CLOCKS_PER_SIXTEENTH:
                 self._next_position = position
 
@@ -138,7 +144,7 @@ class MidiClockSource:
         if line is not None and newest is not None and seconds - newest > _GRACE_TICKS * line.period:
             ticks.forget()  # a clock that only runs while it plays: the beat is at its first tick
         self._base = ticks.count - position
-        self._next_position, self._start = None, None
+        self._next_position = self._location = self._start = None
         self._is_playing = self._awaits_tick = True
         self._start_count += 1
 

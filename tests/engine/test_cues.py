@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,25 @@ import pytest
 from kelly_live.core.actions import Action
 from kelly_live.core.commands import Notes, SinkCommand, Start
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.midi_messages import ReceivedMessage
+from kelly_live.core.midi_messages import CLOCK, CONTINUE, START, STOP, song_position
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, SchedulerHealth
 from kelly_live.core.safe_yaml import parse_nodes
+from kelly_live.core.timebase import ManualClock
 from kelly_live.engine.cue_player import CuePlayer, CueTargets
 from kelly_live.engine.cue_sheet import Fade, load_cue_sheet, read_cue_sheet
 from kelly_live.engine.cue_source import CueSource
 from kelly_live.engine.override import OverrideStage
-from kelly_live.engine.session import Snapshot
+from kelly_live.engine.session import Snapshot, merge_sync_states
+from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
-from kelly_live.sync.timecode import LOST_SECONDS, TimecodeReader
+from kelly_live.sync.midi_clock import MidiClockSource
+from kelly_live.sync.song_position import SongPositionReader
+from kelly_live.sync.timecode import TimecodeReader
 from tests.engine.test_override import CountingMapper
 from tests.fakes import state
 from tests.music.band import band
+from tests.timecode import TimecodeSender
 
 SHOW = """\
 format: 1
@@ -56,46 +62,26 @@ class Sink(NoteList):
         return start.origin_seconds + min(note.onset_beats for note in notes) * 60.0 / start.bpm
 
 
-class TimecodeSender:
-    """A MidiIn that is sent a timecode of 25 frames from `begin` on."""
-
-    name = "timecode"
-
-    def __init__(self) -> None:
-        self._messages: list[ReceivedMessage] = []
-        self._piece = 0
-        self._at = 0.0  # of the next quarter frame, on the sender's time line
-        self._frames = 0
-        self.is_running = False
-
-    def begin(self, now: float, timecode: float) -> None:
-        self._at, self._frames, self._piece, self.is_running = now, round(timecode * 25.0), 0, True
-
-    def send_until(self, now: float) -> None:
-        while self.is_running and self._at <= now:
-            seconds, frame = divmod(self._frames, 25)
-            numbers = (frame, seconds % 60, seconds // 60 % 60, seconds // 3600 | 1 << 5)
-            nibble = numbers[self._piece // 2] >> 4 * (self._piece % 2) & 0x0F
-            self._messages.append(ReceivedMessage(self._at, bytes((0xF1, self._piece << 4 | nibble))))
-            self._piece = (self._piece + 1) % 8
-            self._at += 0.01
-            if self._piece == 0:
-                self._frames += 2
-
-    def poll(self) -> list[ReceivedMessage]:
-        messages, self._messages = self._messages, []
-        return messages
-
-
 class Show:
-    """The play thread and the console in one, by a clock that the test moves."""
+    """The play thread and the console in one, by a clock that the test moves.
 
-    def __init__(self, text: str = SHOW, first: str | None = None) -> None:
-        self.now = 100.0
+    `song`: a script of MIDI messages that leads it instead of a timecode; the band may follow its clock.
+    """
+
+    def __init__(
+        self,
+        text: str = SHOW,
+        first: str | None = None,
+        song: Sequence[tuple[float, bytes]] = (),
+        *,
+        follows_clock: bool = False,
+    ) -> None:
+        self.clock = ManualClock(100.0)
         self.sink = Sink()
         self.conductor = Conductor(self.sink, band(), seed=1, tonic=0, slice_beats=LIVE_SLICE_BEATS)
         self.stage = OverrideStage(CountingMapper(), state())
-        self.source = CueSource(self.conductor, self.stage.set_override)
+        self.source = CueSource(self.conductor, self.stage.set_override, restarts=not follows_clock)
+        self.sync_sources = [*([MidiClockSource(ScriptedInput(song, self.clock))] * follows_clock), self.source]
         self.timecode = TimecodeSender()
         self.presets, self.roles = ["band"], list[str]()
         targets = CueTargets(
@@ -103,10 +89,16 @@ class Show:
             self.roles.append, lambda culture: None,
         )  # fmt: skip
         sheet = read_cue_sheet(parse_nodes(text.encode(), "show.yaml"))
-        reader = TimecodeReader(self.timecode)  # type: ignore[arg-type]
-        self.player = CuePlayer(sheet, self.source, targets, cultures={}, timecode=reader, first=first)
+        reader = SongPositionReader(ScriptedInput(song, self.clock)) if song else TimecodeReader(self.timecode)
+        self.player = CuePlayer(
+            sheet, self.source, targets, cultures={}, leader=reader, follows_clock=follows_clock, first=first
+        )
         self.said: list[str] = []
         self.conductor.start(self.now, self.stage.map(None, 0.0).parameters)
+
+    @property
+    def now(self) -> float:
+        return self.clock.now()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -115,8 +107,8 @@ class Show:
 
     def play(self, seconds: float) -> None:
         for step in range(round(seconds / STEP)):
-            self.now += STEP
-            sync = self.source.estimate(self.now)
+            self.clock.advance(STEP)
+            sync = merge_sync_states(self.now, self.sync_sources)
             reading = self.stage.map(None, self.conductor.status().bars)
             self.conductor.advance(self.now, reading.parameters, sync)
             self.timecode.send_until(self.now)
@@ -125,6 +117,10 @@ class Show:
 
     def act(self, name: str, value: str | None = None) -> str | None:
         return self.player.act(Action(name, value), self.snapshot)
+
+    def starts(self) -> list[float]:
+        """When the music began, and began again."""
+        return [one.origin_seconds for one in self.sink.commands if isinstance(one, Start)]
 
     def seconds_of_next(self, beats: float) -> float:
         tempo = self.conductor.tempo_map
@@ -243,8 +239,7 @@ def test_a_timecode_is_locked_chased_when_it_jumps_and_not_missed_when_it_goes()
         bar_line = show.seconds_of_next(4.0)
     assert show.said[1].startswith("cue 3: dusk")
     show.play(4.0)
-    starts = [one.origin_seconds for one in show.sink.commands if isinstance(one, Start)]
-    assert starts[-1] == pytest.approx(bar_line, abs=0.05), "the next bar"
+    assert show.starts()[-1] == pytest.approx(bar_line, abs=0.05), "the next bar"
 
     show.timecode.is_running = False
     before = len(show.sink.notes)
@@ -261,14 +256,84 @@ def test_a_timecode_that_runs_passes_from_cue_to_cue() -> None:
     assert [line[:11] for line in show.said] == ["cue 2: stor", "cue 3: dusk"]
 
 
-def test_timecode_is_read_to_the_frame() -> None:
-    sender = TimecodeSender()
-    reader = TimecodeReader(sender)  # type: ignore[arg-type]
-    sender.begin(10.0, 3661.48)
-    sender.send_until(12.0)
-    assert reader.read(12.0) == pytest.approx(3663.48, abs=0.021)
-    assert reader.jumps == 1
-    assert reader.read(12.0 + LOST_SECONDS + 0.1) is None
+def test_a_locate_stands_by_with_its_cue_and_what_runs_from_there_begins_it_on_the_next_bar() -> None:
+    show = Show()
+    show.timecode.begin(show.now, 61.0)
+    show.play(2.0)
+    show.timecode.locate(show.now, 95.0)
+    show.play(3.0)
+    assert [line[:11] for line in show.said] == ["cue 2: stor"], "it stands; the music plays on"
+    assert show.player.standby.startswith("standby 3/5: dusk")
+    show.timecode.locate(show.now, 62.0)
+    show.play(0.1)
+    assert show.player.standby.startswith("standby 3/5: dusk"), "back in the cue that plays: the one after it"
+    show.timecode.locate(show.now, 10.0)
+    show.play(0.1)
+    assert show.player.standby.startswith("standby 1/5: overture"), "before the first time"
+
+    show.timecode.begin(show.now, 95.0)
+    while len(show.said) < 2:
+        show.play(0.04)
+        bar_line = show.seconds_of_next(4.0)
+    show.play(4.0)
+    assert show.said[1].startswith("cue 3: dusk")
+    assert show.starts()[-1] == pytest.approx(bar_line, abs=0.05)
+
+
+SONG = """\
+format: 1
+cues:
+  - {name: verse, place: sad, at: bar 1}
+  - {name: lift, place: happy, at: bar 3}
+  - {name: break, place: angry, cut: yes, at: bar 4 beat 3}
+  - {name: end, place: "0.5,-0.5", at: bar 17}
+"""
+
+
+def run_song(begins: float, seconds: float, *first: bytes) -> list[tuple[float, bytes]]:
+    """A MIDI clock at 120 BPM: a bar lasts 2 s."""
+    return [*((begins - 0.001, one) for one in first), *((begins + n / 48.0, CLOCK) for n in range(int(48 * seconds)))]
+
+
+def test_a_song_chooses_its_cues_by_its_bars() -> None:
+    show = Show(SONG, song=run_song(102.0, 9.0, START))
+    show.play(11.0)
+    assert [line[:12] for line in show.said] == ["cue 1: verse", "cue 2: lift,", "cue 3: break"]
+    beat = 60.0 / show.conductor.status().bpm
+    _, verse, lift, cut = show.starts()
+    assert 102.0 < verse <= 103.0, "four ticks tell the tempo, then the next beat"
+    assert lift == pytest.approx(106.0, abs=0.5 * beat + 0.05), "the nearest of the band's own beats"
+    assert cut == pytest.approx(109.0, abs=0.12)
+
+
+def test_a_song_that_is_moved_stands_by_and_jumps_on_the_next_bar_and_one_that_stops_plays_on() -> None:
+    moved = [(107.0, STOP), (108.0, song_position(16 * 16))]
+    show = Show(SONG, song=[*run_song(102.0, 5.0, START), *moved, *run_song(110.0, 4.0, CONTINUE)])
+    show.play(5.5)
+    before = len(show.sink.notes)
+    show.play(4.4)
+    assert [line[:12] for line in show.said] == ["cue 1: verse", "cue 2: lift,"]
+    assert len(show.sink.notes) > before + 8, "it plays on"
+    assert show.player.standby == "standby 4/4: end, 0.5,-0.5"
+    while len(show.said) < 3:
+        show.play(0.04)
+        bar_line = show.seconds_of_next(4.0)
+    show.play(4.0)
+    assert show.said[2] == "cue 4: end, 0.5,-0.5"
+    assert show.starts()[-1] == pytest.approx(bar_line, abs=0.05)
+
+
+def test_a_band_that_follows_the_songs_clock_changes_on_the_bar_and_does_not_start_again() -> None:
+    show = Show(SONG, song=run_song(102.0, 9.0, START), follows_clock=True)
+    changed = {}
+    while show.now < 110.5:
+        show.play(STEP)
+        changed.setdefault(show.stage.override.emotion, show.now)
+    assert changed["sad"] == pytest.approx(102.1, abs=0.1)
+    assert changed["happy"] == pytest.approx(106.0, abs=0.06), "as its first note is made"
+    assert changed["angry"] == pytest.approx(109.0, abs=0.05)
+    assert show.starts()[-1] == pytest.approx(102.0, abs=0.01)
+    assert show.conductor.status().beat == pytest.approx(2.0 * (show.now - 102.0), abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +352,7 @@ def test_timecode_is_read_to_the_frame() -> None:
         ("name: a, key: H", "key does not fit: 'H' is no key"),
         ("name: a, cut: maybe", "cut is 'maybe'; it must be yes or no"),
         ("name: a, place: sad, at: 25:00:00", "at is '25:00:00'; write it as 83.5, 1:23.5"),
+        ("name: a, place: sad, at: bar 0", "at is 'bar 0'; write it as 83.5, 1:23.5 or 0:01:23.5, under 24 hours, or"),
         ("name: a, colour: red", "colour is not known here; there may be name, place, path"),
     ],
 )
@@ -306,6 +372,9 @@ def test_two_cues_of_one_name_or_out_of_order_are_refused(tmp_path: Path) -> Non
     assert load_cue_sheet(file).find_at(59.0) == 0
     file.write_text("format: 1\ncues:\n  - {name: a, place: sad, at: 1:00}\n  - {name: b, place: happy, at: 2}\n")
     with pytest.raises(ConfigError, match=r"line 4: .*at is not later"):
+        load_cue_sheet(file)
+    file.write_text("format: 1\ncues:\n  - {name: a, place: sad, at: bar 2}\n  - {name: b, place: sad, at: 2:00}\n")
+    with pytest.raises(ConfigError, match=r"line 4: .*at is not of the kind of the cue before"):
         load_cue_sheet(file)
 
 

@@ -16,7 +16,7 @@ class CueOptions:
         "--cues",
         kind=Path,
         metavar="FILE.yaml",
-        help="Play the cues of a show: g is GO, as are pads, OSC, the page and MIDI Time Code of --midi-in.",
+        help="Play the cues of a show: g is GO, as are pads, OSC, the page, timecode or a song's bars at --midi-in.",
     )
     first: str | None = option(
         "--from", metavar="CUE", help="Rehearse from this cue on: it begins at once, with what those before it set."
