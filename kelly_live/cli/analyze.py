@@ -24,6 +24,7 @@ from kelly_live.engine.options.click_options import (
     files_option,
     models_option,
     print_json,
+    print_line,
     print_notice,
     reader_option,
 )
@@ -120,7 +121,7 @@ def _print_analyses(
             continue
         if analysis.damage:
             print_notice(f"note: {path}: {analysis.damage}; what could be read was used")
-        print_json(analysis.as_dict(str(path))) if as_json else _line(path, analysis)
+        print_json(analysis.as_dict(str(path))) if as_json else print_line(_line(path, analysis))
     return 1 if failures else 0
 
 

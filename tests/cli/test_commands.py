@@ -156,6 +156,13 @@ def test_analyze_json_is_one_whole_object_a_file(recording: Path, capsys: pytest
     assert set(report["windows"][0]) == {"time", "emotions", "valence", "arousal", "dominance", "confidence"}
 
 
+def test_analyze_prints_a_line_a_file(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("analyze", recording, "--words", "en") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{recording}  6.0 s  ")
+    assert "confidence" in line
+
+
 def test_analyze_goes_on_after_a_bad_file(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("analyze", tmp_path / "none.wav", recording, "--json") == 1
     out, err = capsys.readouterr()
