@@ -20,7 +20,7 @@ ADDRESSES: dict[str, str] = {
     "/kelly/dominance": "float, -1 to 1",
     "/kelly/confidence": "float, 0 to 1",
     "/kelly/emotion": "string, the likeliest",
-    "/kelly/word": "string, with --words; empty where no word is near",
+    "/kelly/word": "string, with --words; empty near the middle",
     **{f"/kelly/emotion/{name}": "float, 0 to 1" for name in EMOTIONS},
     "/kelly/tempo": "float, beats a minute",
     "/kelly/bar": "int, from 1",

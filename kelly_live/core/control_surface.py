@@ -16,7 +16,7 @@ class ControlView:
     """What a control surface may show: the emotion, the manual override, and the music.
 
     `bpm`: the tempo in beats a minute; `bar`: from 1; `tonic`, `mode`, `chord`: by name. `word`: the emotion word of
-    the state, "" where none is near; None: no words were asked for.
+    the state, "" near the middle; None: no words were asked for.
     """
 
     state: EmotionState

@@ -30,6 +30,7 @@ DOMINANCE_WEIGHT = 0.25
 # and a reading that wavers between two words for less shows the one before.
 HOLD_SECONDS = 1.0
 NO_WORD = ""
+MIDDLE_RADIUS = 0.2  # in valence and arousal: a feeling within it is too weak to have a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,14 @@ class EmotionWords:
     words: tuple[EmotionWord, ...]
 
     def find_nearest(self, state: EmotionState) -> str:
-        """Return the word nearest to a state; NO_WORD where the middle of the space is nearer than any.
+        """Return the word nearest to a state; NO_WORD within MIDDLE_RADIUS of the middle.
 
         A state of little confidence counts as nearer to the middle, as it does for the music.
         """
         felt = relax_state(state)
-        nearest = min(self.words, key=lambda word: word.measure_distance(felt))
-        place = felt.valence, felt.arousal
-        is_middle = math.hypot(*place) < math.dist(place, (nearest.valence, nearest.arousal))
-        return NO_WORD if is_middle else nearest.text
+        if math.hypot(felt.valence, felt.arousal) < MIDDLE_RADIUS:
+            return NO_WORD
+        return min(self.words, key=lambda word: word.measure_distance(felt)).text
 
 
 class WordHold:

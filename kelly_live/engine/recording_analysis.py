@@ -56,7 +56,7 @@ class RecordingAnalysis:
 
     @property
     def word(self) -> str | None:
-        """The emotion word of the means, "" where none is near; None without words."""
+        """The emotion word of the means, "" near the middle; None without words."""
         if self.words is None:
             return None
         place = (self.valence, self.arousal, self.dominance)

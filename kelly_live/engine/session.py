@@ -75,7 +75,7 @@ class Snapshot:
     is what the band could synchronise to. `analysis_seconds` and `conductor_seconds` are the longest of late that the
     analysis of a block and a step of the conductor took.
     `coming`: the bars to come, where they are shown; `coming_problem` says in one line why there are none.
-    `word`: the emotion word of what is played, "" where none is near; None: no words were asked for.
+    `word`: the emotion word of what is played, "" near the middle; None: no words were asked for.
     """
 
     reading: Reading

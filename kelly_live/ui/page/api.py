@@ -123,7 +123,7 @@ class Health(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True, tag="state"):
     """A moment of the session. `played`: the emotion in force; `heard`: that of the sound, None before the first.
 
-    `word`: the emotion word of `played`, "" where none is near or no words were asked for.
+    `word`: the emotion word of `played`, "" near the middle or no words were asked for.
     `remarks`: what the terminal's status line says beside the numbers. `standby`: the next cue, "" without a cue sheet.
     `muted`: players that are silent, and why.
     `parameters` are where the feeling leads, `now` those in force (None before the first note), of which `locks` are
