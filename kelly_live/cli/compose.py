@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kelly_live.core.errors import OptionError
+from kelly_live.core.limits import RANGES
 from kelly_live.core.wording import plural
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
@@ -24,6 +25,7 @@ from kelly_live.engine.options.click_options import (
     print_notice,
 )
 from kelly_live.engine.options.commands import ComposeOptions
+from kelly_live.engine.options.limits import LimitsOptions
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
@@ -133,24 +135,30 @@ def _piece(options: ComposeOptions) -> ComposeOptions:
 @click.option("--into", type=OUTPUT_FOLDER, required=True, help="The folder to write into.")
 @formats_option
 @batch_options
+@add_options(LimitsOptions, only=tuple(RANGES))
 @debug_option
-def compose_pieces(pieces: Path, into: Path, formats: tuple[str, ...], jobs: int, cluster: str | None) -> int:
+def compose_pieces(
+    pieces: Path, into: Path, formats: tuple[str, ...], jobs: int, cluster: str | None, options: LimitsOptions
+) -> int:
     """Compose the pieces of a list: a CSV file, with a column for each option of `compose` that it gives.
 
-    The column `name` says what a piece's files are called. The config file does not count, so that the same list gives
-    the same pieces. A run that is stopped goes on where it was when it is started again.
+    The column `name` says what a piece's files are called. Of the config file only the limits count, so that the same
+    list gives the same pieces. A run that is stopped goes on where it was when it is started again.
     """
     from kelly_live.core.atomic_write import create_folder
     from kelly_live.engine.batch.command import TABLE, do_jobs
     from kelly_live.engine.batch.jobs import ComposeJob
     from kelly_live.engine.batch.pieces import read_pieces
 
-    options = [one for one in _piece.params if isinstance(one, click.Option)]
-    columns = [one.opts[0].removeprefix("--") for one in options]
-    switches = [one.opts[0].removeprefix("--") for one in options if one.is_flag]
+    params = [one for one in _piece.params if isinstance(one, click.Option)]
+    columns = [one.opts[0].removeprefix("--") for one in params]
+    switches = [one.opts[0].removeprefix("--") for one in params if one.is_flag]
     rows = list(read_pieces(pieces, _read_piece, columns, switches))
     create_folder(into)
-    jobs_ = [ComposeJob(Path(name), options, into / name, formats) for name, options in rows]
+    jobs_ = [
+        ComposeJob(Path(name), replace(piece, limits=piece.limits.combine(options)), into / name, formats)
+        for name, piece in rows
+    ]
     return do_jobs(jobs_, into / TABLE, processes=jobs, cluster=cluster)
 
 

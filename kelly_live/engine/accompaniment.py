@@ -98,6 +98,7 @@ def _accompany_recording(
     from kelly_live.engine.audio_input import open_recording
     from kelly_live.engine.expression_conflicts import report_sent_twice
     from kelly_live.engine.external_io import create_controller_output
+    from kelly_live.engine.limits_watch import choose_file_limits, report_limited
     from kelly_live.engine.offline import accompany
     from kelly_live.engine.record import insert_tee, start_recorder
     from kelly_live.midi.offline import OfflineScheduler
@@ -106,9 +107,15 @@ def _accompany_recording(
     band = build_band(options.host.with_profile(profile), options.culture, profile, notify=notify)
     source = open_recording(recording, options.sound)
     source.start()  # a file that cannot be read is reported before the nets are loaded
+    limits = choose_file_limits(options.limits, profile)
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
     stage = create_override_stage(
-        override, options.culture, profile, notify, constraints=options.piece.build_constraints()
+        override,
+        options.culture,
+        profile,
+        notify,
+        constraints=options.piece.build_constraints(),
+        arousal_rise=limits.arousal_rise,
     )
     if reader is None:
         reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
@@ -124,9 +131,11 @@ def _accompany_recording(
         role=options.band_role,
         host=band,
         expression=options.expression,
+        tempo_rise=limits.tempo_rise,
         notify=notify,
     )
     scheduler.send(tuning.with_programs(conductor.slots))
+    scheduler.send(loudness_limits := limits.build_loudness_limits(0))
     if options.expression:
         report_sent_twice(options.controllers, conductor.slots, notify)
     title = f"Kelly Live: {escape(recording.stem)}"
@@ -139,6 +148,8 @@ def _accompany_recording(
         band=band,
         tuning=tuning,
         profile=profile,
+        limits=loudness_limits,
+        tempo_rise=limits.tempo_rise,
         live=False,
         title=title,
     )
@@ -156,6 +167,7 @@ def _accompany_recording(
         ).with_title(title)
     took = read_clock() - start_time
     report_faults(band, notify, silent_before)
+    report_limited(performance, notify)
     band.close()
     notes = []
     if source.damage:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.limits import NO_SESSION_LIMITS
+from kelly_live.engine.arc_limit import limit_arc
+from kelly_live.engine.arousal_limit import ArousalLimit, hold_arousal
 from kelly_live.engine.build import Notify, create_mapper
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.music.arc import Arc, ArcPoint
@@ -16,12 +19,16 @@ from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.tempo_plan import STEP_LIMIT
 
 if TYPE_CHECKING:
+    from kelly_live.core.limits import Limits
     from kelly_live.core.protocols import Reading
+    from kelly_live.core.timebase import TempoMap
     from kelly_live.core.values import EmotionState, MusicParameters
     from kelly_live.engine.options.commands import ComposeOptions
     from kelly_live.engine.performance import PerformedHit
     from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.profiles.profile import Profile
+
+_CRUMB_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +36,37 @@ class PlannedComposition:
     """An arc's plan, and what is read of it at each bar of the piece."""
 
     plan: ArcPlan
-    reading_at: Callable[[float], Reading]
+    reading_at: Callable[[float, float], Reading]
     culture: CultureOptions | None
 
-    def list_hits(self) -> tuple[PerformedHit, ...]:
-        """List the hit points with the beats and seconds that they are played at."""
+    def list_hits(self, tempo_map: TempoMap) -> tuple[PerformedHit, ...]:
+        """List the hit points with the beats and, by the tempos that were played, the seconds that they fell on."""
         from kelly_live.engine.performance import PerformedHit
 
         per_bar = self.plan.tempo.beats_per_bar
         return tuple(
-            PerformedHit(hit.name, hit.place, self.plan.tempo.tempo_map.seconds_at(beat), beat, per_bar)
+            PerformedHit(hit.name, hit.place, tempo_map.seconds_at(beat), beat, per_bar)
             for hit, beat in zip(self.plan.arc.hits, self.plan.hit_beats, strict=True)
         )
 
+    def find_end(self, tempo_map: TempoMap) -> float:
+        """Find when the sound stops: as it was planned, or later where a limit held the tempo back."""
+        planned = self.plan.end_seconds
+        played = tempo_map.seconds_at(self.plan.tempo.tempo_map.beat_at(planned))
+        return planned if abs(played - planned) < _CRUMB_SECONDS else played
+
 
 def plan_composition(
-    options: ComposeOptions, profile: Profile | None, state: EmotionState | None, notify: Notify
+    options: ComposeOptions,
+    profile: Profile | None,
+    state: EmotionState | None,
+    notify: Notify,
+    limits: Limits = NO_SESSION_LIMITS,
 ) -> PlannedComposition:
-    """Plan what the options' arc asks for, or one feeling (`state`) of a length. Raises ConfigError."""
+    """Plan what the options' arc asks for, or one feeling (`state`) of a length, within the limits.
+
+    Raises ConfigError.
+    """
     from kelly_live.core.protocols import Reading
 
     arc = options.arc
@@ -63,17 +83,28 @@ def plan_composition(
     own_metre = 4 if metre is None else metre.bar_beats
     beats_per_bar = own_metre if options.piece.metre is None else options.piece.metre
     has_form = options.arc is None or options.piece.form is not None
-    plan = plan_arc(arc, mappers.ask, beats_per_bar=beats_per_bar, has_form=has_form)
+    plan_within = partial(
+        plan_arc, ask=mappers.ask, beats_per_bar=beats_per_bar, has_form=has_form, tempo_rise=limits.tempo_rise
+    )
+    plan, limit = plan_within(arc), ArousalLimit(limits.arousal_rise)
+    if limits.arousal_rise is not None:
+        seconds_at = plan.tempo.tempo_map.seconds_at
+        limited = limit_arc(
+            arc, limits.arousal_rise, lambda place: seconds_at(place * beats_per_bar) if arc.in_bars else place
+        )
+        plan = plan if limited == arc else plan_within(limited)
     if plan.tempo.largest_step > STEP_LIMIT:
         notify(
             f"the hit points are met by tempo steps of up to {100.0 * plan.tempo.largest_step:.0f} % a beat; they lie "
             "too close for a smooth tempo: move one, or leave one out"
         )
 
-    def reading_at(bar: float) -> Reading:
+    def reading_at(bar: float, seconds: float) -> Reading:
         beat = round(bar * beats_per_bar, 6)
         place, ahead = plan.find_place(beat), plan.find_place(beat, ahead=True)
-        return Reading(plan.arc.state_at(place), mappers.ask(plan.arc, ahead))
+        state, most = plan.arc.state_at(place), limit.find_most(seconds)
+        limit.add(seconds, state.arousal)
+        return Reading(hold_arousal(state, most), mappers.ask(plan.arc, ahead, most))
 
     return PlannedComposition(plan, reading_at, culture)
 
@@ -86,11 +117,11 @@ class _Mappers:
         self._mappers: dict[str | None, LearnedMapper] = {}
         self._map = lru_cache(maxsize=4096)(self._map_state)
 
-    def ask(self, arc: Arc, place: float) -> MusicParameters:
-        """Return the music that is asked for at a place of an arc. Raises ConfigError."""
+    def ask(self, arc: Arc, place: float, most_arousal: float = 1.0) -> MusicParameters:
+        """Return the music that is asked for at a place of an arc, with so much arousal at most. Raises ConfigError."""
         change = arc.change_at(place)
         self._load(change.culture, change.origin)
-        parameters = self._map(arc.state_at(place), change.culture)
+        parameters = self._map(hold_arousal(arc.state_at(place), most_arousal), change.culture)
         return parameters if change.style is None else replace(parameters, groove=change.style)
 
     def choose_culture(self, culture: str | None) -> CultureOptions | None:

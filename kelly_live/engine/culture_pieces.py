@@ -50,7 +50,7 @@ def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
     performance = play_readings(
         happy,
-        lambda bar: happy if bar < bars // 2 else sad,
+        lambda bar, seconds: happy if bar < bars // 2 else sad,
         band=build_band(culture=culture),
         seed=seed,
         bars=bars,

@@ -40,7 +40,7 @@ def accompany(
     AudioError.
     """
     journal = journal or NoJournal()
-    first_reading = stage.map(None, 0.0)
+    first_reading = stage.map(None, 0.0, 0.0)
     readings, phrases = [first_reading], list[Phrase]()
     activity_tracker, note_tracker, feeling = ActivityTracker(), PlayerNoteTracker(), FeelingHold()
     trackers = () if beat_tracker is None else (beat_tracker,)
@@ -58,7 +58,7 @@ def accompany(
             sync = merge_sync_states(position, [*trackers, activity_tracker, note_tracker])
             bar = conductor.status().bars
             for state in reader.push(block):
-                readings.append(stage.map(feeling.apply(state, sync.player), bar))
+                readings.append(stage.map(feeling.apply(state, sync.player), bar, position))
                 journal.record_reading(readings[-1])
             conductor.advance(position, readings[-1].parameters, sync)
             _collect_phrase(conductor, phrases)
@@ -80,12 +80,13 @@ def compose(
     reading: Reading,
     conductor: Conductor,
     scheduler: OfflineScheduler,
-    reading_at: Callable[[float], Reading] | None = None,
+    reading_at: Callable[[float, float], Reading] | None = None,
     controls: Expression | None = None,
 ) -> Performance:
     """Play the conductor's `length_bars` without audio: one reading, or what `reading_at` returns.
 
-    `reading_at` is called once a beat, with the bars that have passed; each reading gets the time of its beat.
+    `reading_at` is called once a beat, with the bars and the seconds that have passed; each reading gets the time of
+    its beat.
     """
     readings = [reading]
     phrases: list[Phrase] = []
@@ -93,8 +94,9 @@ def compose(
     def at_beat(beat: float) -> MusicParameters:
         _collect_phrase(conductor, phrases)
         if reading_at is not None:
-            reading = reading_at(beat / conductor.status().beats_per_bar)
-            readings.append(replace(reading, state=replace(reading.state, time=conductor.seconds_at(beat))))
+            seconds = conductor.seconds_at(beat)
+            reading = reading_at(beat / conductor.status().beats_per_bar, seconds)
+            readings.append(replace(reading, state=replace(reading.state, time=seconds)))
         return readings[-1].parameters
 
     end_beat = conductor.play_through(reading.parameters, at_beat)
@@ -136,4 +138,5 @@ def _close(
         mode=status.mode,
         signatures=tuple(scheduler.signatures),
         phrases=tuple(phrases),
+        limited_notes=scheduler.health().limited_notes,
     )

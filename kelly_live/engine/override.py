@@ -8,18 +8,15 @@ Threads: `map` belongs to the conductor's thread, the setters may come from any;
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
-from kelly_live.core.emotion_space import place_state, subtract_offset
+from kelly_live.core.emotion_space import subtract_offset
 from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import EmotionOverride, Mapper, Reading
-from kelly_live.core.rise_limiter import RiseLimiter
 from kelly_live.core.values import NEUTRAL_PROBABILITIES, EmotionState
+from kelly_live.engine.arousal_limit import ArousalLimit, hold_arousal
 
 NO_OVERRIDE = EmotionOverride()
-AROUSAL_STEP = 0.01
-AROUSAL_WINDOW_SECONDS = 5.0  # the arousal of a reading goes up and down; only what lasts is a rise
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +68,7 @@ class OverrideStage:
         self._current_state = EmotionState(
             NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, initial_state.time
         )  # if frozen from the start
-        self._arousal_limiter = (
-            None if arousal_rise is None else RiseLimiter(arousal_rise / 60.0, AROUSAL_WINDOW_SECONDS, keeps_last=True)
-        )
+        self._arousal_limit = ArousalLimit(arousal_rise, initial_state.arousal)
         self._wanted_arousal = initial_state.arousal
         self._inputs: _Inputs | None = None
         self._reading: Reading | None = None
@@ -100,7 +95,7 @@ class OverrideStage:
         override, offset = self._override, self._offset
         source = self._initial_state if state is None else state
         moving_bar = bar if override.morph is not None else 0.0
-        most_arousal = self._find_most_arousal(now)
+        most_arousal = self._arousal_limit.find_most(now)
         held_arousal = most_arousal if self._wanted_arousal > most_arousal else None
         inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar, held_arousal)
         if self._reading is None or not inputs.is_same(self._inputs):
@@ -109,23 +104,8 @@ class OverrideStage:
             current_state = replace(self._current_state, time=max(self._current_state.time, source.time))
             overridden = apply_override(current_state, override, bar)
             self._wanted_arousal = overridden.arousal
-            held_arousal = None
-            if overridden.arousal > most_arousal:
-                held_arousal = most_arousal
-                limited = place_state(overridden, arousal=most_arousal)
-                overridden = replace(limited, confidence=overridden.confidence)
-            self._inputs = replace(inputs, held_arousal=held_arousal)
-            self._reading = Reading(overridden, self.mapper(overridden))
-        if self._arousal_limiter is not None:
-            self._arousal_limiter.limit(now, self._wanted_arousal)
+            played = hold_arousal(overridden, most_arousal)
+            self._inputs = replace(inputs, held_arousal=None if played is overridden else most_arousal)
+            self._reading = Reading(played, self.mapper(played))
+        self._arousal_limit.add(now, self._wanted_arousal)
         return self._reading
-
-    def _find_most_arousal(self, now: float) -> float:
-        """Return the highest arousal that may be played now, in steps, so that it is not mapped anew at every call."""
-        limiter = self._arousal_limiter
-        if limiter is None:
-            return 1.0
-        if self._reading is None:
-            limiter.add(now, self._initial_state.arousal)
-        most = min(1.0, limiter.compute_allowed(now))
-        return max(-1.0, math.floor(most / AROUSAL_STEP) * AROUSAL_STEP)

@@ -59,7 +59,8 @@ class Performance:
     `end_seconds`: where the closing bar ends. `notes`: as the players asked for them. `parts`: who played.
     `tonic` and `mode`: the key at the end. `title`: what files are called inside.
     `signatures`: metre and key, from their beats on.
-    `phrases`: as they were planned, in their order. `hits`: the hit points of an arc.
+    `phrases`: as they were planned, in their order. `hits`: the hit points of an arc. `limited_notes`: how many the
+    limits made softer, or left out.
     """
 
     readings: tuple[Reading, ...]
@@ -74,6 +75,7 @@ class Performance:
     signatures: tuple[Signature, ...] = ()
     phrases: tuple[Phrase, ...] = ()
     hits: tuple[PerformedHit, ...] = ()
+    limited_notes: int = 0
 
     @property
     def bars(self) -> int:

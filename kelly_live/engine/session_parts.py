@@ -31,7 +31,7 @@ from kelly_live.engine.cue_setup import create_cue_player, load_cues
 from kelly_live.engine.cue_source import CueSource
 from kelly_live.engine.expression_conflicts import report_learned_too, report_sent_twice
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
-from kelly_live.engine.limits_watch import LimitsWatch
+from kelly_live.engine.limits_watch import LimitsWatch, choose_limits
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.own_notes import OwnNotes
@@ -170,9 +170,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         created.page.open()
     if (audio := find_capture(created.source)) is not None:
         audio.open()
-    limits = options.limits.build_limits()
-    if created.profile is not None:
-        limits = limits.combine(created.profile.limits)
+    limits = choose_limits(options.limits, created.profile)
     limits_watch = LimitsWatch(limits, sink)
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
     stage = create_override_stage(

@@ -22,6 +22,7 @@ from kelly_live.music.form_plan import Slot
 from kelly_live.music.forms import BARS_PER_PHRASE, PhraseRole, find_arc_role
 from kelly_live.music.groove import Closing, find_groove
 from kelly_live.music.ritardando import compute_tempo_share
+from kelly_live.music.tempo_limit import TempoLimit
 
 if TYPE_CHECKING:
     from kelly_live.music.tempo_plan import TempoPlan
@@ -115,18 +116,24 @@ class PlannedForm:
         return self.find_slot(bar)
 
 
-def plan_arc(arc: Arc, ask: Ask, *, beats_per_bar: int, has_form: bool = False) -> ArcPlan:
-    """Plan a piece that ends where the arc does. With `has_form` the phrases are left to a named form."""
+def plan_arc(
+    arc: Arc, ask: Ask, *, beats_per_bar: int, has_form: bool = False, tempo_rise: float | None = None
+) -> ArcPlan:
+    """Plan a piece that ends where the arc does. With `has_form` the phrases are left to a named form.
+
+    `tempo_rise`: what is asked for rises by so many BPM a minute at most; hit points may ask for more.
+    """
     assert arc.end is not None
+    limit = TempoLimit(tempo_rise)
     if arc.in_bars:
-        tempo = _plan_bars(arc, ask, beats_per_bar)
+        tempo = _plan_bars(arc, ask, beats_per_bar, limit)
         hit_beats = tuple(round(2.0 * beats_per_bar * hit.place) / 2.0 for hit in arc.hits)
         arc = arc.move_places(
             lambda bar: tempo.tempo_map.seconds_at(round(2.0 * beats_per_bar * bar) / 2.0),
             tempo.tempo_map.seconds_at(arc.end * beats_per_bar),
         )
     else:
-        tempo, hit_beats = _plan_seconds(arc, ask, beats_per_bar)
+        tempo, hit_beats = _plan_seconds(arc, ask, beats_per_bar, limit)
     assert arc.end is not None
     end_seconds = tempo.tempo_map.seconds_at(float(tempo.bars * beats_per_bar)) if arc.is_struck_at_its_end else arc.end
     anchors = {beat: hit.place for hit, beat in zip(arc.hits, hit_beats, strict=True)}
@@ -151,7 +158,7 @@ def _choose_closing(arc: Arc, ask: Ask) -> Closing:
     return replace(closing, stroke_beats=None) if arc.is_struck_at_its_end else closing
 
 
-def _plan_seconds(arc: Arc, ask: Ask, beats_per_bar: int) -> tuple[TempoPlan, tuple[float, ...]]:
+def _plan_seconds(arc: Arc, ask: Ask, beats_per_bar: int, limit: TempoLimit) -> tuple[TempoPlan, tuple[float, ...]]:
     """Plan the tempo of an arc in seconds; return it with the beats of its hit points."""
     assert arc.end is not None
     moments = [hit.place for hit in arc.hits]
@@ -164,7 +171,7 @@ def _plan_seconds(arc: Arc, ask: Ask, beats_per_bar: int) -> tuple[TempoPlan, tu
     from kelly_live.music.tempo_plan import plan_tempo  # numpy: not before a session asks how much memory there is
 
     tempo = plan_tempo(
-        lambda second: ask(arc, second).tempo.suggested,
+        lambda second: limit.limit(second, ask(arc, second).tempo.suggested),
         moments[len(before) :],
         arc.end,
         beats_per_bar=beats_per_bar,
@@ -187,18 +194,18 @@ def _describe_crowd(arc: Arc) -> str:
     return f"no tempo can meet hit points so close: {one} and {other} are {seconds:.2f} s apart; leave one out"
 
 
-def _plan_bars(arc: Arc, ask: Ask, beats_per_bar: int) -> TempoPlan:
+def _plan_bars(arc: Arc, ask: Ask, beats_per_bar: int, limit: TempoLimit) -> TempoPlan:
     """Plan the tempo of an arc in bars, which falls on every place as it is."""
     assert arc.end is not None
     last, closing = ask(arc, arc.end), (arc.end - 1.0) * beats_per_bar
-    beats = range(round(arc.end) * beats_per_bar)
-    asked = (
-        ask(arc, beat / beats_per_bar).tempo.suggested * compute_tempo_share(last, beat, closing_beat=closing)
-        for beat in beats
-    )
+    asked, second = list[float](), 0.0
+    for beat in range(round(arc.end) * beats_per_bar):
+        bpm = limit.limit(second, ask(arc, beat / beats_per_bar).tempo.suggested)
+        asked.append(bpm * compute_tempo_share(last, beat, closing_beat=closing))
+        second += 60.0 / asked[-1]
     from kelly_live.music.tempo_plan import smooth_tempo
 
-    return smooth_tempo(list(asked), beats_per_bar)
+    return smooth_tempo(asked, beats_per_bar)
 
 
 def _find_turn(place: float, anchors: Mapping[float, float], tempo: TempoPlan) -> float | None:

@@ -120,12 +120,12 @@ def test_composing_follows_the_feeling_from_beat_to_beat() -> None:
     """80 to 160 BPM in four bars, asked once a beat; each reading is dated where it falls."""
     scheduler, beats = OfflineScheduler(), []
 
-    def reading_at(bar: float) -> Reading:
+    def reading_at(bar: float, seconds: float) -> Reading:
         beats.append(bar)
         marching = replace(parameters(80.0 * (1.0 + min(1.0, bar / 4.0))), groove="march")
         return Reading(state(valence=min(1.0, bar / 4.0)), marching)
 
-    performance = compose(reading_at(0.0), band(scheduler, length_bars=12), scheduler, reading_at)
+    performance = compose(reading_at(0.0, 0.0), band(scheduler, length_bars=12), scheduler, reading_at)
     assert beats == [0.0, *(0.25 * beat for beat in range(1, 48))]
     bpms = {point.beat: point.bpm for point in performance.tempo_map.points()}
     assert min(beat for beat in bpms if beat > 0) <= 4.0

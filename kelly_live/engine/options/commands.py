@@ -126,6 +126,12 @@ def _profile_option() -> str | None:
     return profile
 
 
+def _file_limits_group() -> LimitsOptions:
+    """Make the limits of music that is written to a file, which has no hour of the day."""
+    limits: LimitsOptions = group(LimitsOptions, without=("quiet_hours", "quiet_velocity"))
+    return limits
+
+
 def _check_followed(piece: PieceOptions, follow: tuple[str, ...], *, count_in: bool) -> None:
     """Refuse a tempo, key or chords that are both fixed and followed, or counted in. Raises ConfigError."""
     fixed = (("tempo", "tempo", piece.tempo), ("key", "key", piece.key))
@@ -265,6 +271,7 @@ class ComposeOptions:
         format=lambda arc: f"{len(arc.points)} points",
         help="Follow the course of feeling and the hit points in a CSV or YAML file (docs/arcs.md).",
     )
+    limits: LimitsOptions = _file_limits_group()
     seed: int = _seed_option()
     profile: str | None = _profile_option()
     models: str | None = _models_option()
@@ -305,6 +312,7 @@ class RenderOptions:
     silence: SilenceOptions = group(SilenceOptions)
     band_role: BandRoleOptions = group(BandRoleOptions)
     controllers: ControllerOptions = group(ControllerOptions)
+    limits: LimitsOptions = _file_limits_group()
     recording: RecordingOptions = group(RecordingOptions, without=("midi", "report"))
     seed: int = _seed_option()
     profile: str | None = _profile_option()

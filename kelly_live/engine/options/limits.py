@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kelly_live.core.limits import QUIET_VELOCITY, RANGES, WHOLE, Limits, QuietHours, parse_quiet_hours
@@ -50,6 +50,11 @@ class LimitsOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def combine(self, other: LimitsOptions) -> LimitsOptions:
+        """Return the stricter of both; the quiet hours stay this one's."""
+        both = self.build_limits().combine(other.build_limits())
+        return replace(self, **{name: getattr(both, name) for name in RANGES})
 
     def build_limits(self) -> Limits:
         """Return the limits that these settings mean."""
