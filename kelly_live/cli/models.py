@@ -46,12 +46,21 @@ def command(name: str | None, as_json: bool) -> None:
         print_line(f"{one.name}{' (in use)' if one.name == in_use else ''}: for {one.use}")
         for part in one.parts:
             print_line(_format_part(part))
+        for part in _find_parts_elsewhere(one, sets):
+            print_line(f"  no {part.name}: {part.what}; other models have it")
         if one.missing:
             print_line(f"  not whole yet: {join_words(list(one.missing), 'and')} missing")
         if name is not None:
             _print_sources(one)
     if name is None:
         print_line("`kelly-live models NAME` lists what a set was made from, with the credit lines")
+
+
+def _find_parts_elsewhere(one: ModelTerms, sets: list[ModelTerms]) -> list[ModelPart]:
+    """Return the parts that another set has and this one has not; none for a set that does not say what it has."""
+    names = {part.name for part in one.parts}
+    elsewhere = {part.name: part for other in sets for part in other.parts if part.name not in names}
+    return list(elsewhere.values()) if names else []
 
 
 def _format_part(part: ModelPart) -> str:

@@ -25,7 +25,7 @@ CHANNELS = (*AXES, "confidence", "bpm", *EMOTIONS)
 ACTION_SECONDS = 0.1  # between two actions of one stream: a signal at 1000 Hz is no more steering than one at 10
 LOST_SECONDS = 2.0  # without a sample, a stream is told to be lost
 _STEP = 0.005  # a smaller change is none
-_CHANNEL_KIND, _MARKER_KIND = "Emotion", "Markers"
+_CHANNEL_KIND, _MARKER_KIND, _GEMS_KIND = "Emotion", "Markers", "GEMS"
 _SAMPLES = 1024  # that are taken at once; the last one counts
 _QUIET = "[log]\nlevel = -3\n"  # it would write on the terminal
 _MAPPING = re.compile(
@@ -73,11 +73,13 @@ def _parse_mapping(text: str) -> LslMapping:
 class LslOutput:
     """Two streams: NAME with the feeling and the tempo for each new state, and NAME-markers with what begins, as text.
 
+    Once music is heard whose GEMS the models read, there is a third: NAME-gems, with a channel for each scale.
     A sample has the time at which it is sent. Thread: one for all calls; none waits.
     """
 
     def __init__(self, library: Any, name: str) -> None:
-        self.name = name
+        self.name, self._library = name, library
+        self._gems: Any = None
         self._feeling = _open_outlet(library, name, _CHANNEL_KIND, CHANNELS, library.cf_float32)
         self._markers = _open_outlet(library, f"{name}-markers", _MARKER_KIND, ("marker",), library.cf_string)
         self._view: ControlView | None = None
@@ -89,6 +91,13 @@ class LslOutput:
         if before is None or before.state is not state:
             values = (state.valence, state.arousal, state.dominance, state.confidence, view.bpm, *state.probabilities)
             self._feeling.push_sample(list(map(float, values)))
+        if view.gems and (before is None or before.gems != view.gems):
+            scales, shares = zip(*view.gems, strict=True)
+            if self._gems is None:
+                self._gems = _open_outlet(
+                    self._library, f"{self.name}-gems", _GEMS_KIND, scales, self._library.cf_float32
+                )
+            self._gems.push_sample(list(shares))
         for marker in list_markers(before, view):
             self._markers.push_sample([marker])
 

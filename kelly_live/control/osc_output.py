@@ -12,7 +12,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from kelly_live.control.osc_address import OscAddress
 from kelly_live.core.control_surface import ControlView
-from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.core.values import EMOTIONS, GEMS, EmotionState
 
 ADDRESSES: dict[str, str] = {
     "/kelly/valence": "float, -1 to 1",
@@ -22,6 +22,7 @@ ADDRESSES: dict[str, str] = {
     "/kelly/emotion": "string, the likeliest",
     "/kelly/word": "string, with --words; empty near the middle",
     **{f"/kelly/emotion/{name}": "float, 0 to 1" for name in EMOTIONS},
+    **{f"/kelly/gems/{name}": "float, 0 to 1, where the models read it" for name in GEMS},
     "/kelly/tempo": "float, beats a minute",
     "/kelly/bar": "int, from 1",
     "/kelly/key": "string, the tonic",
@@ -35,7 +36,7 @@ _QUIET_SENDS = 3  # without an error, before a receiver is believed to be there
 def encode_bundle(view: ControlView) -> bytes:
     """Encode a view as one bundle to be obeyed at once, with a message for each address of ADDRESSES.
 
-    There is a word only where words were asked for.
+    There is a word only where words were asked for, and of GEMS only what the models read.
     """
     state = view.state
     values: dict[str, float | int | str] = {
@@ -52,6 +53,7 @@ def encode_bundle(view: ControlView) -> bytes:
     }
     if view.word is not None:
         values["/kelly/word"] = view.word
+    values |= {f"/kelly/gems/{name}": share for name, share in view.gems}
     values |= {f"/kelly/emotion/{name}": share for name, share in zip(EMOTIONS, state.probabilities, strict=True)}
     bundle = OscBundleBuilder(IMMEDIATELY)
     for address, value in values.items():

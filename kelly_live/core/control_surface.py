@@ -16,7 +16,8 @@ class ControlView:
     """What a control surface may show: the emotion, the manual override, and the music.
 
     `bpm`: the tempo in beats a minute; `bar`: from 1; `tonic`, `mode`, `chord`: by name. `word`: the emotion word of
-    the state, "" near the middle; None: no words were asked for.
+    the state, "" near the middle; None: no words were asked for. `gems`: what music induces, of what is heard
+    (EmotionState).
     """
 
     state: EmotionState
@@ -27,6 +28,7 @@ class ControlView:
     mode: str
     chord: str
     word: str | None = None
+    gems: tuple[tuple[str, float], ...] = ()
 
     def axis_position(self, axis: str) -> float:
         """Return the value of "valence", "arousal" or "dominance", -1 to 1.

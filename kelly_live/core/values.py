@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 EMOTIONS = (
     "happy", "sad", "angry", "fearful", "surprised", "disgusted", "neutral", "excited",
 )  # fmt: skip
+# What music induces: Zentner, Grandjean & Scherer 2008, as Emotify (Aljanaki et al. 2015) names them.
+GEMS = (
+    "amazement", "solemnity", "tenderness", "nostalgia", "calmness", "power", "joyful_activation", "tension", "sadness",
+)  # fmt: skip
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
 MAJOR_MODES = ("ionian", "lydian", "mixolydian")  # those with a major third
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
@@ -76,7 +80,8 @@ class EmotionState:
     """The emotion at `time` (monotonic seconds).
 
     `probabilities` over EMOTIONS sum to 1; `valence`, `arousal` and `dominance` are in [-1, 1],
-    `confidence` is in [0, 1].
+    `confidence` is in [0, 1]. `gems`: of what is heard, scales of GEMS with the share of listeners, in [0, 1], who
+    would choose each; empty where they are not read.
     """
 
     probabilities: tuple[float, ...]
@@ -85,12 +90,15 @@ class EmotionState:
     dominance: float
     confidence: float
     time: float
+    gems: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         require_weights("emotion", self.probabilities, len(EMOTIONS))
         for name in ("valence", "arousal", "dominance"):
             require_range(name, getattr(self, name), -1.0, 1.0)
         require_range("confidence", self.confidence, 0.0, 1.0)
+        for name, share in self.gems:
+            require_range(name, share, 0.0, 1.0)
 
     @property
     def emotion(self) -> str:

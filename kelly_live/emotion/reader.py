@@ -5,6 +5,7 @@ samples → log-mel frames → emotion net over the last 3 s → temporal model 
 
 Start: silence is assumed before the first sample, so the first hop already gives a state. Confidence is reduced until
 SHORT_SECONDS of sound have been heard.
+GEMS: where the set of models has a head for them, the mean over the last music; not from a captured graph.
 Silence: below SILENCE_DBFS the state does not change for PAUSE_SECONDS (a breath or a rest). Then confidence falls and
 the state relaxes to neutral with a time constant of RELAX_SECONDS. When sound returns, the new state replaces the old
 one gradually, in about half a second.
@@ -19,7 +20,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_net, rebuil
 from kelly_live.emotion.nets.device import choose_device
 from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.emotion_stream import EmotionStream
+from kelly_live.emotion.nets.gems import GEMS_FILE, GemsHead, GemsStream
+from kelly_live.emotion.nets.members import Description
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 
@@ -86,13 +89,20 @@ class LiveEmotionReader:
     sample_rate = SAMPLE_RATE
     hop_seconds = HOP_SECONDS
 
-    def __init__(self, net: MultiScaleEmotionNet, temporal: EmotionTransitionModel, device: torch.device) -> None:
+    def __init__(
+        self,
+        net: MultiScaleEmotionNet,
+        temporal: EmotionTransitionModel,
+        device: torch.device,
+        gems: GemsHead | None = None,
+    ) -> None:
         self.device = device
         self.net = net.to(device).eval()
         self.temporal = temporal.to(device).eval()
         self._features = FeatureStream(device)
         self._stream = EmotionStream(self.net)
         self._adaptation = VoiceAdaptation(self.net)
+        self._gems = None if gems is None else GemsStream(gems.to(device).eval())
         self.captured_hop: CapturedHop | None = None  # replaces features, net and temporal model if it is there
         self.note: str | None = None
         self.time_stage: Callable[[str], AbstractContextManager[object]] = nullcontext
@@ -113,6 +123,8 @@ class LiveEmotionReader:
         self._features.reset()
         self._stream.reset()
         self._adaptation.reset()
+        if self._gems is not None:
+            self._gems.reset()
         if self.captured_hop is not None:
             self.captured_hop.reset()
         self._into_hop = 0
@@ -165,14 +177,27 @@ class LiveEmotionReader:
         if self.captured_hop is None:
             with self.time_stage("net"):
                 new_seconds = HOP_SECONDS if level_dbfs >= SILENCE_DBFS else 0.0
-                (raw,) = RawReading.from_output(self._adaptation.predict(self._stream.describe(), new_seconds))
-            return self.update(raw, level_dbfs, end_time)
+                description = self._stream.describe()
+                out = self._adaptation.predict(description, new_seconds)
+                (raw,) = RawReading.from_output(out)
+                gems = self._read_gems(description, out, is_silent=not new_seconds)
+            return replace(self.update(raw, level_dbfs, end_time), gems=gems)
         sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []
         with self.time_stage("net"):
             answer = self.captured_hop(self._hop, sounds, [end_time - time for time in times])
         full = len(times) == HISTORY_STEPS  # with a shorter history the temporal model runs outside the graph
         return self.update(RawReading.from_row(answer[:ROW]), level_dbfs, end_time, answer[ROW:] if full else None)
+
+    def _read_gems(
+        self, description: Description, out: EmotionOutput, *, is_silent: bool
+    ) -> tuple[tuple[str, float], ...]:
+        if self._gems is None:
+            return ()
+        if is_silent:
+            self._gems.rest()
+            return ()
+        return self._gems.push(description, out)
 
     def update(
         self, raw: RawReading, level_dbfs: float, end_time: float, temporal_output: np.ndarray | None = None
@@ -268,11 +293,17 @@ def load_live_reader(models: Path, device: str = "auto") -> LiveEmotionReader:
     net = load_net(MultiScaleEmotionNet, models, "emotion")
     temporal = load_net(EmotionTransitionModel, models, "temporal")
     if torch_device.type != "cuda":
-        return LiveEmotionReader(net, temporal, torch_device)
+        return LiveEmotionReader(net, temporal, torch_device, load_gems_head(models))
     cpu_readings = read_test_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))
     reader = LiveEmotionReader(net, temporal, torch_device)
     capture_hop(reader, cpu_readings)
     return reader
+
+
+def load_gems_head(models: Path) -> GemsHead | None:
+    """Load the head of GEMS of a folder of checkpoints; None where it has none. Raises ModelError."""
+    path = models / GEMS_FILE
+    return rebuild_net(GemsHead, load_checkpoint(path, "gems"), path) if path.is_file() else None
 
 
 def read_test_noise(reader: LiveEmotionReader) -> np.ndarray:

@@ -192,6 +192,7 @@ class Console:
             mode=music.mode,
             chord=music.chord,
             word=snapshot.word,
+            gems=() if snapshot.read is None else snapshot.read.gems,
         )
 
     def _troubles(self, snapshot: Snapshot) -> Mapping[str, str | None]:

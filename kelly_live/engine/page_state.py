@@ -84,6 +84,7 @@ def build_state(
         hearing=_build_hearing(snapshot.sync, music.synchronized),
         standby=standby,
         word=snapshot.word or "",
+        gems={} if snapshot.read is None else {name: round(share, _ROUNDING) for name, share in snapshot.read.gems},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,15 @@ class RecordingAnalysis:
         return self._mean([state.confidence for state in self.states])
 
     @property
+    def gems(self) -> dict[str, float]:
+        """What the music induces: scales of GEMS with the share of listeners who would choose each; {} if not read.
+
+        The mean over the windows in which they are read.
+        """
+        read = [state.gems for state in self.states if state.gems]
+        return {name: round(sum(dict(one)[name] for one in read) / len(read), 6) for name, _ in read[0]} if read else {}
+
+    @property
     def word(self) -> str | None:
         """The emotion word of the means, "" near the middle; None without words."""
         if self.words is None:
@@ -82,6 +91,7 @@ class RecordingAnalysis:
             "dominance": self.dominance,
             "confidence": self.confidence,
             **({} if self.word is None else {"word": self.word}),
+            **_name_columns(self.gems),
             "windows": [
                 {
                     "time": round(state.time, 6),
@@ -91,6 +101,7 @@ class RecordingAnalysis:
                     "dominance": round(state.dominance, 6),
                     "confidence": round(state.confidence, 6),
                     **({"word": words[i]} if words else {}),
+                    **_name_columns(dict(state.gems)),
                 }
                 for i, state in enumerate(self.states)
             ],
@@ -101,6 +112,10 @@ class RecordingAnalysis:
         if sum(weights) <= 0.0:
             weights = [1.0] * len(self.states)
         return round(sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights), 6)
+
+
+def _name_columns(gems: Mapping[str, float]) -> dict[str, float]:
+    return {f"gems_{name}": round(share, 6) for name, share in gems.items()}
 
 
 def analyze_recording(

@@ -225,6 +225,9 @@ SETS = {
                 ("pop909", "emotify", "madmom"),
             ),
             _research(
+                "gems", "what music induces (GEMS)", "gems.safetensors", "LicenseRef-non-commercial", ("emotify",),
+            ),
+            _research(
                 "words", "emotion words (--words)", "words.json", "AGPL-3.0-only", ("word_ratings", "trompa"),
             ),
             *_SHARED,

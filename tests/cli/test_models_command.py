@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kelly_live.cli import run_program
-from kelly_live.core.resources import DEFAULT_MODELS
+from kelly_live.core.resources import DEFAULT_MODELS, find_model_set
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +61,12 @@ def test_a_set_without_a_mapper_is_refused_in_a_line(tmp_path: Path, capsys: pyt
     error = capsys.readouterr().err
     assert "mapper.safetensors is missing" in error
     assert error.count("\n") == 1
+
+
+def test_a_set_says_what_only_others_have(capsys: pytest.CaptureFixture[str]) -> None:
+    if not (find_model_set(DEFAULT_MODELS).parent / "research").is_dir():
+        pytest.skip("the research models are not installed")
+    assert run_program(["models", "open"]) == 0
+    assert "\n  no gems: what music induces (GEMS); other models have it\n" in capsys.readouterr().out
+    assert run_program(["models", "research"]) == 0
+    assert "\n  no " not in capsys.readouterr().out

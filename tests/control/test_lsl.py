@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
-from kelly_live.control.lsl_surface import LOST_SECONDS, LslInput, LslMapping, list_markers, parse_mappings
+from kelly_live.control.lsl_surface import LOST_SECONDS, LslInput, LslMapping, LslOutput, list_markers, parse_mappings
 from kelly_live.core.actions import Action
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.emotion_space import create_state
@@ -121,6 +124,23 @@ def test_a_channel_that_is_not_there_or_no_number_is_told(library: ScriptedLibra
     stream = heart(library, ManualClock(), channel=channel)
     assert stream.poll() is None
     assert f"channel {channel} is asked for" in str(stream.problem)
+
+
+def test_what_music_induces_is_a_stream_of_its_own_once_it_is_heard() -> None:
+    sent: list[tuple[str, list[float] | list[str]]] = []
+
+    def open_outlet(info: Any) -> Any:
+        return SimpleNamespace(push_sample=lambda sample: sent.append((info.name, sample)))
+
+    library = SimpleNamespace(
+        StreamInfo=lambda name, *_: SimpleNamespace(name=name, desc=MagicMock()), StreamOutlet=open_outlet,
+        cf_float32=1, cf_string=3, IRREGULAR_RATE=0.0,
+    )  # fmt: skip
+    output = LslOutput(library, "kelly")
+    quiet = ControlView(create_state(emotion="sad"), EmotionOverride(), 80.0, 1, "A", "aeolian", "Am")
+    for gems in ((), (("tension", 0.5),), (("tension", 0.5),), (("tension", 0.25),)):
+        output.publish(replace(quiet, gems=gems))
+    assert [sample for name, sample in sent if name == "kelly-gems"] == [[0.5], [0.25]]
 
 
 def test_markers_say_what_begins() -> None:

@@ -23,7 +23,7 @@ from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.core.values import EMOTIONS, GEMS, EmotionState
 
 HERE = OscAddress(socket.AF_INET, "127.0.0.1", 0)
 SAD = tuple(float(name == "sad") for name in EMOTIONS)
@@ -63,7 +63,7 @@ def test_what_is_no_address_is_one_line(text: str) -> None:
 
 
 def test_a_bundle_tells_every_address_that_is_documented() -> None:
-    bundle = OscBundle(encode_bundle(replace(view(), word="lonely")))
+    bundle = OscBundle(encode_bundle(replace(view(), word="lonely", gems=tuple((name, 0.25) for name in GEMS))))
     arguments_by_address = {one.address: one.params for one in bundle}
     assert arguments_by_address.keys() == ADDRESSES.keys()
     assert arguments_by_address["/kelly/valence"] == [-0.5]
@@ -72,7 +72,9 @@ def test_a_bundle_tells_every_address_that_is_documented() -> None:
     assert arguments_by_address["/kelly/bar"] == [3]
     assert arguments_by_address["/kelly/tempo"] == [92.5]
     assert arguments_by_address["/kelly/word"] == ["lonely"]
-    assert "/kelly/word" not in {one.address for one in OscBundle(encode_bundle(view()))}
+    assert arguments_by_address["/kelly/gems/tension"] == [0.25]
+    plain = {one.address for one in OscBundle(encode_bundle(view()))}
+    assert plain == {address for address in ADDRESSES if address != "/kelly/word" and "/gems/" not in address}
 
 
 def test_every_new_state_is_sent_once_and_nobody_has_to_listen() -> None:

@@ -405,3 +405,6 @@ def test_a_state_says_what_is_locked_mixed_and_heard() -> None:
     assert state.health.restarts == {"the analysis": 2}
     assert state.word == ""
     assert build_state(replace(SNAPSHOT, word="lonely"), EmotionOverride(), "").word == "lonely"
+    assert state.gems == {}
+    heard = replace(SNAPSHOT.reading.state, gems=(("tension", 0.25),))
+    assert build_state(replace(SNAPSHOT, read=heard), EmotionOverride(), "").gems == {"tension": 0.25}

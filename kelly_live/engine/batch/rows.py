@@ -9,7 +9,7 @@ from typing import Any
 
 from kelly_live.core.atomic_write import open_atomically
 from kelly_live.core.errors import ConfigError, OutputError
-from kelly_live.core.values import EMOTIONS
+from kelly_live.core.values import EMOTIONS, GEMS
 
 JSON_LINES, PARQUET = ".jsonl", ".parquet"
 _GROUP_ROWS = 256  # of a Parquet file; an hour of sound is a row of 14,400 windows
@@ -81,10 +81,10 @@ def _build_schema(arrow: Any) -> Any:
     number, text = arrow.float64(), arrow.string()
     dimensions = [(name, number) for name in ("valence", "arousal", "dominance", "confidence")]
     emotions = ("emotions", arrow.struct([(name, number) for name in EMOTIONS]))
-    word = ("word", text)
-    windows = ("windows", arrow.list_(arrow.struct([("time", number), emotions, *dimensions, word])))
+    named = [("word", text), *((f"gems_{name}", number) for name in GEMS)]
+    windows = ("windows", arrow.list_(arrow.struct([("time", number), emotions, *dimensions, *named])))
     first, last = [("id", text), ("path", text), ("duration", number)], [("damage", text), ("error", text)]
-    return arrow.schema([*first, emotions, *dimensions, word, windows, *last])
+    return arrow.schema([*first, emotions, *dimensions, *named, windows, *last])
 
 
 def _import_arrow() -> tuple[Any, Any]:

@@ -345,6 +345,29 @@ def melody(corpora: Path, cache: Path, minutes: float, resume: bool, seed: int, 
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
+@command.command("gems", cls=CheckedCommand)
+@click.option("--data", type=FOLDER, required=True, help="Folder of an audio manifest.jsonl with Emotify in it.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Features.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
+@debug_option
+@out_option("models/research/gems.safetensors")
+def gems(data: Path, cache: Path, threads: int, out: Path) -> None:
+    """Train the head that reads what music induces (GEMS-9), for the set `research`: from Emotify.
+
+    Prints how well each scale is heard in a genre that was left out, beside valence and arousal alone. Only scales
+    that beat them clearly are written.
+    """
+    import torch
+
+    from kelly_live.core.resources import OPEN_MODELS, find_model_set
+    from kelly_live.emotion.reader import load_emotion_net
+    from kelly_live.lab.training.gems import train_gems
+
+    torch.set_num_threads(threads)
+    net = load_emotion_net(find_model_set(OPEN_MODELS) / "emotion.safetensors")
+    train_gems(data, net, cache, out, click.echo)
+
+
 @command.command("words", cls=CheckedCommand)
 @set_option
 @click.option("--corpora", type=FOLDER, help="research: folder of emo-trompa-mer.tar.xz.")

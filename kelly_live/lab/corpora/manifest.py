@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import EMOTIONS
+from kelly_live.core.values import EMOTIONS, GEMS
 
 QUADRANTS = {"Q1": (1.0, 1.0), "Q2": (-1.0, 1.0), "Q3": (-1.0, -1.0), "Q4": (1.0, -1.0)}  # signs of (V, A)
 VOTES = {
@@ -21,9 +21,6 @@ VOTES = {
     "N": "neutral",
     "S": "sad",
 }  # the letters of CREMA-D's listeners
-GEMS = (
-    "amazement", "solemnity", "tenderness", "nostalgia", "calmness", "power", "joyful_activation", "tension", "sadness",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_live.core.values import EMOTION_VAD, EMOTIONS
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS, GEMS
 from kelly_live.emotion.nets.emotion import LABELS
-from kelly_live.lab.corpora.manifest import GEMS, QUADRANTS, Clip
+from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 
 TEACHER_LABELLED = ("openscore", "pop909")  # (V, A) from cues, in place of bar ratings (`open_music.py`)
 # How often CREMA-D's listeners to the voice alone chose each emotion (6211 train clips; actors were asked for each of

@@ -27,7 +27,7 @@ import numpy as np
 
 from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
-from kelly_live.lab.corpora.manifest import GEMS
+from kelly_live.core.values import GEMS
 from kelly_live.lab.judging.audio_features import AUDIO_FEATURES
 
 RIDGE = 100.0  # of standardised features: 29 of them against 273 excerpts; 30 and 300 hear the same

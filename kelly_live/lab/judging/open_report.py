@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import GEMS
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.lab.corpora.clips import limit_clips
-from kelly_live.lab.corpora.manifest import GEMS, Clip, read_manifest, read_scores
+from kelly_live.lab.corpora.manifest import Clip, read_manifest, read_scores
 from kelly_live.lab.corpora.open_data import gather_open_voices
 from kelly_live.lab.corpora.rendering import render_midi
 from kelly_live.lab.corpora.targets import GEMS_AFFECT, is_music

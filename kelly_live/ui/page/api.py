@@ -124,6 +124,7 @@ class State(msgspec.Struct, frozen=True, tag="state"):
     """A moment of the session. `played`: the emotion in force; `heard`: that of the sound, None before the first.
 
     `word`: the emotion word of `played`, "" near the middle or no words were asked for.
+    `gems`: what music induces, of `heard`: scales with the share of listeners who would choose each, in [0, 1].
     `remarks`: what the terminal's status line says beside the numbers. `standby`: the next cue, "" without a cue sheet.
     `muted`: players that are silent, and why.
     `parameters` are where the feeling leads, `now` those in force (None before the first note), of which `locks` are
@@ -144,6 +145,7 @@ class State(msgspec.Struct, frozen=True, tag="state"):
     hearing: Hearing | None = None
     standby: str = ""
     word: str = ""
+    gems: dict[str, float] = {}
 
 
 class Control(msgspec.Struct, frozen=True):

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from kelly_live.core.errors import OutputError
-from kelly_live.core.values import EMOTIONS
+from kelly_live.core.values import EMOTIONS, GEMS
 from kelly_live.engine.batch.rows import check_row_file, read_rows, write_rows
 
 EVEN = {name: 1.0 / len(EMOTIONS) for name in EMOTIONS}
-MEANS = {"emotions": EVEN, "valence": 0.5, "arousal": -0.25, "dominance": 0.0, "confidence": 0.75, "word": "calm"}
+MEANS = {"emotions": EVEN, "valence": 0.5, "arousal": -0.25, "dominance": 0.0, "confidence": 0.75, "word": "calm"} | {
+    f"gems_{name}": 0.5 for name in GEMS
+}
 GOOD = {"id": "a1", "path": "a.wav", "duration": 0.5, **MEANS, "windows": [{"time": 0.25, **MEANS}], "damage": None}
 BAD = {"id": "b2", "path": "b.wav", "error": "b.wav is not a sound file"}
 

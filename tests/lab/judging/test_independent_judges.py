@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import GEMS
 from kelly_live.lab.corpora import rendering
-from kelly_live.lab.corpora.manifest import GEMS
 from kelly_live.lab.judging import independent_loop
 from kelly_live.lab.judging.audio_features import AUDIO_FEATURES, RATE, TONAL_FEATURES
 from kelly_live.lab.judging.independent_judges import FEWEST_EXCERPTS, create_published_judge, fit_listener_judge

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import EMOTIONS
+from kelly_live.core.values import EMOTIONS, GEMS
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.members import WIDTHS
-from kelly_live.lab.corpora.manifest import GEMS, Clip
+from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.goals import OPEN_GOALS, SESSIONS, match_goals
 from kelly_live.lab.judging.open_report import read_open_test_clips, score_open
 from kelly_live.lab.training.scores import predict
