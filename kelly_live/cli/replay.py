@@ -43,6 +43,8 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
         f"seed {header.seed}, preset {header.preset}, made {header.created} by version {header.version}: "
         f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn_note}"
     )
+    if again.part is not None:
+        print_line(f"the recording is {again.describe_part()} of it")
     if midi is not None:
         write_atomically(midi, again.midi, private=True)
         print_line(f"wrote {midi}")
@@ -51,7 +53,7 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
         from kelly_live.midi.files import find_sounding_notes
 
         programs = {part.channel: part.program for part in header.parts if part.port == ""}
-        write_wav(wav, render(find_sounding_notes(again.tape.messages(), programs), programs), SAMPLE_RATE)
+        write_wav(wav, render(find_sounding_notes(again.take.messages(), programs), programs), SAMPLE_RATE)
         print_line(f"wrote {wav}")
     if again.differs_at is not None:
         other = f" (made by version {header.version}, this is {__version__})" if header.version != __version__ else ""

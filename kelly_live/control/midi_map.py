@@ -124,6 +124,7 @@ DEFAULTS = tuple(
     for number, action in (
         (24, "valence"), (25, "arousal"), (26, "dominance"), (27, "freeze"), (28, "let-go"), (29, "panic"),
         (30, "next-preset"), (31, "previous-preset"), (85, "role"), (86, "go"), (87, "back"),
+        (89, "record"), (90, "keep"),
     )
 )  # fmt: skip
 

@@ -93,6 +93,8 @@ ACTIONS: dict[str, Kind] = {
     "save-preset": Kind("write the players, as they play now, as a host preset of this name", Takes.NAME),
     **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
     "undo-reaction": Kind("take the last reaction of this session back"),
+    "record": Kind("record from this bar on, or end the recording", Takes.SWITCH),
+    "keep": Kind("keep all that was played since the start, as a recording"),
     "help": Kind("list the keys"),
     "quit": Kind("end"),
 }

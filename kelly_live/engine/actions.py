@@ -23,7 +23,7 @@ class ActionTargets:
     `preset` and `profile` how many to go on (1 or -1), `named_preset` a name;
     `role` the band's role (None: the next one); `cue` the actions go, back and standby; `setting` a parameter's new
     value, PLAYER.PARAMETER=VALUE; `mix` one of MIXER_CONTROLS and what the action takes, `lock` what `lock` takes;
-    `save_preset` a name; `log` every action, with its source.
+    `save_preset` a name; `record` whether to record (None: the other way); `log` every action, with its source.
     """
 
     panic: Callable[[], str | None] | None = None
@@ -37,6 +37,8 @@ class ActionTargets:
     lock: Callable[[str], str | None] | None = None
     parameters: Callable[[], str | None] | None = None
     save_preset: Callable[[str], str | None] | None = None
+    record: Callable[[bool | None, Snapshot], str | None] | None = None
+    keep: Callable[[], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
     undo_reaction: Callable[[], str | None] | None = None
     help: Callable[[], str | None] | None = None
@@ -103,7 +105,11 @@ class ActionDispatcher:
         elif name == "undo-reaction":
             self._reacted.clear()
             do = targets.undo_reaction
-        elif name in ("panic", "parameters", "help", "quit"):
+        elif name == "record":
+            do = targets.record and partial(
+                targets.record, None if action.value is None else bool(action.value), snapshot
+            )
+        elif name in ("panic", "keep", "parameters", "help", "quit"):
             do = getattr(targets, name)
         else:
             current = self.override

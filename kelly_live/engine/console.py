@@ -104,6 +104,8 @@ class Console:
             lock=self._lock,
             parameters=self._list_parameters,
             save_preset=lambda name: band.save_preset(name, _list_levels(session)),
+            record=None if recorder is None else recorder.switch,
+            keep=None if recorder is None else recorder.keep,
             reaction=person.react,
             undo_reaction=person.undo_reaction,
             help=self.help_text,
@@ -139,6 +141,9 @@ class Console:
                 self._recorder.record_action(Action("go"), "cue", snapshot)
         if self._recorder is not None:
             self._recorder.record_counters(snapshot)
+            for line in self._recorder.take_lines():
+                _log.info("%s", line)
+                self._display.say(line)
         for line in self._person.watch(self._dispatcher.override, snapshot.read):
             self._display.say(line)
         for line in () if self._reloader is None else self._reloader.take_lines():
@@ -177,7 +182,12 @@ class Console:
                 playing=tuple(self._describe_playing(snapshot)),
                 troubles=self._name_failures(snapshot, troubles),
                 standby="" if self._cues is None else self._cues.standby,
-                remarks=(*self._describe_setting(), *self._person.remarks, *self._external_io.remarks()),
+                remarks=(
+                    *self._describe_setting(),
+                    *self._person.remarks,
+                    *self._external_io.remarks(),
+                    *["recording"] * (self._recorder is not None and self._recorder.take is not None),
+                ),
             )
         )
 

@@ -118,8 +118,7 @@ class Page:
         recorder: Recorder | None, follow: Sequence[str], recoveries: Callable[[], Mapping[str, int]],
     ) -> None:  # fmt: skip
         """Show who plays what and for whom, too; `recoveries` says how often each part was lost and came back."""
-        recording = "" if recorder is None else str(recorder.paths.midi or recorder.paths.log)
-        self._setup_reader = SetupReader(band, person, follow=follow, recording=recording)
+        self._setup_reader = SetupReader(band, person, recorder, follow=follow)
         self._recoveries = recoveries
 
     def wrap(self, sink: NoteSink) -> NoteSink:

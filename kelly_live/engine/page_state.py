@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.session import Snapshot
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.profiles.profile import Profile
+    from kelly_live.recording.recorder import Recorder
 
 _ROUNDING = 4
 
@@ -150,19 +151,19 @@ def _build_hearing(sync: SyncState, followed: Sequence[str]) -> api.Hearing:
 class SetupReader:
     """Reads who plays what, and for whom. Thread: one, an observer's; what it reads may be read from any.
 
-    `follow` and `recording` stay as they are.
+    `follow` stays as it is.
     """
 
     def __init__(
         self,
         band: PresetBand,
         person: Person,
+        recorder: Recorder | None = None,
         *,
         follow: Sequence[str] = (),
-        recording: str = "",
     ) -> None:
-        self._band, self._person = band, person
-        self._follow, self._recording = list(follow), recording
+        self._band, self._person, self._recorder = band, person, recorder
+        self._follow = list(follow)
         self._profile: Profile | None = None
         self._learned: list[str] = []
 
@@ -172,6 +173,7 @@ class SetupReader:
         if profile is not self._profile:
             self._profile, self._learned = profile, person.describe_profile()
         culture, strength = person.culture
+        take = None if self._recorder is None else self._recorder.take
         return api.Setup(
             players=self._list_players(),
             presets=list(band.preset_names),
@@ -181,7 +183,7 @@ class SetupReader:
             follow=self._follow,
             profile=None if profile is None else profile.name,
             learned=self._learned,
-            recording=self._recording,
+            recording="" if take is None else str(take.paths.midi or take.paths.log),
         )
 
     def _list_players(self) -> list[api.Player]:

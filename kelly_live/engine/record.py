@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.music.conductor import Conductor
     from kelly_live.profiles.profile import Profile
+    from kelly_live.recording.paths import Paths
     from kelly_live.recording.recorder import Recorder
 
 
-def insert_tee(options: RecordingOptions, sink: NoteSink) -> NoteSink:
-    """Return the sink itself, or a Tee before it if the session is recorded. Raises OutputError."""
-    if not options.is_recording:
+def insert_tee(options: RecordingOptions, sink: NoteSink, *, live: bool = False) -> NoteSink:
+    """Return the sink itself, or a Tee before it if the session is recorded, or may be: `live`. Raises OutputError."""
+    if not options.is_recording and not live:
         return sink
     from kelly_live.engine.build import check_outputs
     from kelly_live.recording.tee import Tee
@@ -44,11 +45,11 @@ def start_recorder(
     live: bool = True,
     title: str = "Kelly Live",
 ) -> Recorder | None:
-    """Start the recorder behind the Tee that `insert_tee` made.
+    """Start the recorder behind the Tee that `insert_tee` made; `live`, a take may begin later.
 
     None if nothing is recorded. Raises OutputError.
     """
-    from kelly_live.recording.paths import choose_paths
+    from kelly_live.recording.paths import choose_dated_paths, choose_folder, choose_paths
     from kelly_live.recording.recorder import Recorder, list_parts
     from kelly_live.recording.tee import Tee
 
@@ -94,5 +95,12 @@ def start_recorder(
         models=name_models(),
         options=list_settings(options),
     )
-    paths = choose_paths(options.recording.midi, options.recording.log, options.recording.report)
-    return Recorder(paths, header, sink, clock, lambda: band.preset_name)
+    where = options.recording
+    paths = choose_paths(where.midi, where.log, where.report) if where.is_recording else None
+
+    def choose_next() -> Paths:
+        if where.midi is not None and where.folder is None:
+            return choose_paths(where.midi, None)
+        return choose_dated_paths(where.folder or choose_folder(), datetime.now().astimezone())
+
+    return Recorder(paths, header, sink, clock, lambda: band.preset_name, choose_next if live else None)

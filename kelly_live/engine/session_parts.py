@@ -164,7 +164,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     wrapped_sink = created.sink if parts.wrap_sink is None else parts.wrap_sink(created.sink)
     heard_sink = wrapped_sink if options.play_in is None else created.own_notes.wrap(wrapped_sink)
     shown_sink = heard_sink if created.page is None else created.page.wrap(heard_sink)
-    sink = insert_tee(options.recording, shown_sink)
+    sink = shown_sink if parts.journal is not None else insert_tee(options.recording, shown_sink, live=True)
     ports = created.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
     if created.page is not None:
         created.page.open()
@@ -263,9 +263,10 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     ]
     written = [] if created.reloader is None else [created.reloader.describe()]
     limited = [f"limits: {', '.join(limits.describe())}"] if limits != NO_SESSION_LIMITS else []
-    recording = [] if recorder is None else [f"recording: {recorder.paths.midi or recorder.paths.log}"]
-    if recorder is not None and recorder.paths.report is not None:
-        recording.append(f"report, at the end: {recorder.paths.report}")
+    take = None if recorder is None else recorder.take
+    recording = [] if take is None else [f"recording: {take.paths.midi or take.paths.log}"]
+    if take is not None and take.paths.report is not None:
+        recording.append(f"report, at the end: {take.paths.report}")
     created.lines = (
         f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
         *measured,

@@ -46,14 +46,14 @@ def write_report(report: SessionReport, json: Path | None, picture: Path | None)
 
 def close_recorder(recorder: Recorder) -> list[str]:
     """Close a recorder, and write the report where one was asked for; return what was written, one line each."""
-    lines = recorder.close()
-    paths = recorder.paths
-    if paths.report is None or not paths.log.exists():
+    lines, take = recorder.close(), recorder.take
+    if take is None or take.paths.report is None or not take.paths.log.exists():
         return lines
     from kelly_live.core.errors import KellyError
     from kelly_live.recording.log import LogReader
     from kelly_live.recording.report import create_report
 
+    paths = take.paths
     try:
         report = create_report(LogReader(paths.log), recorder.tape)
         written = write_report(report, paths.report, paths.picture)

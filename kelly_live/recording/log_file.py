@@ -1,6 +1,6 @@
 """The file of a log: what waits for a full disk is kept in memory, up to a bound, and written when there is room again.
 
-Thread: `record` for all calls but `end` and the properties, which any thread may call.
+Thread: `record` for all calls but the properties, which any thread may read.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 class LogFile:
     """A new file that lines are appended to. Raises OutputError if there is one already, or none can be made."""
 
-    def __init__(self, path: Path, head: bytes) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._pending = bytearray(head)
+        self._pending = bytearray()
         self._has_unsynced_data = False
         self._problem: str | None = None
         self._is_ended = False
@@ -45,9 +45,10 @@ class LogFile:
         """Whether something waits to be written."""
         return bool(self._pending)
 
-    def append(self, line: bytes) -> None:
-        """Add a line to what the next `flush` writes."""
-        self._pending += line
+    def append(self, lines: bytes) -> None:
+        """Add whole lines to what the next `flush` writes; none once it has ended."""
+        if not self._is_ended:
+            self._pending += lines
 
     def flush(self, *, sync: bool) -> None:
         """Write what waits; `sync`: wait for the disk. A full disk is a problem, not an error."""
@@ -66,11 +67,6 @@ class LogFile:
                 self._is_ended = True
                 self._set_problem(f"recording ended: {error.strerror}")
                 self._pending.clear()
-
-    def end(self, reason: str) -> None:
-        """Keep nothing more, and say why in `problem`. Thread: any; it does not log."""
-        self._is_ended = True
-        self._problem = f"recording ended: {reason}"
 
     def close(self) -> None:
         """Close the file."""

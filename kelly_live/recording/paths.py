@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from kelly_live.core.atomic_write import create_folder
 from kelly_live.core.errors import ConfigError, OutputError
 
 
@@ -52,6 +54,19 @@ def choose_paths(midi: Path | None, log: Path | None, report: Path | None = None
         if not any(os.path.lexists(path) for path in files):
             return paths
     raise AssertionError
+
+
+def choose_folder() -> Path:
+    """Return where takes go that nobody named a folder for: `Kelly Live` in the user's folder for music."""
+    import platformdirs
+
+    return platformdirs.user_music_path() / "Kelly Live"
+
+
+def choose_dated_paths(folder: Path, now: datetime) -> Paths:
+    """Return the paths of a new take, whose name is the time `now`; creates the folder. Raises OutputError."""
+    create_folder(folder, "name another with --record-folder")
+    return choose_paths(folder / f"kelly-live-{now:%Y-%m-%d-%H%M%S}.mid", None)
 
 
 def _number_path(path: Path, number: int) -> Path:

@@ -2,9 +2,9 @@
 
 Nothing here holds up the music: the tee only remembers what goes by, every hand-off is bounded and never waits, and
 only the `record` thread touches the disk. About twice a second it appends to the log and has the system put that on
-the disk, so that a crash, a kill or a power cut costs a second at most. While the disk is full, up to
-MAX_PENDING_BYTES wait in memory and are written when there is room again. The MIDI file is written whole at the end;
-after a crash `kelly-live replay` creates it from the log.
+the disk, so that a crash, a kill or a power cut costs a second at most. While the disk is full, some megabytes wait in
+memory and are written when there is room again. The MIDI file is written whole at the end; after a crash `kelly-live
+replay` creates it from the log. What begins and ends while it plays is in `takes.py`.
 """
 
 from __future__ import annotations
@@ -14,40 +14,34 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from kelly_live.core.actions import Action
-from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.commands import Controls, Expression, LoudnessLimits, Notes, TempoChange
-from kelly_live.core.errors import OutputError
-from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
+from kelly_live.core.errors import ConfigError, KellyError, OutputError
+from kelly_live.core.protocols import Reading
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import EmotionState, MusicParameters
-from kelly_live.core.wording import plural
+from kelly_live.core.values import MusicParameters
 from kelly_live.music.band import MutedPlayer, ParameterChange, Slot
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.conductor_status import ConductorStatus
 from kelly_live.music.mixer import MixerChange
 from kelly_live.music.parameter_locks import LockChange
+from kelly_live.recording.counters import CounterReader, SessionCounters
 from kelly_live.recording.log import (
     Step,
     StepEncoder,
     create_emotion_record,
-    create_feeling,
     encode_header,
     encode_record,
 )
-from kelly_live.recording.log_file import LogFile
+from kelly_live.recording.packed_tape import PackedTape
 from kelly_live.recording.paths import Paths
 from kelly_live.recording.records import (
     MAX_TEXT,
     ActionRecord,
     ChecksumRecord,
     ControlRecord,
-    CounterRecord,
     EmotionRecord,
-    FeelingRecord,
     FinishRecord,
     Header,
     LimitsRecord,
@@ -65,15 +59,15 @@ from kelly_live.recording.records import (
     StopRecord,
     TempoRecord,
 )
-from kelly_live.recording.take import encode_take
+from kelly_live.recording.takes import Take, Takes
 from kelly_live.recording.tape import Tape, TapeCommand
 from kelly_live.recording.tee import Checksum, Tee, drain
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
-FEELING_SECONDS = 1.0  # so often what is felt is recorded, to be read
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
 MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, some 25 minutes of a disk that hangs
 _PATIENCE_SECONDS = 10.0
+_MAX_REQUESTS = 16
 
 _log = logging.getLogger(__name__)
 
@@ -86,34 +80,6 @@ def list_parts(conductor: Conductor) -> tuple[Part, ...]:
     )
 
 
-class SessionCounters(Protocol):
-    """The part of a session's snapshot that is recorded."""
-
-    @property
-    def reading(self) -> Reading:
-        """What is played."""
-
-    @property
-    def read(self) -> EmotionState | None:
-        """The latest state of the analysis."""
-
-    @property
-    def conductor(self) -> ConductorStatus:
-        """Where the music is."""
-
-    @property
-    def scheduler(self) -> SchedulerHealth:
-        """The counters of the send path."""
-
-    @property
-    def audio(self) -> AudioHealth:
-        """The counters of the input."""
-
-    @property
-    def dropped_windows(self) -> int:
-        """Windows of input that the analysis was too slow for."""
-
-
 @dataclass(frozen=True, slots=True)
 class _QueuedStep:
     """A step whose record is created by the `record` thread."""
@@ -124,23 +90,42 @@ class _QueuedStep:
     points: tuple[Expression, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """To begin a take (True), to end it (False), or to keep all (None), asked for at `time`."""
+
+    begins: bool | None
+    time: float
+    beats_per_bar: int
+
+
 class Recorder:
-    """One take: a Journal of the session, and what the performer does.
+    """A Journal of the session, and what the performer does; and the takes that are made of both.
 
     Threads: `record_start` to `record_panic` belong to the conductor's thread, all others to the main one.
 
     Args:
-        paths: Where the take goes.
+        paths: Where the take goes that begins with the session; None: none does.
         header: The log's first line.
         tee: The tee before the session's sink.
         clock: Times what has no time of its own.
         preset: Returns the host preset in force [default: the header's].
+        choose_next: Returns where a take that begins later goes; raises KellyError [default: none may].
     """
 
     def __init__(
-        self, paths: Paths, header: Header, tee: Tee, clock: Clock, preset: Callable[[], str] | None = None
+        self,
+        paths: Paths | None,
+        header: Header,
+        tee: Tee,
+        clock: Clock,
+        preset: Callable[[], str] | None = None,
+        choose_next: Callable[[], Paths] | None = None,
     ) -> None:
-        self.paths = paths
+        self._takes = Takes(paths, choose_next)
+        self._may_take = choose_next is not None
+        self._is_on = paths is not None  # as it was asked for last
+        self._requests: deque[_Request] = deque(maxlen=_MAX_REQUESTS)
         self._header = header
         self._tee = tee
         self._clock = clock
@@ -151,18 +136,18 @@ class Recorder:
         self._checksum = Checksum()
         self._steps = StepEncoder()
         self._queue: deque[tuple[Record | _QueuedStep, tuple[TapeCommand, ...]]] = deque()
+        self._taped_at = 0.0  # when the latest command that is on the tape was made
         self._has_content = False  # something was heard, done or played
         self._slice_count = -1
         self._transport: object = None
         self._conductor: Conductor | None = None
         self._empty_step: _QueuedStep | None = None  # the latest step, where it created no slice
-        self._counters: tuple[int, int, int, int, float, int] = (0, 0, 0, 0, 0.0, 0)
-        self._felt_at: float | None = None  # when the latest feeling was recorded
-        self._heard: EmotionState | None = None
+        self._counters = CounterReader()
         self._muted: Sequence[MutedPlayer] = ()
+        self._end_reason: str | None = None  # why nothing more is kept
         self._is_over = False
         self._is_closing = threading.Event()
-        self._file = LogFile(paths.log, encode_header(header))
+        self._takes.append(encode_header(header), sync=False)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
@@ -172,9 +157,40 @@ class Recorder:
         return self._tape
 
     @property
+    def take(self) -> Take | None:
+        """The take that is being written; None: the session is not recorded now. Thread: any."""
+        return self._takes.take
+
+    @property
     def problem(self) -> str | None:
         """What is wrong, in a few words for the status line; None while all is well."""
-        return self._file.problem
+        return self._takes.problem or (self._end_reason if self._is_on else None)
+
+    def switch(self, is_on: bool | None, snapshot: SessionCounters) -> str | None:
+        """Begin a take at the beginning of this bar, or end it; None turns it over. Returns what to print, if any.
+
+        What comes of it is said by `take_lines`, within a second.
+        """
+        take, is_on = self._takes.take, not self._is_on if is_on is None else is_on
+        if not self._may_take:
+            return "record: not in this session"
+        if not is_on and take is not None and take.paths.report is not None:
+            return "recording goes on to the end: --report tells of the whole session"
+        if is_on != self._is_on:
+            self._is_on = is_on
+            self._requests.append(_Request(is_on, self._clock.now(), snapshot.conductor.beats_per_bar))
+        return None
+
+    def keep(self) -> str | None:
+        """Keep all that was played since the start of the session; as `switch`."""
+        if not self._may_take:
+            return "keep: not in this session"
+        self._requests.append(_Request(None, self._clock.now(), 1))
+        return None
+
+    def take_lines(self) -> list[str]:
+        """Return what there is to say of takes since the last call. Thread: any, one."""
+        return self._takes.take_lines()
 
     def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
         """Record that the conductor started. Thread: the conductor's, as for the next three."""
@@ -245,45 +261,8 @@ class Recorder:
 
     def record_counters(self, snapshot: SessionCounters) -> None:
         """Record the counters and, once a second, the feeling; cheap when none has moved."""
-        self._record_feeling(snapshot)
-        scheduler = snapshot.scheduler
-        skipped_beats = snapshot.conductor.skipped_beats
-        counters = (
-            scheduler.dropped_notes, scheduler.late_messages, snapshot.dropped_windows, snapshot.audio.overflows,
-            skipped_beats, scheduler.limited_notes,
-        )  # fmt: skip
-        if counters != self._counters:
-            self._counters = counters
-            dropped_notes, late_messages, dropped_windows, overflows, skipped_beats, limited_notes = counters
-            self._put(
-                CounterRecord(
-                    time=self._clock.now(),
-                    dropped=dropped_notes,
-                    late=late_messages,
-                    windows=dropped_windows,
-                    overflows=overflows,
-                    skipped_beats=skipped_beats,
-                    limited=limited_notes,
-                )
-            )
-
-    def _record_feeling(self, snapshot: SessionCounters) -> None:
-        now, music, read = self._clock.now(), snapshot.conductor, snapshot.read
-        if self._felt_at is not None and now - self._felt_at < FEELING_SECONDS:
-            return
-        is_new = read is not None and read is not self._heard
-        self._felt_at, self._heard = now, read
-        self._put(
-            FeelingRecord(
-                time=now,
-                heard=create_feeling(read) if read is not None and is_new else None,
-                played=create_feeling(snapshot.reading.state),
-                tonic=music.tonic,
-                mode=music.mode,
-                chord=music.chord,
-                synchronized=music.synchronized,
-            )
-        )
+        for record in self._counters.read(self._clock.now(), snapshot):
+            self._put(record)
 
     def record_stop(self, now: float) -> None:
         """Record that the sink was stopped: nothing was sent after `now`."""
@@ -300,32 +279,29 @@ class Recorder:
             return []
         self._is_closing.set()
         self._thread.join(_PATIENCE_SECONDS)
+        take = self._takes.take
         if self._thread.is_alive():
-            return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
-        self._file.close()
-        if not self._has_content and self._file.problem is None:
-            return self._remove_log()
-        notes = self._tape.count_notes()
-        unsent = self._checksum.notes - notes
-        rest = f" ({unsent} more had been made, and came too late, over a limit or after the end)" * (unsent > 0)
-        lines = [f"recorded {plural(notes, 'note')}{rest}; log: {self.paths.log}"]
-        if self._file.problem is not None:
-            lines = [f"the log {str(self.paths.log)!r} is not whole: {self._file.problem}"]
-        if self.paths.midi is None or self._checksum.notes == 0:
+            return [] if take is None else [f"the log {str(take.paths.log)!r} is not whole: the disk does not answer"]
+        self._takes.close(_PATIENCE_SECONDS)
+        lines = self.take_lines()
+        if take is None:
             return lines
-        try:
-            write_atomically(self.paths.midi, encode_take(self._tape, self._parts, self._header.title), private=True)
-        except OutputError as error:
-            again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` creates it later"
-            return [*lines, f"{error}; {again}"]
-        return [f"recorded {self.paths.midi}", *lines]
+        ended = self._takes.close_last(
+            self._pack(),
+            self._parts,
+            self._header.title,
+            made_notes=self._checksum.notes,
+            has_content=self._has_content,
+            problem=self._end_reason,
+        )
+        return [*lines, *ended]
 
-    def _remove_log(self) -> list[str]:
+    def _pack(self) -> PackedTape | None:
+        """Return what is on the tape; None before the start."""
         try:
-            self.paths.log.unlink(missing_ok=True)
-        except OSError as error:
-            return [f"nothing was played; the empty log {str(self.paths.log)!r} cannot be removed: {error.strerror}"]
-        return ["nothing was played, so nothing was recorded"]
+            return self._tape.pack()
+        except ConfigError:
+            return None
 
     def _select_plays(self, commands: Sequence[TapeCommand]) -> SentNotes:
         """Return the notes that the log must hold because a plug-in played, None where there was none."""
@@ -352,10 +328,10 @@ class Recorder:
             self._put(ControlRecord(time=now, changes=changes))
 
     def _put(self, record: Record | _QueuedStep, commands: tuple[TapeCommand, ...] = ()) -> None:
-        if self._is_over or self._file.is_ended:
+        if self._is_over or self._end_reason is not None or self._takes.is_idle:
             return
         if len(self._queue) >= MAX_QUEUED:
-            self._file.end("the disk does not answer")
+            self._end_reason = "recording ended: the disk does not answer"
             return
         self._queue.append((record, commands))
 
@@ -366,22 +342,43 @@ class Recorder:
             while not self._is_closing.wait(KEEP_SECONDS):
                 turn += 1
                 self._keep(sync=turn % SYNC_EVERY == 0)
+                self._serve()
             self._keep(sync=True)
         except Exception as error:  # whatever it is, the band plays on and the status says so
-            _log.exception("the recording %s ended", self.paths.log)
-            self._file.end(f"{type(error).__name__}: {error}")
+            _log.exception("the recording ended")
+            self._end_reason = f"recording ended: {type(error).__name__}: {error}"
+
+    def _serve(self) -> None:
+        """Begin and end takes, as it was asked for."""
+        for request in drain(self._requests):
+            try:
+                self._answer(request)
+            except KellyError as error:
+                self._is_on = self._takes.take is not None
+                self._takes.say(f"not recorded: {error}")
+
+    def _answer(self, request: _Request) -> None:
+        if self._end_reason is not None:
+            raise OutputError(self._end_reason)
+        if request.begins:
+            bar = self._tape.find_bar(request.time, request.beats_per_bar)
+            where = "from now on" if bar is None else f"from bar {bar[0] + 1} on"
+            self._takes.begin(request.time, request.time if bar is None else bar[1], where)
+            return
+        act = self._takes.keep if request.begins is None else self._takes.end
+        act(self._pack(), self._taped_at, self._parts, self._header.title)
 
     def _keep(self, *, sync: bool) -> None:
         """Append what is queued to the log and to the tape; `sync`: wait for the disk."""
-        notes, last = self._checksum.notes, 0.0
+        notes, last, lines = self._checksum.notes, 0.0, bytearray()
         for queued, commands in drain(self._queue):
             record = self._encode(queued)
             last = record.time
-            self._file.append(encode_record(record))
+            lines += encode_record(record)
             for command in commands:
                 if isinstance(command, TempoChange):
                     tempo = TempoRecord(time=last, beat=command.point.beat, bpm=command.point.bpm)
-                    self._file.append(encode_record(tempo))
+                    lines += encode_record(tempo)
             on_tape: tuple[TapeCommand, ...] = commands
             if isinstance(record, ControlRecord):
                 on_tape = (Controls(record.changes),)
@@ -391,13 +388,14 @@ class Recorder:
             if on_tape:
                 self._checksum.add(commands)
                 self._tape.take(last, on_tape)
+                self._taped_at = last
             if isinstance(record, StopRecord):
                 self._tape.end(last)
         if self._checksum.notes > notes:
             self._has_content = True
             record = ChecksumRecord(time=last, notes=self._checksum.notes, crc=self._checksum.crc)
-            self._file.append(encode_record(record))
-        self._file.flush(sync=sync)
+            lines += encode_record(record)
+        self._takes.append(bytes(lines), sync=sync)
 
     def _encode(self, queued: Record | _QueuedStep) -> Record:
         if isinstance(queued, _QueuedStep):

@@ -223,6 +223,20 @@ class StopRecord(LogRecord, frozen=True, kw_only=True, tag="stop"):
     """The end; what had not been sent by then never was."""
 
 
+class TakeRecord(LogRecord, frozen=True, kw_only=True, tag="take"):
+    """Of the session only this part is the take: what sounded from a time to another (s, monotonic).
+
+    None: from its start, or to the end of the log. The latest record of a log counts.
+    """
+
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for seconds, name in ((self.time, "time"), (self.start_seconds, "start"), (self.end_seconds, "end")):
+            _require_time(0.0 if seconds is None else seconds, name)
+
+
 class ChecksumRecord(LogRecord, frozen=True, kw_only=True, tag="checksum"):
     """How many notes have been handed over by now, and a checksum (CRC-32) of all that was."""
 
@@ -304,7 +318,7 @@ class FeelingRecord(LogRecord, frozen=True, kw_only=True, tag="feeling"):
 Record: TypeAlias = (
     StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | MixerRecord
     | LockRecord | LimitsRecord | PresetRecord | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord
-    | TempoRecord | CounterRecord | FeelingRecord
+    | TempoRecord | CounterRecord | FeelingRecord | TakeRecord
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kelly_live.core.commands import Controls, Expression, Notes
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import format_time
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.lineup import PlayerSlot
 from kelly_live.midi.offline import NoteList
@@ -18,6 +19,7 @@ from kelly_live.music.parameter_locks import LockChange
 from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.role_options import RoleOptions
 from kelly_live.recording.log import LogReader
+from kelly_live.recording.packed_tape import PackedTape
 from kelly_live.recording.records import (
     ChecksumRecord,
     ControlRecord,
@@ -36,6 +38,7 @@ from kelly_live.recording.records import (
     StartRecord,
     StepRecord,
     StopRecord,
+    TakeRecord,
 )
 from kelly_live.recording.take import encode_take
 from kelly_live.recording.tape import Tape, TapeCommand
@@ -50,6 +53,7 @@ CreateSlots = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 class ReplayResult:
     """What a log was played to: the MIDI file's bytes, and how it compares with the recorded session.
 
+    `tape` holds all of the session, `take` and `midi` the part of it that the log is of: `part` says which.
     `compared_notes` of the `notes` were compared with the log's checksums; `differs_at` is the line where they first
     differ. `is_torn`: the log ends in the middle of a line.
     """
@@ -57,11 +61,20 @@ class ReplayResult:
     header: Header
     midi: bytes
     tape: Tape
+    take: PackedTape
+    part: TakeRecord | None
+    start_seconds: float
     seconds: float
     notes: int
     compared_notes: int
     differs_at: int | None
     is_torn: bool
+
+    def describe_part(self) -> str:
+        """Say from when to when of the session the recording is."""
+        start, end = (None, None) if self.part is None else (self.part.start_seconds, self.part.end_seconds)
+        first = "the start" if start is None else format_time(round(max(0.0, start - self.start_seconds)))
+        return f"{first} to {'the end' if end is None else format_time(round(end - self.start_seconds))}"
 
 
 def replay(reader: LogReader, create_slots: CreateSlots) -> ReplayResult:
@@ -106,6 +119,7 @@ class _Replay:
         self._is_stopped = False
         self._checked_notes = 0
         self._differs_at: int | None = None
+        self._part: TakeRecord | None = None
 
     def play(self) -> ReplayResult:
         last = 0.0
@@ -119,11 +133,17 @@ class _Replay:
             self._put_on_tape(record)
         if self._start_seconds is None:
             self._reader.fail("the log ends before the music starts; there is nothing to play")
-        self._tape.end(last)
+        start, end = (None, None) if self._part is None else (self._part.start_seconds, self._part.end_seconds)
+        if end is None:
+            self._tape.end(last)
+        take = self._tape.pack().cut(start, end)
         return ReplayResult(
             header=self._header,
-            midi=encode_take(self._tape, self._parts, self._header.title),
+            midi=encode_take(take, self._parts, self._header.title),
             tape=self._tape,
+            take=take,
+            part=self._part,
+            start_seconds=self._start_seconds,
             seconds=last - self._start_seconds,
             notes=self._checksum.notes,
             compared_notes=self._checked_notes,
@@ -183,6 +203,8 @@ class _Replay:
                 self._checked_notes = record.notes if self._differs_at is None else self._checked_notes
             case StopRecord():
                 self._is_stopped = True
+            case TakeRecord():
+                self._part = record
 
     def _put_on_tape(self, record: Record) -> None:
         taken = (command for command in self._tee.take() if not isinstance(command, Expression))  # the log has them

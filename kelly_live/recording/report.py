@@ -34,6 +34,7 @@ from kelly_live.recording.records import (
     StartRecord,
     StepRecord,
     StopRecord,
+    TakeRecord,
 )
 from kelly_live.recording.tape import Tape
 
@@ -171,7 +172,10 @@ def create_report(reader: LogReader, tape: Tape, problem: str | None = None) -> 
     start = next((record.time for record in records if isinstance(record, StartRecord)), None)
     if start is None:
         reader.fail("the log ends before the music starts; there is nothing to report")
-    if not any(isinstance(record, StopRecord) for record in records):
+    if not any(
+        isinstance(record, StopRecord) or (isinstance(record, TakeRecord) and record.end_seconds is not None)
+        for record in records
+    ):
         problem = problem or "it breaks off before the end"
     return _ReportBuilder(reader.header, records, tape, start, last).build(problem)
 

@@ -9,11 +9,11 @@ import mido
 
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.files import encode_midi
+from kelly_live.recording.packed_tape import PackedTape
 from kelly_live.recording.records import Part
-from kelly_live.recording.tape import Tape
 
 
-def encode_take(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
+def encode_take(tape: PackedTape, parts: Sequence[Part], title: str) -> bytes:
     """Return a standard MIDI file of type 1. The same tape gives the same bytes.
 
     The tracks of other ports than the main one say so in their names and by a port message. Raises ConfigError if
@@ -34,7 +34,7 @@ def encode_take(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
     return buffer.getvalue()
 
 
-def _bytes(tape: Tape, parts: Sequence[Part], title: str, port: str) -> bytes:
+def _bytes(tape: PackedTape, parts: Sequence[Part], title: str, port: str) -> bytes:
     port_parts = [part for part in reversed(parts) if part.port == port]  # of a channel's parts, the first names it
     return encode_midi(
         tape.messages(port),

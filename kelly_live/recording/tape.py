@@ -6,7 +6,7 @@ messages. Thread: one, the owner's.
 
 from __future__ import annotations
 
-import struct
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
@@ -29,14 +29,12 @@ from kelly_live.core.commands import (
     Tuning,
 )
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.files import TICKS_PER_BEAT
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
-
-_HEAD = struct.Struct("<dH")
+from kelly_live.recording.packed_tape import PackedTape, pack_message, unpack_messages
 
 TapeCommand: TypeAlias = (
     Start | TempoChange | Notes | Expression | Controls | LoudnessLimits | PartRelease | Silence | Pause | Signature
@@ -53,7 +51,7 @@ class _PackedPort:
         self._clock = clock
 
     def send(self, message: bytes) -> None:
-        self.data += _HEAD.pack(self._clock.now(), len(message)) + message
+        self.data += pack_message(self._clock.now(), message)
 
     def close(self) -> None:
         """Do nothing: there is no driver."""
@@ -137,20 +135,26 @@ class Tape:
         for core in self._cores.values():
             core.finish()
 
-    def count_notes(self) -> int:
-        """Return how many notes began by now, on all ports: those that a file of it holds."""
-        return sum(get_kind(message.data) == "note_on" for port in self._ports for message in self.messages(port))
-
     def messages(self, port: str = MAIN_PORT) -> list[RecordedMessage]:
         """Return all that was sent there so far, in order."""
-        messages, at = [], 0
-        data = self._ports[port].data
-        while at < len(data):
-            seconds, length = _HEAD.unpack_from(data, at)
-            at += _HEAD.size
-            messages.append(RecordedMessage(seconds, bytes(data[at : at + length])))
-            at += length
-        return messages
+        return unpack_messages(self._ports[port].data)
+
+    def pack(self) -> PackedTape:
+        """Return a copy of what it holds now. Raises ConfigError before the start."""
+        tempo = self.tempo_map
+        return PackedTape(
+            tempo.seconds_at(0.0),
+            tuple(tempo.points()),
+            tuple(self.signatures),
+            {name: bytes(port.data) for name, port in self._ports.items()},
+        )
+
+    def find_bar(self, seconds: float, beats_per_bar: int) -> tuple[int, float] | None:
+        """Return the bar that a time (s, monotonic) lies in, from 0, and when it begins; None while none plays."""
+        if self._curve is None:
+            return None
+        bar = math.floor(self._curve.beat_at(seconds) / beats_per_bar)
+        return bar, self._curve.seconds_at(float(bar * beats_per_bar))
 
     def _core(self, port: str) -> SchedulerCore:
         """Return a port's core; a port that is new joins where the music is."""

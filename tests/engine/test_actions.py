@@ -54,6 +54,8 @@ def test_every_action_is_dispatched_and_logged() -> None:
             lock=lambda text: f"lock: {text}",
             parameters=lambda: "the parameters",
             save_preset=lambda name: f"saved: {name}",
+            record=lambda is_on, snapshot: f"record: {is_on}",
+            keep=lambda: "kept",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
             undo_reaction=lambda: calls.append("undo"),
             help=lambda: "the keys",
@@ -72,7 +74,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
     assert [line for line in lines if line] == [
         "preset: mine", "cue: go", "cue: back", "cue: standby mine", "playing for number 1", "role: trade",
         "set: melody.octave=1", "mute: bass", "solo: bass", "level: bass=50%", "lock: tempo=on", "the parameters",
-        "saved: mine", "the keys",
+        "saved: mine", "record: True", "kept", "the keys",
     ]  # fmt: skip
     assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers

@@ -14,6 +14,8 @@ import pytest
 
 from kelly_live.cli import run_program
 from kelly_live.engine.live import LiveEngine
+from kelly_live.engine.options.recording import RecordingOptions
+from kelly_live.engine.replay import replay_log
 from kelly_live.lab.bench.playing import find_page_link
 from kelly_live.music.mixer import MixerStrip
 from tests.live.browser import find, get_text, open_browser, open_page
@@ -102,6 +104,24 @@ def test_a_level_and_a_players_own_parameter_are_set_by_keyboard_alone(engine: L
     strip.find_element("tag name", "summary").click()
     strip.find_element("css selector", "details input").send_keys("\ue010")
     wait_for(lambda: {one.address: one.target for one in engine.parameters}["melody.octave"] == 2, "the octave")
+
+
+def test_a_recording_begins_and_ends_and_what_was_played_is_kept(tmp_path: Path) -> None:
+    """By the page's buttons; the log of each gives the same file again."""
+    with create_engine(with_page=True, recording=RecordingOptions(folder=tmp_path)) as engine, open_page(engine) as own:
+        wait_for(lambda: engine.snapshot().conductor.bar >= 1, "the second bar")
+        find(own, "record").click()
+        wait_for(lambda: find(own, "record").get_attribute("aria-pressed") == "true", "the recording")
+        wait_for(lambda: f"recording from bar 2 on: {tmp_path}" in get_text(own, "lines"), "where it goes")
+        find(own, "keep").click()
+        wait_for(lambda: len(list(tmp_path.glob("*.mid"))) == 1, "what was kept")
+        wait_for(lambda: engine.snapshot().conductor.bar >= 3, "the fourth bar")
+        find(own, "record").click()
+        wait_for(lambda: len(list(tmp_path.glob("*.mid"))) == 2, "the file of the recording")
+        assert find(own, "record").get_attribute("aria-pressed") == "false"
+    for midi in tmp_path.glob("*.mid"):
+        again = replay_log(midi.with_suffix(".jsonl"), print)
+        assert (again.midi, again.differs_at) == (midi.read_bytes(), None)
 
 
 def get_strip(engine: LiveEngine, part: str) -> MixerStrip:

@@ -557,7 +557,7 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
     take, target = Take(tmp_path), parameters(120.0)
     take.start(target)
     take.play(5.0, target)
-    wait_until(lambda: not take.recorder._queue and not take.recorder._file.has_pending_data)
+    wait_until(lambda: not take.recorder._queue and not take.recorder.take.file.has_pending_data)
     killed = take.paths.log.read_bytes()
     take.end()
     (tmp_path / "killed.jsonl").write_bytes(killed)

@@ -313,7 +313,7 @@ class RenderOptions:
     band_role: BandRoleOptions = group(BandRoleOptions)
     controllers: ControllerOptions = group(ControllerOptions)
     limits: LimitsOptions = _file_limits_group()
-    recording: RecordingOptions = group(RecordingOptions, without=("midi", "report"))
+    recording: RecordingOptions = group(RecordingOptions, without=("midi", "report", "folder"))
     seed: int = _seed_option()
     profile: str | None = _profile_option()
     models: str | None = _models_option()

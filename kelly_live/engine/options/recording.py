@@ -14,6 +14,7 @@ from kelly_live.engine.options.metadata import check_options, option
 class RecordingOptions:
     """Where a session is recorded: a MIDI file, a log, both or neither (both None).
 
+    `folder`: where what is recorded goes that is begun while it plays.
     `report`: what the session was goes there at its end, as JSON, and a picture beside it.
     """
 
@@ -33,6 +34,14 @@ class RecordingOptions:
         metavar="FILE.json",
         help="At the end, write what the session was: feeling, music, who steered; and a picture beside it (FILE.png). "
         "Earlier files are never overwritten.",
+    )
+
+    folder: Path | None = option(
+        "--record-folder",
+        kind=Path,
+        metavar="DIR",
+        help="Where a recording goes that is begun while it plays (key c), or kept (key v).",
+        default_note="beside --record, else `Kelly Live` in your folder for music",
     )
 
     def __post_init__(self) -> None:

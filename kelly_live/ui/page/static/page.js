@@ -42,7 +42,7 @@ const session = connect({
   },
   setup(message) {
     for (const widget of [mixer, profile, setList]) widget.takeSetup(message);
-    get("recording").hidden = !message.recording;
+    setPressed(get("record"), Boolean(message.recording));
     allowControls();
   },
   state(message) {
