@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kelly_live.core.limits import Limits
+from kelly_live.core.limits import Limits, QuietHours
 from kelly_live.core.midi_messages import get_channel, get_kind
 from kelly_live.midi.ports import RecordedMessage
 
 _LOUD_CONTROLLERS = {1: 0, 2: 0, 7: 100, 11: 127}  # and what receivers begin with
 _PRESSURE = 128
 _TEMPO_STEP = 0.3  # BPM: a tempo that is held back goes in steps of .25, looked at once a slice
+_NOTICED_SECONDS = 1.1
 _CONTROLLER_STEP = 3  # an expression is sent in steps of 2, and rounded
 
 
@@ -33,6 +34,18 @@ class Check:
 def check_messages(messages: Sequence[RecordedMessage], limits: Limits) -> list[Check]:
     """Check raw messages, in order of time: velocities, their rise and accents, notes at once, and controllers."""
     return [*_check_notes(messages, limits), *_check_controllers(messages, limits)]
+
+
+def check_quiet_hours(
+    messages: Sequence[RecordedMessage], quiet: QuietHours, minute_at: Callable[[float], int]
+) -> Check:
+    """Check the velocities in the quiet hours, which may be noticed a second late; `minute_at` is the wall clock."""
+    check = Check("velocity in quiet hours")
+    for message in messages:
+        times = (max(0.0, message.seconds - _NOTICED_SECONDS), message.seconds)
+        if get_kind(message.data) == "note_on" and all(quiet.contains(minute_at(one)) for one in times):
+            check.add(is_over=message.data[2] > quiet.velocity)
+    return check
 
 
 def check_tempos(tempos: Sequence[tuple[float, float]], limits: Limits) -> Check:
