@@ -42,11 +42,11 @@ demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kel
 # In the order of the folders: by their number of tests, the files with few and long ones would come last, and leave all
 # but one process idle. The live tests measure time and mostly wait, so they run after the others, two at once, each
 # process with a sound server of its own. A shared machine may stand still for seconds, so one that fails is tried once
-# more, and listed as R at the end.
+# more, and what failed stands at the end.
 test: $(VENV)/.test system ## every test, those on a real sound and MIDI server included
 	$(BIN)/python -m tests.numba_cache
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m pytest -m live --numprocesses 2 --dist worksteal --reruns 1 -r fEsR tests/live
+	$(BIN)/python -m pytest -m live --numprocesses 2 --dist worksteal --reruns 1 --rerun-show-tracebacks -r fEs tests/live
 
 test-others: $(VENV)/.test ## every test that needs neither torch nor a server, on each other Python found (3.12 to 3.14)
 	$(BIN)/python -m tests.interpreters
