@@ -14,6 +14,8 @@ import pytest
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.commands import SinkCommand, Stop
+from kelly_live.core.emotion_space import create_state
+from kelly_live.core.emotion_words import HOLD_SECONDS, EmotionWord, EmotionWords, WordHold
 from kelly_live.core.errors import AudioError, MidiError
 from kelly_live.core.protocols import EmotionOverride, Morph, Reading, SchedulerHealth
 from kelly_live.core.sync_state import SyncState
@@ -423,6 +425,31 @@ def test_an_override_is_played_at_the_next_step_and_waits_for_no_hop() -> None:
     before, after = counts
     assert set(journal.tempos[:before]) == {100.0}
     assert set(journal.tempos[after + 1 :]) == {200.0}  # a step may have begun before
+
+
+def test_what_is_played_is_named_and_a_new_word_waits() -> None:
+    words = EmotionWords("xx", (EmotionWord("glad", 0.8, 0.5), EmotionWord("low", -0.7, -0.5)))
+    reader, clock = Stalling(), StandingClock()
+    stage = OverrideStage(PlaceMapper(), create_state(emotion="neutral"))
+    session = start_reading(reader, Tempos(), stage, clock=clock, words=WordHold(words))
+    seen: list[str | None] = []
+
+    def name_next() -> Moments:
+        yield
+        yield
+        seen.append(session.snapshot().word)
+
+    def play() -> Moments:
+        yield from name_next()
+        session.set_override(EmotionOverride(valence=-0.7, arousal=-0.5))
+        yield from until(lambda: session.snapshot().reading.state.valence == -0.7)
+        yield from name_next()
+        clock.advance(HOLD_SECONDS)
+        yield from name_next()
+
+    run_through(session, play())
+    reader.goes_on.set()
+    assert seen == ["", "", "low"]
 
 
 def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:

@@ -460,6 +460,16 @@ def _drummers() -> Iterator[bytes]:
     yield (find_model_file("drumming.json")).read_bytes()
 
 
+def _words(data: bytes) -> object:
+    from kelly_live.core.emotion_words import read_words
+
+    return read_words(_file(data))
+
+
+def _languages() -> Iterator[bytes]:
+    yield (find_model_file("words.json")).read_bytes()
+
+
 def _action(data: bytes) -> object:
     from kelly_live.core.actions import parse_action
 
@@ -562,6 +572,7 @@ TARGETS = {
     "checkpoint": Target(_checkpoint, _checkpoints),
     "vocabulary": Target(_vocabulary, _vocabularies),
     "drumming": Target(_drumming, _drummers),
+    "words": Target(_words, _languages),
     "action": Target(_action, _actions),
     "options": Target(_options, _command_lines),
     "arc-table": Target(partial(_arc, "stranger.csv"), _arc_tables),

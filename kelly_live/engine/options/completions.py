@@ -68,6 +68,13 @@ def list_places() -> tuple[str, ...]:
     return EMOTIONS
 
 
+def list_word_languages() -> tuple[str, ...]:
+    """List the languages that the models have emotion words of."""
+    from kelly_live.core.emotion_words import list_languages
+
+    return list_languages()
+
+
 # By an option's flag.
 NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "--midi-out": list_midi_outputs,
@@ -77,6 +84,7 @@ NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "--preset": list_preset_names,
     "--culture": list_culture_names,
     "--profile": list_profile_names,
+    "--words": list_word_languages,
     "--with": list_generator_names,
     "--follow": list_followed,
     "--morph-to": list_places,
