@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from kelly_live.core.midi_messages import ReceivedMessage, read_packet
 
 RATES = (24.0, 25.0, 30000.0 / 1001.0, 30.0)  # frames a second, by the two bits of the rate
@@ -36,6 +39,14 @@ def full_frame(frame: int, kind: int) -> bytes:
     return bytes((0xF0, 0x7F, 0x7F, 0x01, 0x01, hours | kind << 5, minutes, seconds, frames, 0xF7))
 
 
+def run_timecode(seconds: float, kind: int) -> Iterator[tuple[float, bytes]]:
+    """The quarter frames of a timecode that runs on from a time, each with its seconds from the first one."""
+    first = count_frames(seconds, kind)
+    for number in itertools.count():
+        frames, piece = divmod(number, QUARTER_FRAMES)
+        yield 0.25 * number / RATES[kind], quarter_frame(first + 2 * frames, piece, kind)
+
+
 class TimecodeSender:
     """A MidiIn that is sent a timecode, one of RATES, from `begin` on."""
 
@@ -43,17 +54,20 @@ class TimecodeSender:
 
     def __init__(self, kind: int = 1) -> None:
         self.kind = kind
-        self.is_running = False
         self._messages: list[ReceivedMessage] = []
-        self._piece = self._frame = 0
-        self._at = 0.0  # of the next quarter frame, on the sender's time line
+        self._coming: Iterator[tuple[float, bytes]] = iter(())
+        self._next: ReceivedMessage | None = None
 
     def begin(self, now: float, timecode: float) -> None:
-        self._at, self._frame, self._piece, self.is_running = now, count_frames(timecode, self.kind), 0, True
+        self._coming = ((now + after, data) for after, data in run_timecode(timecode, self.kind))
+        self._next = ReceivedMessage(*next(self._coming))
+
+    def stop(self) -> None:
+        self._next = None
 
     def locate(self, now: float, timecode: float) -> None:
         """Stand there."""
-        self.is_running = False
+        self.stop()
         self.send(now, full_frame(count_frames(timecode, self.kind), self.kind))
 
     def send(self, now: float, packet: bytes) -> None:
@@ -61,11 +75,9 @@ class TimecodeSender:
         self._messages += [ReceivedMessage(now, message) for message in read_packet(packet)[0]]
 
     def send_until(self, now: float) -> None:
-        while self.is_running and self._at <= now:
-            self._messages.append(ReceivedMessage(self._at, quarter_frame(self._frame, self._piece, self.kind)))
-            self._piece = (self._piece + 1) % QUARTER_FRAMES
-            self._at += 0.25 / RATES[self.kind]
-            self._frame += 2 * (self._piece == 0)
+        while self._next is not None and self._next.seconds <= now:
+            self._messages.append(self._next)
+            self._next = ReceivedMessage(*next(self._coming))
 
     def poll(self) -> list[ReceivedMessage]:
         messages, self._messages = self._messages, []

@@ -241,7 +241,7 @@ def test_a_timecode_is_locked_chased_when_it_jumps_and_not_missed_when_it_goes()
     show.play(4.0)
     assert show.starts()[-1] == pytest.approx(bar_line, abs=0.05), "the next bar"
 
-    show.timecode.is_running = False
+    show.timecode.stop()
     before = len(show.sink.notes)
     show.play(4.0)
     assert len(show.said) == 2
