@@ -116,6 +116,7 @@ def _accompany_recording(
         notify,
         constraints=options.piece.build_constraints(),
         arousal_rise=limits.arousal_rise,
+        goal=options.iso.build_goal(),
     )
     if reader is None:
         reader = load_emotion_reader(options.device, notify, reader_name=options.reader)

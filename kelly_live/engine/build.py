@@ -18,6 +18,7 @@ from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLI
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import Known
+    from kelly_live.engine.iso_principle import IsoGoal
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.engine.options.piece import PieceOptions
@@ -370,8 +371,9 @@ def create_override_stage(
     *,
     constraints: Constraints | None = None,
     arousal_rise: float | None = None,
+    goal: IsoGoal | None = None,
 ) -> OverrideStage:
-    """Load what maps emotion to music, overridden; it opens neutral. Raises KellyError."""
+    """Load what maps emotion to music, overridden, or led to a goal; it opens neutral. Raises KellyError."""
     from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.override import OverrideStage
 
@@ -382,6 +384,7 @@ def create_override_stage(
         override,
         offset,
         arousal_rise,
+        goal,
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.cue_player import CuePlayer
     from kelly_live.engine.external_io import ExternalIO
+    from kelly_live.engine.iso_principle import IsoPrinciple, IsoProgress
     from kelly_live.engine.person import Person
     from kelly_live.engine.session import LiveSession, Snapshot
     from kelly_live.generators.preset_band import PresetBand
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from kelly_live.music.band import MutedPlayer
     from kelly_live.music.synchronization import LevelChange
     from kelly_live.recording.recorder import Recorder
+    from kelly_live.recording.takes import Take
 
 _SETTING_SECONDS = 3.0  # for which the status line shows what was set
 _MOST_REFUSALS = 32
@@ -76,10 +78,11 @@ class Console:
         reloader: GeneratorReloader | None = None,
         page_problem: Callable[[], str | None] = lambda: None,
         cues: CuePlayer | None = None,
+        iso: IsoPrinciple | None = None,
     ) -> None:
         """Read these surfaces and show on this display; `follow` is what of the input the band is to follow.
 
-        With `count_in` it waits for one. `cues` play a show.
+        With `count_in` it waits for one. `cues` play a show, `iso` leads to a goal.
         """
         self._display, self._surfaces = display, tuple(surfaces)
         self._person, self._reader = person, reader
@@ -88,7 +91,8 @@ class Console:
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
         self._reloader, self._page_problem = reloader, page_problem
-        self._cues = cues
+        self._cues, self._iso = cues, iso
+        self._recorded_phrase: tuple[str, Take | None] = "", None  # of the iso session, and in which take
         self._counts_in, self._waits = count_in, False  # it waits from the conductor's first step on
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
@@ -139,7 +143,11 @@ class Console:
             self._display.say(line)
             if self._recorder is not None:  # a cue that began by itself: the first one, or by timecode
                 self._recorder.record_action(Action("go"), "cue", snapshot)
+        iso = None if self._iso is None else self._iso.progress
         if self._recorder is not None:
+            if iso is not None and (iso.phrase, self._recorder.take) != self._recorded_phrase:
+                self._recorded_phrase = iso.phrase, self._recorder.take
+                self._recorder.record_iso(iso.phrase)
             self._recorder.record_counters(snapshot)
             for line in self._recorder.take_lines():
                 _log.info("%s", line)
@@ -181,7 +189,7 @@ class Console:
                 hand=tuple(self._describe_hand(snapshot)),
                 playing=tuple(self._describe_playing(snapshot)),
                 troubles=self._name_failures(snapshot, troubles),
-                standby="" if self._cues is None else self._cues.standby,
+                standby=self._describe_coming(iso),
                 remarks=(
                     *self._describe_setting(),
                     *self._person.remarks,
@@ -190,6 +198,11 @@ class Console:
                 ),
             )
         )
+
+    def _describe_coming(self, iso: IsoProgress | None) -> str:
+        """Say where an iso session is, and which cue comes next."""
+        parts = [] if iso is None else [iso.describe()]
+        return " · ".join(parts if self._cues is None else [*parts, self._cues.standby])
 
     def _view(self, snapshot: Snapshot) -> ControlView:
         music = snapshot.conductor

@@ -18,6 +18,7 @@ from kelly_live.engine.cue_source import CueSource, CueStart, Entry
 
 if TYPE_CHECKING:
     from kelly_live.engine.cue_sheet import CueSheet, Leg
+    from kelly_live.engine.iso_principle import IsoGoal
     from kelly_live.engine.session import Snapshot
     from kelly_live.mapping.culture import CultureStage
 
@@ -34,6 +35,7 @@ class CueTargets:
     preset: Callable[[str], str | None]
     role: Callable[[str], str | None]
     culture: Callable[[CultureStage | None], None]
+    goal: Callable[[IsoGoal | None], None]
 
 
 class PositionReader(Protocol):
@@ -160,7 +162,9 @@ class CuePlayer:
         self._current, self._next = number, number + 1
         said = [f"cue {number + 1}: {cue.describe()}", *self._set_players(number, snapshot)]
         self._legs, self._morph, self._awaited_start = cue.legs[1:], None, None
-        if cue.follows:
+        if cue.follows or cue.goal is not None or cue.legs:
+            self._targets.goal(cue.goal)
+        if cue.follows or cue.goal is not None:
             self._targets.set_override(EmotionOverride())
         elif cue.legs and cue.legs[0].fade is not None and entry is None:
             per_bar = snapshot.conductor.beats_per_bar

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kelly_live.engine.build import Notify
     from kelly_live.engine.external_io import ExternalIO
+    from kelly_live.engine.iso_principle import IsoGoal
     from kelly_live.engine.options.cues import CueOptions
     from kelly_live.engine.session import LiveSession
     from kelly_live.generators.preset_band import PresetBand
@@ -37,6 +38,7 @@ def create_cue_player(
     band: PresetBand,
     external_io: ExternalIO,
     set_culture: Callable[[CultureStage | None], None],
+    set_goal: Callable[[IsoGoal | None], None],
     notify: Notify,
     *,
     first: str | None = None,
@@ -61,6 +63,7 @@ def create_cue_player(
         band.request_named_preset,
         session.change_role,
         set_culture,
+        set_goal,
     )
     return CuePlayer(
         sheet, source, targets, cultures=cultures, leader=_create_leader(sheet, external_io, notify),

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,8 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number, parse_time
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.safe_yaml import Node, read_nodes
+from kelly_live.engine.iso_principle import IsoGoal
+from kelly_live.engine.options.iso import GOAL_MINUTES, MEET_MINUTES, create_goal
 from kelly_live.engine.options.override import format_target, parse_target
 from kelly_live.engine.options.piece import FixedKey
 
@@ -35,11 +37,12 @@ _T = TypeVar("_T")
 
 FORMAT = 1
 MAX_CUES, MAX_LEGS = 1000, 100
-MAX_FADE_BARS, MAX_FADE_SECONDS = 1000.0, 3600.0
+MAX_FADE_BARS, MAX_FADE_SECONDS = 1000.0, 14_400.0
 _EARLY_BEATS = 0.5  # before the beat on which a cue is to be heard
-_FIELDS = ("place", "path", "follow", "fade", "cut", "preset", "culture", "key", "role", "at")
+_FIELDS = ("place", "path", "follow", "goal", "fade", "meet", "cut", "preset", "culture", "key", "role", "at")
 _NAME = re.compile(r"[a-z0-9-]{1,48}", re.ASCII)
-_FADE = re.compile(r"([\d.]{1,12})\s*(bars?|s|seconds?)", re.ASCII)
+_FADE = re.compile(r"([\d.]{1,12})\s*(bars?|s|seconds?|min|minutes?)", re.ASCII)
+_WAYS = ("place", "path", "follow", "goal")
 _SONG_BAR = re.compile(r"bar ([1-9]\d{0,3})(?: beat ([1-9]\d?))?", re.ASCII)
 _SWITCHES = {"yes": True, "no": False, "true": True, "false": False}
 
@@ -56,8 +59,9 @@ class Fade:
         return self.length / bar_seconds if self.is_in_seconds else self.length
 
     def __str__(self) -> str:
-        unit = "s" if self.is_in_seconds else f"bar{'s' * (self.length != 1.0)}"
-        return f"{self.length:g} {unit}"
+        if self.is_in_seconds:
+            return f"{self.length / 60.0:g} min" if self.length % 60.0 == 0.0 else f"{self.length:g} s"
+        return f"{self.length:g} bar{'s' * (self.length != 1.0)}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,7 +87,8 @@ class Leg:
 class Cue:
     """A cue; what is None stays as it is.
 
-    `legs`: the places it leads to, in order; () with `follows`: what is heard. `is_cut`: it begins at once, not on the
+    `legs`: the places it leads to, in order; () with `follows`: what is heard, which is led to a `goal` where there is
+    one. `is_cut`: it begins at once, not on the
     next beat. `key`, `preset`, `culture` (NAME or NAME:MODE) and `role` as the options of these names. `at`: where it
     begins, in a timecode (seconds) or in a song. `where`: its place in the file, for messages.
     """
@@ -98,6 +103,7 @@ class Cue:
     role: str | None = None
     at: float | SongBar | None = None
     where: str = ""
+    goal: IsoGoal | None = None
 
     @property
     def fade(self) -> Fade | None:
@@ -107,6 +113,8 @@ class Cue:
     def describe(self) -> str:
         """Say what it is in a short line."""
         goal = "follows what is heard" if self.follows else format_target(self.legs[-1].place) if self.legs else ""
+        if self.goal is not None:
+            goal = f"meets what is heard, leads to {self.goal.name} in {Fade(self.goal.lead_seconds, True)}"
         way = "cut" if self.is_cut else f"in {self.fade}" if self.fade is not None else ""
         more = (goal, way, self.preset, self.culture, None if self.key is None else str(self.key), self.role)
         return ", ".join([self.name, *(text for text in more if text)])
@@ -195,16 +203,18 @@ def _read_cue(node: Node) -> Cue:
     name = fields["name"].as_text(48)
     if not _NAME.fullmatch(name):
         fields["name"].fail("must be of a-z, 0-9 and hyphens, 48 at most, as `storm-2`")
-    ways = [way for way in ("place", "path", "follow") if way in fields]
+    ways = [way for way in _WAYS if way in fields]
     if len(ways) > 1:
-        fields[ways[1]].fail(f"does not go together with {ways[0]}; give one of place, path and follow")
+        fields[ways[1]].fail(f"does not go together with {ways[0]}; give one of place, path, follow and goal")
     if len(fields) == 1:
-        node.fail("does nothing; give it a place, a path, follow, preset, culture, key or role")
+        node.fail("does nothing; give it a place, a path, follow, a goal, preset, culture, key or role")
     follows = "follow" in fields and _read_switch(fields["follow"])
     is_cut = "cut" in fields and _read_switch(fields["cut"])
     fade = _read_fade(fields["fade"]) if "fade" in fields else None
-    if fade is not None and ("place" not in fields or is_cut):
-        fields["fade"].fail("is for a cue with a place, without a cut; a path has a fade in each of its places")
+    if fade is not None and (ways not in (["place"], ["goal"]) or is_cut):
+        fields["fade"].fail("is for a cue with a place or a goal, without a cut; a path has one in each of its places")
+    if "meet" in fields and "goal" not in fields:
+        fields["meet"].fail("is for a cue with a goal: for how long what is heard is followed before it is led")
     legs = _read_path(fields["path"]) if "path" in fields else ()
     if "place" in fields:
         legs = (Leg(_parse(fields["place"], parse_target), fade),)
@@ -218,6 +228,7 @@ def _read_cue(node: Node) -> Cue:
         role=_read_role(fields["role"]) if "role" in fields else None,
         at=_read_at(fields["at"]) if "at" in fields else None,
         where=f"{node.file} line {node.line}",
+        goal=_read_goal(fields) if "goal" in fields else None,
     )  # fmt: skip
 
 
@@ -234,6 +245,16 @@ def _read_path(node: Node) -> tuple[Leg, ...]:
             Leg(_parse(fields["place"], parse_target), _read_fade(fields["fade"]) if "fade" in fields else None)
         )
     return tuple(legs)
+
+
+def _read_goal(fields: Mapping[str, Node]) -> IsoGoal:
+    minutes = {"fade": GOAL_MINUTES, "meet": MEET_MINUTES}
+    for name in minutes.keys() & fields.keys():
+        fade = _read_fade(fields[name])
+        if not fade.is_in_seconds:
+            fields[name].fail(f"is {fields[name].describe()}; a goal counts in time: write `20 minutes` or `90 s`")
+        minutes[name] = fade.length / 60.0
+    return create_goal(_parse(fields["goal"], parse_target), minutes["fade"], minutes["meet"])
 
 
 def _parse(node: Node, parse: Callable[[str], _T]) -> _T:
@@ -258,11 +279,13 @@ def _read_switch(node: Node) -> bool:
 def _read_fade(node: Node) -> Fade:
     match = _FADE.fullmatch(node.as_text(40))
     length = math.nan if match is None else parse_number(match[1])
-    is_in_seconds = match is not None and match[2].startswith("s")
+    is_in_seconds = match is not None and match[2].startswith(("s", "m"))
+    if match is not None and match[2].startswith("m"):
+        length *= 60.0
     most = MAX_FADE_SECONDS if is_in_seconds else MAX_FADE_BARS
     if not 0.0 < length <= most:
-        rule = f"over 0, {MAX_FADE_BARS:g} bars or {MAX_FADE_SECONDS:g} s at most"
-        node.fail(f"is {node.describe()}; write it as `4 bars` or `6 s`, {rule}")
+        rule = f"over 0, {MAX_FADE_BARS:g} bars or {MAX_FADE_SECONDS / 60.0:g} minutes at most"
+        node.fail(f"is {node.describe()}; write it as `4 bars`, `6 s` or `20 minutes`, {rule}")
     return Fade(length, is_in_seconds)
 
 

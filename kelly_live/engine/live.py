@@ -290,6 +290,7 @@ class LiveEngine:
                 reloader=session_parts.reloader,
                 page_problem=lambda: None if page is None else page.problem,
                 cues=session_parts.cues,
+                iso=session_parts.iso,
             )
             if page is not None:
                 page.attach(

@@ -1,4 +1,4 @@
-"""The stage between what is read and what is played: calibration, freeze, manual override, mapper.
+"""The stage between what is read and what is played: calibration, freeze, iso goal, manual override, mapper.
 
 It runs in the playing process. So a performer's change takes effect at the next step of the conductor, and an analysis
 that dies takes neither a freeze nor an override with it.
@@ -15,6 +15,7 @@ from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import EmotionOverride, Mapper, Reading
 from kelly_live.core.values import NEUTRAL_PROBABILITIES, EmotionState
 from kelly_live.engine.arousal_limit import ArousalLimit, hold_arousal
+from kelly_live.engine.iso_principle import IsoGoal, IsoPrinciple
 
 NO_OVERRIDE = EmotionOverride()
 
@@ -29,6 +30,7 @@ class _Inputs:
     audience: object
     bar: float
     held_arousal: float | None
+    iso_step: int
 
     def is_same(self, other: _Inputs | None) -> bool:
         return (
@@ -39,6 +41,7 @@ class _Inputs:
             and self.audience is other.audience
             and self.bar == other.bar
             and self.held_arousal == other.held_arousal
+            and self.iso_step == other.iso_step
         )
 
 
@@ -51,6 +54,7 @@ class OverrideStage:
         override: What the performer set before the start.
         offset: What this input reads like at rest (V, A, D); it is subtracted from every state.
         arousal_rise: By how much the arousal that is played may rise a minute, whoever sets it; None: at will.
+        goal: Where what is read is led to, before the override acts; None: nowhere.
     """
 
     def __init__(
@@ -60,7 +64,9 @@ class OverrideStage:
         override: EmotionOverride = NO_OVERRIDE,
         offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
         arousal_rise: float | None = None,
+        goal: IsoGoal | None = None,
     ) -> None:
+        self.iso = IsoPrinciple(goal)
         self.mapper = mapper
         self._initial_state = initial_state
         self._override = override
@@ -97,12 +103,14 @@ class OverrideStage:
         moving_bar = bar if override.morph is not None else 0.0
         most_arousal = self._arousal_limit.find_most(now)
         held_arousal = most_arousal if self._wanted_arousal > most_arousal else None
-        inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar, held_arousal)
+        heard = None if state is None else self._current_state
+        iso_step = self.iso.advance(heard, now, override)
+        inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar, held_arousal, iso_step)
         if self._reading is None or not inputs.is_same(self._inputs):
             if not override.freeze:
                 self._current_state = source if state is None else subtract_offset(source, offset)
             current_state = replace(self._current_state, time=max(self._current_state.time, source.time))
-            overridden = apply_override(current_state, override, bar)
+            overridden = apply_override(self.iso.lead(current_state), override, bar)
             self._wanted_arousal = overridden.arousal
             played = hold_arousal(overridden, most_arousal)
             self._inputs = replace(inputs, held_arousal=None if played is overridden else most_arousal)

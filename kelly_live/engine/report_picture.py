@@ -119,6 +119,8 @@ def _draw_steering(axis: Axes, report: SessionReport, scale: float) -> None:
     rows = rows[:_MOST_ROWS]
     if report.panics:
         rows.append((f"panics ({len(report.panics)})", list(report.panics), "#D55E00"))
+    if report.iso:
+        rows.append(("iso goal", [moment.seconds for moment in report.iso], "#009E73"))
     if report.limits.changes:
         rows.append(("limits changed", [seconds for seconds, _ in report.limits.changes], "#0072B2"))
     axis.set_yticks(range(len(rows)), [name for name, _, _ in rows])

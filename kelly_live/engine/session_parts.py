@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.cue_player import CuePlayer
+    from kelly_live.engine.iso_principle import IsoPrinciple
     from kelly_live.engine.page import Page
     from kelly_live.engine.person import Person
     from kelly_live.generators.preset_band import PresetBand
@@ -72,6 +73,7 @@ class SessionParts:
     session: LiveSession | None = None
     page: Page | None = None
     cues: CuePlayer | None = None
+    iso: IsoPrinciple | None = None
     words: WordHold | None = None
     lines: tuple[str, ...] = ()
 
@@ -180,7 +182,9 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         notify,
         constraints=options.piece.build_constraints(),
         arousal_rise=limits.arousal_rise,
+        goal=options.iso.build_goal(),
     )
+    created.iso = stage.iso
     created.person = Person(created.profile, stage, options.culture, created.clock)
     mapper = stage.mapper
     if parts.wrap_mapper is not None:
@@ -246,8 +250,8 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     if sheet is not None and cue_source is not None:
         assert isinstance(mapper, LearnedMapper)
         created.cues = create_cue_player(
-            sheet, cue_source, created.session, created.band, created.external_io, mapper.set_culture, notify,
-            first=options.cues.first,
+            sheet, cue_source, created.session, created.band, created.external_io, mapper.set_culture,
+            stage.iso.set_goal, notify, first=options.cues.first,
         )  # fmt: skip
     if created.reloader is not None:
         created.reloader.start()

@@ -44,6 +44,7 @@ from kelly_live.recording.records import (
     EmotionRecord,
     FinishRecord,
     Header,
+    IsoRecord,
     LimitsRecord,
     LockRecord,
     MixerRecord,
@@ -258,6 +259,10 @@ class Recorder:
         value = None if action.value is None else str(action).removeprefix(f"{action.name} ")
         bar = snapshot.conductor.bar
         self._put(ActionRecord(time=self._clock.now(), name=action.name, source=source, bar=bar, value=value))
+
+    def record_iso(self, phase: str) -> None:
+        """Record a phase of an iso session, in words."""
+        self._put(IsoRecord(time=self._clock.now(), phase=phase))
 
     def record_counters(self, snapshot: SessionCounters) -> None:
         """Record the counters and, once a second, the feeling; cheap when none has moved."""

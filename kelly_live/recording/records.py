@@ -268,6 +268,12 @@ class ActionRecord(LogRecord, frozen=True, kw_only=True, tag="action"):
     value: Text | None = None
 
 
+class IsoRecord(LogRecord, frozen=True, kw_only=True, tag="iso"):
+    """An iso session came to a phase, in words ("leads to calm"). To be read."""
+
+    phase: Text
+
+
 class TempoRecord(LogRecord, frozen=True, kw_only=True, tag="tempo"):
     """The tempo from `beat` on. To be read."""
 
@@ -318,7 +324,7 @@ class FeelingRecord(LogRecord, frozen=True, kw_only=True, tag="feeling"):
 Record: TypeAlias = (
     StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | RoleRecord | ParameterRecord | MixerRecord
     | LockRecord | LimitsRecord | PresetRecord | MuteRecord | StopRecord | ChecksumRecord | EmotionRecord | ActionRecord
-    | TempoRecord | CounterRecord | FeelingRecord | TakeRecord
+    | TempoRecord | CounterRecord | FeelingRecord | TakeRecord | IsoRecord
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from kelly_live.recording.records import (
     Feeling,
     FeelingRecord,
     Header,
+    IsoRecord,
     LimitsRecord,
     MuteRecord,
     PanicRecord,
@@ -42,6 +43,7 @@ FORMAT = 1
 MAX_MOMENTS = 1000  # of one source; a fader makes hundreds a minute, and all of them are counted
 _SHORTEST_STEP = 0.95  # s between two points of a course
 _DIGITS = 2  # of seconds
+_MOST_PHASES = 8  # of an iso session, in a line
 
 
 class _Timed(Protocol):
@@ -130,6 +132,7 @@ class SessionReport(msgspec.Struct, frozen=True):
 
     `heard_shares` and `played_shares`: of the points, by emotion. `followed`: the share of the points at which the band
     took its tempo, key, chords or dynamics from the player. `options`: what was chosen before the first note.
+    `iso`: when it met what was heard, led it to a goal, waited on the way, and was there.
     """
 
     format: int
@@ -154,6 +157,7 @@ class SessionReport(msgspec.Struct, frozen=True):
     loudest_velocity: int
     parts: tuple[PartReport, ...]
     steering: tuple[Steering, ...]
+    iso: tuple[Moment, ...]
     panics: tuple[float, ...]
     limits: LimitsReport
     faults: FaultReport
@@ -215,6 +219,7 @@ class _ReportBuilder:
             loudest_velocity=max((part.loudest_velocity for part in parts), default=0),
             parts=parts,
             steering=self._list_steering(),
+            iso=tuple(Moment(self._at(one), one.phase) for one in self._records if isinstance(one, IsoRecord)),
             panics=tuple(self._at(one) for one in self._records if isinstance(one, PanicRecord)),
             limits=self._describe_limits(),
             faults=self._list_faults(problem),
@@ -321,6 +326,9 @@ def describe_report(report: SessionReport) -> list[str]:
     ]
     by_source = [f"{one.source} {one.count}" for one in report.steering]
     lines.append(f"steered by: {', '.join(by_source) or 'nobody while it played'}")
+    if report.iso:
+        moments = (f"{moment.text} from {format_time(round(moment.seconds))}" for moment in report.iso[:_MOST_PHASES])
+        lines.append(f"iso: {', '.join(moments)}{', …' * (len(report.iso) > _MOST_PHASES)}")
     if report.followed:
         lines.append(f"taken from the player: {_describe_shares(report.followed)} of the time")
     if report.limits.loudness != NO_LIMITS or report.limits.limited_notes or report.limits.changes:

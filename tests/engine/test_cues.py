@@ -17,6 +17,7 @@ from kelly_live.core.timebase import ManualClock
 from kelly_live.engine.cue_player import CuePlayer, CueTargets
 from kelly_live.engine.cue_sheet import Fade, load_cue_sheet, read_cue_sheet
 from kelly_live.engine.cue_source import CueSource
+from kelly_live.engine.iso_principle import IsoGoal
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.session import Snapshot, merge_sync_states
 from kelly_live.midi.input_queue import ScriptedInput
@@ -84,9 +85,10 @@ class Show:
         self.sync_sources = [*([MidiClockSource(ScriptedInput(song, self.clock))] * follows_clock), self.source]
         self.timecode = TimecodeSender()
         self.presets, self.roles = ["band"], list[str]()
+        self.goals: list[IsoGoal | None] = []
         targets = CueTargets(
             self.stage.set_override, ("band", "film"), lambda: self.presets[-1], self.presets.append,
-            self.roles.append, lambda culture: None,
+            self.roles.append, lambda culture: None, self.goals.append,
         )  # fmt: skip
         sheet = read_cue_sheet(parse_nodes(text.encode(), "show.yaml"))
         reader = SongPositionReader(ScriptedInput(song, self.clock)) if song else TimecodeReader(self.timecode)
@@ -336,6 +338,19 @@ def test_a_band_that_follows_the_songs_clock_changes_on_the_bar_and_does_not_sta
     assert show.conductor.status().beat == pytest.approx(2.0 * (show.now - 102.0), abs=0.1)
 
 
+def test_a_cue_leads_what_is_heard_to_a_goal_until_a_cue_says_otherwise() -> None:
+    text = "{name: ease, goal: calm, fade: 20 minutes, meet: 90 s}, {name: key, key: C}, {name: end, place: happy}"
+    show = Show(f"format: 1\ncues: [{text}]\n")
+    show.stage.set_override(EmotionOverride(emotion="angry"))
+    assert show.act("go") == "cue 1: ease, meets what is heard, leads to calm in 20 min"
+    goal = IsoGoal(EmotionOverride(0.4, -0.6), "calm", lead_seconds=1200.0, meet_seconds=90.0)
+    assert (show.stage.override, show.goals) == (EmotionOverride(), [goal])
+    show.act("go")
+    assert show.goals == [goal], "it goes on"
+    show.act("go")
+    assert show.goals == [goal, None]
+
+
 @pytest.mark.parametrize(
     ("cue", "message"),
     [
@@ -343,10 +358,16 @@ def test_a_band_that_follows_the_songs_clock_changes_on_the_bar_and_does_not_sta
         ("name: a b, place: sad", "line 3: cues.[1].name must be of a-z, 0-9 and hyphens"),
         ("name: a", "line 3: cues.[1] does nothing; give it a place, a path, follow"),
         ("name: a, place: merry", "line 3: cues.[1].place does not fit: 'merry' is no place: give one of happy, sad"),
-        ("name: a, place: sad, follow: yes", "does not go together with place; give one of place, path and follow"),
-        ("name: a, place: sad, fade: soon", "fade is 'soon'; write it as `4 bars` or `6 s`, over 0"),
+        (
+            "name: a, place: sad, follow: yes",
+            "does not go together with place; give one of place, path, ",
+        ),
+        ("name: a, place: sad, fade: soon", "fade is 'soon'; write it as `4 bars`, `6 s` or `20 minutes`, over 0"),
         ("name: a, place: sad, fade: 0 bars", "fade is '0 bars'; write it as `4 bars`"),
-        ("name: a, place: sad, cut: yes, fade: 2 s", "fade is for a cue with a place, without a cut"),
+        ("name: a, place: sad, cut: yes, fade: 2 s", "fade is for a cue with a place or a goal, without a cut"),
+        ("name: a, goal: calm, place: sad", "goal does not go together with place"),
+        ("name: a, goal: calm, fade: 8 bars", "fade is '8 bars'; a goal counts in time: write `20 minutes` or `90 s`"),
+        ("name: a, place: sad, meet: 1 min", "meet is for a cue with a goal"),
         ("name: a, path: [{place: sad}, {place: happy}]", r"path.[2] lacks `fade`"),
         ("name: a, role: boss", "role is 'boss'; it must be one of accompany"),
         ("name: a, key: H", "key does not fit: 'H' is no key"),
@@ -386,3 +407,4 @@ def test_a_preset_that_is_not_there_is_refused_before_the_show() -> None:
 def test_a_fade_in_seconds_is_counted_in_bars_of_the_tempo() -> None:
     assert Fade(6.0, is_in_seconds=True).count_bars(2.0) == 3.0
     assert [str(Fade(1.0)), str(Fade(4.0)), str(Fade(6.0, is_in_seconds=True))] == ["1 bar", "4 bars", "6 s"]
+    assert str(Fade(1200.0, is_in_seconds=True)) == "20 min"

@@ -58,6 +58,7 @@ def play_evening(take: Take) -> None:
     act(take, "key", Action("emotion", "sad"))
     play(take, 20.0, SAD)
     act(take, "midi", Action("mute", "bass"))
+    take.recorder.record_iso("leads to calm")
     act(take, "key", Action("panic"))
     take.panic()
     take.limit(LoudnessLimits(velocity=50))
@@ -116,6 +117,7 @@ def test_each_source_has_its_actions_with_their_moments(evening: Path) -> None:
     ]  # fmt: skip
     assert (midi.source, midi.moments[0].action, midi.moments[0].value) == ("midi", "mute", "bass")
     assert [round(seconds) for seconds in report.panics] == [30]
+    assert [(round(moment.seconds), moment.text) for moment in report.iso] == [(30, "leads to calm")]
 
 
 def test_limits_and_faults_are_named(evening: Path, tmp_path: Path) -> None:
@@ -145,7 +147,8 @@ def test_the_lines_say_it_in_words(evening: Path) -> None:
     assert lines[0].startswith("1:10 min, ")
     assert ", 60 BPM, " in lines[0]
     assert lines[1].startswith("heard: neutral 100%; played: sad 8")
-    assert lines[2:] == ["steered by: key 2, midi 1", "held to the limits: 17 notes", "faults: 1 panic"]
+    assert lines[2:4] == ["steered by: key 2, midi 1", "iso: leads to calm from 0:30"]
+    assert lines[4:] == ["held to the limits: 17 notes", "faults: 1 panic"]
 
 
 def test_the_files_are_the_same_for_the_same_log(evening: Path, tmp_path: Path) -> None:

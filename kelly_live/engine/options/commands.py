@@ -16,6 +16,7 @@ from kelly_live.engine.options.cues import CueOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
 from kelly_live.engine.options.host import HostOptions
+from kelly_live.engine.options.iso import IsoOptions
 from kelly_live.engine.options.limits import LimitsOptions
 from kelly_live.engine.options.metadata import check_options, group, option
 from kelly_live.engine.options.override import OverrideOptions
@@ -191,6 +192,7 @@ class LiveOptions:
     external_io: ExternalIOOptions = group(ExternalIOOptions)
     page: PageOptions = group(PageOptions)
     override: OverrideOptions = group(OverrideOptions)
+    iso: IsoOptions = group(IsoOptions)
     words: str | None = _words_option()
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
     piece: PieceOptions = group(PieceOptions)
@@ -302,6 +304,7 @@ class RenderOptions:
 
     sound: SoundFileOptions = group(SoundFileOptions)
     override: OverrideOptions = group(OverrideOptions)
+    iso: IsoOptions = group(IsoOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
     piece: PieceOptions = group(PieceOptions)
     host: HostOptions = group(HostOptions, without=("outputs", "developed", "developed_python"), single=("presets",))

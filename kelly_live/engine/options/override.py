@@ -10,23 +10,31 @@ from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.options.metadata import check_options, option
 
+# Places that have a name and are no class of the nets. Calm: pleasant, and as quiet as what a rest fades to.
+PLACES = {"calm": EmotionOverride(0.4, -0.6)}
+
 
 def parse_target(text: str) -> EmotionOverride:
-    """Read where a morph leads to: an emotion's name, or V,A or V,A,D from -1 to 1. Raises ConfigError."""
+    """Read a place: calm, an emotion's name, or V,A or V,A,D from -1 to 1. Raises ConfigError."""
     name = text.strip().lower()
     if name in EMOTIONS:
         return EmotionOverride(emotion=name)
+    if name in PLACES:
+        return PLACES[name]
     numbers = [parse_number(part) for part in name.split(",")]
     if len(numbers) not in (2, 3) or not all(-1.0 <= number <= 1.0 for number in numbers):
-        choices = ", ".join(EMOTIONS)
+        choices = ", ".join((*EMOTIONS, *PLACES))
         raise ConfigError(f"{text[:60]!r} is no place: give one of {choices}; or V,A or V,A,D from -1 to 1")
     return EmotionOverride(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
 
 
 def format_target(target: EmotionOverride) -> str:
-    """Return where a morph leads to as it is typed; the inverse of `parse_target`."""
+    """Return a place as it is typed; the inverse of `parse_target`."""
     if target.emotion is not None:
         return target.emotion
+    name = next((name for name, place in PLACES.items() if place == target), None)
+    if name is not None:
+        return name
     return ",".join(f"{axis:g}" for axis in (target.valence, target.arousal, target.dominance) if axis is not None)
 
 

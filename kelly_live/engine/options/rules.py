@@ -24,6 +24,8 @@ class Rule:
 RULES = (
     Rule("--emotion", excludes=("--valence", "--arousal", "--dominance")),
     Rule("--morph-bars", needs=("--morph-to",)),
+    Rule("--goal-minutes", needs=("--goal",)),
+    Rule("--meet-minutes", needs=("--goal",)),
     Rule("--culture-strength", needs=("--culture",)),
     Rule("--cc-channel", needs=("--cc",)),
     Rule("--arc", excludes=("--emotion", "--valence", "--arousal", "--dominance", "--morph-to", "--bars", "--form")),

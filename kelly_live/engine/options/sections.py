@@ -11,7 +11,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "--play-in-transpose", "--midi-in", "--port",
     ),
     "Feeling": (
-        "--emotion", "--valence", "--arousal", "--dominance", "--morph-to", "--morph-bars", "--freeze", "--arc",
+        "--emotion", "--valence", "--arousal", "--dominance", "--morph-to", "--morph-bars", "--goal",
+        "--goal-minutes", "--meet-minutes", "--freeze", "--arc",
         "--profile", "--words",
     ),
     "Playing together": ("--follow", "--count-in", "--role", "--trade-bars", "--when-silent", "--silent-bars"),

@@ -125,7 +125,7 @@ class State(msgspec.Struct, frozen=True, tag="state"):
 
     `word`: the emotion word of `played`, "" near the middle or no words were asked for.
     `gems`: what music induces, of `heard`: scales with the share of listeners who would choose each, in [0, 1].
-    `remarks`: what the terminal's status line says beside the numbers. `standby`: the next cue, "" without a cue sheet.
+    `remarks`: what the terminal's status line says beside the numbers. `standby`: the iso goal and the next cue.
     `muted`: players that are silent, and why.
     `parameters` are where the feeling leads, `now` those in force (None before the first note), of which `locks` are
     held. `mixer`: the players in order.

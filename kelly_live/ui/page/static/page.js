@@ -93,7 +93,7 @@ function showState({ played, override, music, standby, word }) {
   const share = override.emotion ? "" : `${Math.round(100 * played.confidence)} %`;
   setText(get("now-emotion"), [`${played.name} ${share}`.trim(), word].filter(Boolean).join(" · "));
   setText(get("standby"), standby);
-  get("go").hidden = !standby;
+  get("go").hidden = !standby.includes("standby");
   setText(get("now-tempo"), `${Math.round(music.bpm)} BPM`);
   setText(get("now-key"), `${music.tonic} ${music.mode}`);
   setText(get("now-chord"), music.chord || "–");
