@@ -25,13 +25,14 @@ from kelly_live.music.context import MusicContext
 from kelly_live.music.randomness import rng_for
 
 BLOCK_SECONDS = 0.25
-CUE_NAMES = ("calm", "storm", "blow", "follow")
+CUE_NAMES = ("calm", "storm", "blow", "follow", "stir")
 CUES = """format: 1
 cues:
   - {name: calm, place: sad, cut: yes, preset: band}
   - {name: storm, path: [{place: excited, fade: 1 bars}, {place: fearful, fade: 2 bars}], role: lead}
   - {name: blow, place: excited, cut: yes, culture: swedish-polska}
   - {name: follow, follow: yes, key: D dorian, role: accompany}
+  - {name: stir, goal: excited, meet: 1 s, fade: 10 s}
 """
 _ANSWER_SECONDS = 5.0
 

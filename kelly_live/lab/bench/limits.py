@@ -200,12 +200,13 @@ def _measure(
         sheet, external_io = load_cue_sheet(folder / "cues.yaml"), ExternalIO()
         mapper: Any = stage.mapper
         cues = create_cue_player(
-            sheet, cue_source, session, band, external_io, mapper.set_culture, _say_nothing, first=CUE_NAMES[0]
-        )
+            sheet, cue_source, session, band, external_io, mapper.set_culture, stage.iso.set_goal, _say_nothing,
+            first=CUE_NAMES[0],
+        )  # fmt: skip
         surface, sink = _HostileSurface(rng, band), port
         console = Console(
             session, LogDisplay(), [surface], person=person, reader=None, band=band, sink=sink,  # type: ignore[arg-type]
-            external_io=external_io, recorder=None, clock=clock, cues=cues,
+            external_io=external_io, recorder=None, clock=clock, cues=cues, iso=stage.iso,
         )  # fmt: skip
         steps = _Steps(actions, rng, port, listener, surface, session, console)
         clock.on_step = steps.take
