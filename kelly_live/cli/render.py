@@ -71,8 +71,9 @@ def _render_into(
     from kelly_live.engine.batch.command import TABLE, do_jobs
     from kelly_live.engine.batch.inputs import find_inputs, name_places
     from kelly_live.engine.batch.jobs import RenderJob, check_targets
+    from kelly_live.engine.batch.table import find_written
 
-    inputs = find_inputs(recordings, list_file=list_file, notes=True)
+    inputs = find_inputs(recordings, list_file=list_file, notes=True, written=find_written(into / TABLE))
     places = name_places(inputs)
     create_folder(into)
     renders = [RenderJob(one.path, options, into / place, formats) for one, place in zip(inputs, places, strict=True)]

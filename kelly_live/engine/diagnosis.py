@@ -97,11 +97,14 @@ def _check_midi(with_names: bool) -> Lines:
     from kelly_live.midi.ports import list_outputs
 
     backend_sets = load_backends()
+    runs = any(one.backends for one in backend_sets)
     for one in backend_sets:
-        names = ", ".join(backend.name for backend in one.backends) or "no MIDI system"
+        if one.problem is None and not runs:
+            continue  # that none runs is said below
+        names = ", ".join(backend.name for backend in one.backends) or "none runs here"
         is_needed = all(other.problem is not None for other in backend_sets)
         yield f"{one.name}: {one.problem or names}", one.problem is not None and is_needed
-    if not any(one.backends for one in backend_sets):
+    if not runs:
         yield "no MIDI system runs here: start JACK or load ALSA's sequencer (`modprobe snd-seq`)", True
         return
     for kind, ports in (("output", list_outputs()), ("input", list_inputs())):

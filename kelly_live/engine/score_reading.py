@@ -32,7 +32,7 @@ def format_score(performance: Performance) -> str:
     has_chords = style is None or style.has_chords
     texture = "" if style is None or has_chords else f", {style.texture} without chords"
     lines = [
-        f"{performance.title}: {performance.tonic} {performance.mode}, {bpm:.0f} BPM, {groove}{texture}",
+        f"{performance.title}: {performance.keys[0]}, {bpm:.0f} BPM, {groove}{texture}",
         f"form: {form}",
     ]
     for phrase in phrases:

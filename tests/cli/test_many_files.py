@@ -40,15 +40,18 @@ def test_a_folder_is_analyzed_into_a_table_and_only_once(takes: Path, capsys: py
     assert table.read_bytes() == before
 
 
-def test_a_folder_is_accompanied_into_a_folder(takes: Path) -> None:
+def test_a_folder_is_accompanied_into_itself_and_the_music_is_no_take_of_the_next_run(
+    takes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("torch")
-    into = takes.parent / "music"
     (takes / "bad.wav").unlink()
-    assert run("render", takes, "--into", into) == 0
-    assert sounding_notes(into / "a.mid")
-    assert sounding_notes(into / "day 2" / "b.mid")
-    rows = [json.loads(line) for line in (into / "results.jsonl").read_text().splitlines()]
-    assert [row["files"] for row in rows] == [{"midi": str(into / "a.mid")}, {"midi": str(into / "day 2" / "b.mid")}]
+    for done in ("2 files done", "0 files done, 2 were done before"):
+        assert run("render", takes, "--into", takes) == 0
+        assert done in capsys.readouterr().out
+    assert sounding_notes(takes / "a.mid")
+    assert sounding_notes(takes / "day 2" / "b.mid")
+    rows = [json.loads(line) for line in (takes / "results.jsonl").read_text().splitlines()]
+    assert [row["files"] for row in rows] == [{"midi": str(takes / "a.mid")}, {"midi": str(takes / "day 2" / "b.mid")}]
 
 
 def test_a_list_of_pieces_is_composed_each_with_its_options(tmp_path: Path) -> None:

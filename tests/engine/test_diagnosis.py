@@ -7,6 +7,7 @@ import pytest
 from kelly_live.cli import run_program
 from kelly_live.core.errors import MidiError
 from kelly_live.engine.diagnosis import diagnose
+from kelly_live.midi.backend_registry import LoadedBackends
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,13 @@ def test_a_check_that_fails_is_a_finding_and_the_others_are_made(monkeypatch: py
         "no MIDI library can be loaded; install one: pip install python-rtmidi"
     ]
     assert findings[-1].topic == "files"
+
+
+def test_that_no_midi_system_runs_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = [LoadedBackends("rtmidi", ()), LoadedBackends("other", (), "it is broken")]
+    monkeypatch.setattr("kelly_live.midi.backend_registry.load_backends", lambda: backends)
+    said = [(finding.text.partition(":")[0], finding.is_fault) for finding in diagnose() if finding.topic == "MIDI"]
+    assert said == [("other", False), ("no MIDI system runs here", True)]
 
 
 def test_ports_are_counted_and_named_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:

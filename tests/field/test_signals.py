@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,6 +74,17 @@ termination.exit_process(0)
 """
 )
 
+MANY_FILES = (
+    WAITS
+    + """
+from pathlib import Path
+from kelly_live.engine.batch.command import do_jobs
+from tests.engine.batch.composing import compose_jobs
+folder = Path(sys.argv[1])
+do_jobs(compose_jobs(folder, 500), folder / "results.jsonl", processes=1, cluster=None)
+"""
+)
+
 
 def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -136,7 +148,18 @@ def test_a_second_signal_ends_what_does_not_finish() -> None:
     assert process.returncode == 130
 
 
-def wait_until_played(process: subprocess.Popen[str], flag: Path) -> None:
+def test_a_batch_that_is_stopped_says_how_far_it_came(tmp_path: Path) -> None:
+    process = start(MANY_FILES, tmp_path)
+    wait_for_file(process, tmp_path / "piece-03.mid")
+    send(process, "SIGINT")
+    out, err = process.communicate(timeout=20.0)
+    assert (out, process.returncode) == ("", 130)
+    stopped = re.fullmatch(r"kelly-live: stopped: (\d+) of 500 files done; .* goes on from there", err.splitlines()[-1])
+    assert stopped is not None
+    assert 2 <= int(stopped[1]) < 500
+
+
+def wait_for_file(process: subprocess.Popen[str], flag: Path) -> None:
     while not flag.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -147,7 +170,7 @@ def test_a_session_ends_its_notes_and_writes_its_file(tmp_path: Path, name: str)
     midi, flag = tmp_path / "take.mid", tmp_path / "played"
     process = start(PLAYS, midi, flag)
     assert read_line(process) == READY
-    wait_until_played(process, flag)
+    wait_for_file(process, flag)
     send(process, name)
     out, err = process.communicate(timeout=30.0)
     assert (process.returncode, err) == (code_of(name), "")
@@ -166,7 +189,7 @@ def test_a_closed_terminal_ends_a_session_as_a_signal_does(tmp_path: Path) -> No
         stdin=far_end, stdout=far_end, stderr=far_end, start_new_session=True, text=True,
     )  # fmt: skip
     os.close(far_end)
-    wait_until_played(process, flag)
+    wait_for_file(process, flag)
     os.close(near_end)  # the terminal is closed: its session is sent SIGHUP
     assert process.wait(30.0) == 129
     assert_every_note_ends(midi)

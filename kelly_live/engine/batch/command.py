@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from kelly_live.core.termination import exit_process, finish_first
 from kelly_live.core.wording import plural
 from kelly_live.engine.batch.cluster import Cluster
 from kelly_live.engine.batch.jobs import Job, name_job
@@ -22,10 +24,19 @@ def do_jobs(jobs: Sequence[Job], table: Path, *, processes: int, cluster: str | 
     Raises KellyError; what was done until then is kept.
     """
     executor = ProcessPool(min(processes, len(jobs))) if cluster is None else Cluster(cluster)
-    with progress(len(jobs), plural(len(jobs), "file")) as bar:
+    done = 0
+
+    def stop() -> None:
+        line = f"kelly-live: stopped: {done} of {plural(len(jobs), 'file')} done; the same command goes on from there\n"
+        os.write(2, b"\n" * os.isatty(2) + line.encode())  # a signal may have come in the middle of a print
+        exit_process(1)
+
+    with progress(len(jobs), plural(len(jobs), "file")) as bar, finish_first(stop):
 
         def report(job: Job, error: str | None) -> None:
+            nonlocal done
             bar.advance()
+            done += error is None
             if error is not None:
                 print_notice(error if name_job(job) in error else f"{name_job(job)}: {error}")
 

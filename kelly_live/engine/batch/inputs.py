@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,21 @@ class BatchInput:
     place: Path
 
 
-def find_inputs(paths: Sequence[Path], *, list_file: Path | None = None, notes: bool = False) -> list[BatchInput]:
+def find_inputs(
+    paths: Sequence[Path],
+    *,
+    list_file: Path | None = None,
+    notes: bool = False,
+    written: Collection[Path] = (),
+) -> list[BatchInput]:
     """Find the files that are named, those of a list (one path a line), and the sound files in folders, in order.
 
-    `notes`: MIDI files count as sound files. Raises ConfigError if there is none.
+    `notes`: MIDI files count as sound files. `written`: what an earlier run wrote, resolved; in folders it is left out.
+    Raises ConfigError if there is none.
     """
     suffixes = (*SOUND_FILES, *NOTE_FILES) if notes else SOUND_FILES
     named = [*paths, *(() if list_file is None else read_list(list_file))]
-    inputs = [one for path in named for one in _expand(path, suffixes)]
+    inputs = [one for path in named for one in _expand(path, suffixes, written)]
     if not inputs:
         searched = ", ".join(map(str, named)) or str(list_file)
         raise ConfigError(f"there is no sound file in {searched[:200]}; name files that end in {', '.join(suffixes)}")
@@ -59,10 +66,10 @@ def name_places(inputs: Sequence[BatchInput]) -> list[Path]:
     return [one.place if counts[name] > 1 else name for one, name in zip(inputs, short, strict=True)]
 
 
-def _expand(path: Path, suffixes: Sequence[str]) -> Iterator[BatchInput]:
+def _expand(path: Path, suffixes: Sequence[str], written: Collection[Path]) -> Iterator[BatchInput]:
     if not path.is_dir():
         yield BatchInput(path, Path(path.name))
         return
     for found in sorted(path.rglob("*")):
-        if found.suffix.lower() in suffixes and found.is_file():
+        if found.suffix.lower() in suffixes and found.is_file() and not (written and found.resolve() in written):
             yield BatchInput(found, found.relative_to(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kelly_live.core.errors import KellyError
-from kelly_live.engine.batch.jobs import Job, identify_job, name_job
+from kelly_live.engine.batch.jobs import Job, identify_job, list_targets, name_job
 from kelly_live.engine.batch.outcome import Outcome
 from kelly_live.engine.batch.table import BatchSummary, ResultTable
 
@@ -41,12 +41,15 @@ def run_batch(
             else:
                 work[key] = job
         skipped = sum(outcome.error is None for outcome in outcomes.values())
+        table.begin(work.values())
         for outcome in executor.run(work.items(), table):
             outcomes[outcome.key] = outcome
             report(outcome.job, outcome.error)
         failures = [outcome for outcome in outcomes.values() if outcome.error is not None]
         for outcome in failures:
-            table.store_record(outcome.key, {"path": name_job(outcome.job), "error": outcome.error})
+            left = {name: str(file) for name, file in list_targets(outcome.job).items() if file.is_file()}
+            record = {"path": name_job(outcome.job), "error": outcome.error}
+            table.store_record(outcome.key, record | ({"files": left} if left else {}))
         table.finish(jobs_by_key)
     return BatchSummary(len(outcomes) - skipped - len(failures), skipped, len(failures))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,8 @@ from kelly_live.core.errors import OutputError
 from kelly_live.engine.batch.jobs import Job, list_targets, name_job
 from kelly_live.engine.batch.rows import check_row_file, read_rows, write_rows
 from kelly_live.engine.batch.worker import encode_record
+
+_TARGETS = "targets"  # beside the records: which files the run writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class ResultTable:
     def __init__(self, path: Path) -> None:
         check_row_file(path)
         self.path = path
-        self.folder = path.with_name(path.name + ".partial")
+        self.folder = _name_folder(path)
         self._lock = FileLock(self.folder / "lock", timeout=0)
         self._done_keys: set[str] = set()  # of the rows that the table has already
 
@@ -88,6 +90,12 @@ class ResultTable:
         """Keep a record. Raises OutputError."""
         write_atomically(self.record_file(key), encode_record(key, record))
 
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Keep which files the jobs are about to write, for `find_written`. Raises OutputError."""
+        targets = [str(target.resolve()) for job in jobs for target in list_targets(job).values()]
+        if targets:
+            write_atomically(self.folder / _TARGETS, json.dumps(targets).encode())
+
     def finish(self, jobs: Mapping[str, Job]) -> None:
         """Write the table, the new rows in the order of the jobs by their keys, and let go of the records.
 
@@ -107,6 +115,20 @@ class ResultTable:
             replaced.add(row["path"])
             yield row if file is None else _read_record(file)
         yield from (_read_record(file) for path, file in files.items() if path not in replaced)
+
+
+def find_written(path: Path) -> frozenset[Path]:
+    """Find the files that earlier runs with the table at `path` wrote, or began to; resolved. Raises OutputError."""
+    folder = _name_folder(path)
+    records = [*read_rows(path), *(_read_record(file) for file in folder.glob("*.json"))]
+    names = [name for record in records for name in (record.get("files") or {}).values()]
+    if (targets := folder / _TARGETS).is_file():
+        names += json.loads(targets.read_bytes())
+    return frozenset(Path(name).resolve() for name in names)
+
+
+def _name_folder(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
 
 
 def _is_done(row: dict[str, Any]) -> bool:

@@ -63,6 +63,11 @@ def create_study(folder: Path, plan: StudyPlan, advance: Callable[[], object]) -
     """Make a study in a folder; `advance` is called after each piece. Raises KellyError."""
     if len(plan.emotions) < 2:
         raise ConfigError("a study needs two emotions or more, else there is nothing to choose from; add --emotion")
+    if (folder / REGISTRATION).exists():
+        raise ConfigError(
+            f"there is a study in {str(folder)!r}, and its registration stands; make another one in a new folder, or "
+            "delete this one first"
+        )
     if list_listeners(folder):
         raise ConfigError(f"people have answered the study in {str(folder)!r}; make another one in a new folder")
     create_folder(folder / SOUNDS)

@@ -42,7 +42,7 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
         import tensorflow as tf
     except ImportError as error:
         raise ConfigError(
-            "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert_trunk]`"
+            "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert]`"
         ) from error
     _require_wheel(wheel, "musicnn")
     with temporary_folder() as folder, zipfile.ZipFile(wheel) as archive:
@@ -177,7 +177,7 @@ class SpeechGraph:
             from onnx import numpy_helper
         except ImportError as error:
             raise ConfigError(
-                "onnx and onnxruntime read this graph and are not installed; `pip install kelly-live[convert_trunk]`"
+                "onnx and onnxruntime read this graph and are not installed; `pip install kelly-live[convert]`"
             ) from error
         _require_wheel(wheel, "pipecat-ai")
         try:

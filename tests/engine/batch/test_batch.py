@@ -13,7 +13,7 @@ from kelly_live.engine.batch.jobs import AnalyzeJob, ComposeJob, Job, RenderJob,
 from kelly_live.engine.batch.outcome import Outcome
 from kelly_live.engine.batch.pool import ProcessPool
 from kelly_live.engine.batch.run import run_batch
-from kelly_live.engine.batch.table import BatchSummary, ResultTable
+from kelly_live.engine.batch.table import BatchSummary, ResultTable, find_written
 from kelly_live.engine.batch.worker import BatchWorker
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.commands import RenderOptions
@@ -67,6 +67,17 @@ def test_a_batch_that_was_stopped_and_resumed_makes_the_same_bytes(tmp_path: Pat
     assert run_batch(jobs, resumed, rest, ignore) == BatchSummary(done=2, skipped=3, failed=0)
     assert rest.done == ["piece-04", "piece-05"]
     assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_what_a_run_wrote_or_was_about_to_write_is_known(tmp_path: Path) -> None:
+    table, jobs = tmp_path / "results.jsonl", compose_jobs(tmp_path, 3)
+    targets = {(tmp_path / f"piece-0{number}.mid").resolve() for number in (1, 2, 3)}
+    assert find_written(table) == frozenset()
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(jobs, table, HereExecutor(limit=1), ignore)
+    assert find_written(table) == targets
+    run_batch(jobs, table, HereExecutor(), ignore)
+    assert find_written(table) == targets
 
 
 def test_only_what_changed_is_done_again(tmp_path: Path) -> None:

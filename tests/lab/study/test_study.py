@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -155,7 +156,11 @@ def test_a_study_is_made_the_same_again_and_guards_its_sounds(tmp_path: Path) ->
     (tmp_path / "again" / "sounds").mkdir(parents=True)
     again = make_piece(tmp_path / "again", OURS, "happy", seed=5, number=0, seconds=3.0)
     assert again == design.stimuli[0]
-    assert "8 are planned" in (tmp_path / "preregistration.md").read_text()
+    registered = (tmp_path / "preregistration.md").read_text()
+    assert "8 are planned" in registered
+    with pytest.raises(ConfigError, match="its registration stands; make another one in a new folder"):
+        create_study(tmp_path, replace(plan, listeners=9), lambda: None)
+    assert (tmp_path / "preregistration.md").read_text() == registered
     sound = next((tmp_path / "sounds").iterdir())
     sound.write_bytes(b"other")
     with pytest.raises(ConfigError, match="is not the sound that the study was made with"):
