@@ -18,7 +18,7 @@ from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 PEERS = ("isobar",)
 PARTS = ("deadlines", "hop", "control", "start", "plug-ins", "waterfall", "page")
-EXTRA_PARTS = ("limits",)  # minutes of work that no machine changes: only when they are named
+EXTRA_PARTS = ("limits", "files")  # minutes of work: only when they are named
 LIMITS_ACTIONS = 100_000
 RENDERED_SECONDS = 600.0  # of sound, for the real-time factor
 STARTS = 3
@@ -46,10 +46,13 @@ class Row:
     help="Measure a peer on the same grid, too (`pip install kelly-live[isobar]`).",
 )
 @click.option("--only", type=click.Choice((*PARTS, *EXTRA_PARTS)), help="Measure one part alone.")
+@click.option(
+    "--files", type=click.IntRange(2), default=800, show_default=True, help="How many files `--only files` analyzes."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @device_option()
 @debug_option
-def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
+def command(seconds: float, against: str | None, only: str | None, files: int, as_json: bool, device: str) -> None:
     """Measure deadlines, a hop's stages, control latency, start, memory, plug-ins, and the page with its waterfall.
 
     Deadlines are measured idle, beside the nets and with every core busy. The page is measured in a browser; where
@@ -61,7 +64,7 @@ def command(seconds: float, against: str | None, only: str | None, as_json: bool
         raise click.UsageError(f"{against} is not installed: `pip install kelly-live[{against}]`")
     set_switch_interval()  # as in a live session
     rows = []
-    for row in measure(seconds, device, against, (only,) if only else _list_parts()):
+    for row in measure(seconds, device, against, (only,) if only else _list_parts(), files):
         rows.append(row)
         if not as_json:
             click.echo(f"{row.name:<62} {row.value:>10g} {row.unit:<3} {row.limit}".rstrip())
@@ -82,7 +85,9 @@ def _list_parts() -> list[str]:
     return list(PARTS)
 
 
-def measure(seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS) -> Iterator[Row]:
+def measure(
+    seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS, files: int = 800
+) -> Iterator[Row]:
     """Measure row by row.
 
     Raises:
@@ -107,6 +112,21 @@ def measure(seconds: float, device: str, against: str | None = None, parts: Sequ
         yield from _measure_page(recording, device, seconds)
     if "limits" in parts:
         yield from _measure_limits()
+    if "files" in parts:
+        yield from _measure_files(files)
+
+
+def _measure_files(count: int) -> Iterator[Row]:
+    """Analyze many short files by one process and by two, and once killed and resumed."""
+    from kelly_live.lab.bench.many_files import FILE_SECONDS, measure_many_files
+
+    measured = measure_many_files(count)
+    name = f"analyze {count} files of {FILE_SECONDS:g} s"
+    yield Row(f"{name}, one process", round(measured.one_seconds, 1), "s")
+    yield Row(f"{name}, two processes", round(measured.two_seconds, 1), "s")
+    yield Row(f"{name}, two against one", round(measured.one_seconds / measured.two_seconds, 2), "x", ">= 1.8")
+    yield Row("killed when so many were done, and resumed", measured.killed_after, "")
+    yield Row("tables that are not the same to the byte", int(not measured.is_same), "", "0")
 
 
 def _measure_limits() -> Iterator[Row]:
