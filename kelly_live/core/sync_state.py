@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from kelly_live.core.checks import require, require_range
 from kelly_live.core.values import MODES
 
+MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12  # of a metre that is fixed by hand
+
 
 @dataclass(frozen=True, slots=True)
 class BeatEstimate:
@@ -132,14 +134,20 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class SongPosition:
-    """A position in an external source's song: `beat`, maybe fractional, fell at `seconds` (monotonic)."""
+    """A position in an external source's song: `beat`, maybe fractional, fell at `seconds` (monotonic).
+
+    From there on bars have `beats_per_bar` beats, MIN_METRE_BEATS to MAX_METRE_BEATS; None: as the session's own.
+    """
 
     seconds: float
     beat: float
+    beats_per_bar: int | None = None
 
     def __post_init__(self) -> None:
         require(math.isfinite(self.seconds), f"a beat lies at {self.seconds} s; it must be a finite time")
         require(0.0 <= self.beat < math.inf, f"a beat has number {self.beat}; it must be at least 0")
+        if self.beats_per_bar is not None:
+            require_range("a bar's number of beats", self.beats_per_bar, MIN_METRE_BEATS, MAX_METRE_BEATS)
 
 
 @dataclass(frozen=True, slots=True)

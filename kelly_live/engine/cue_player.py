@@ -83,6 +83,7 @@ class CuePlayer:
         self._morph: Morph | None = None  # the one of the present leg
         self._awaited_start: int | None = None  # of the music, from which the path counts
         self._jumps = 0
+        self._song_per_bar: int | None = None  # of the session, and of the song until a cue has a metre
         self._chased: int | None = None
 
     @property
@@ -137,7 +138,10 @@ class CuePlayer:
     def _chase(self, snapshot: Snapshot, now: float) -> str | None:
         if self._leader is None:
             return None
-        position, per_bar = self._leader.read(now), snapshot.conductor.beats_per_bar
+        position = self._leader.read(now)
+        if snapshot.conductor.bpm == 0.0:
+            return None  # the music has not begun: its metre is not known
+        per_bar = self._song_per_bar = self._song_per_bar or snapshot.conductor.beats_per_bar
         location = self._leader.take_location()
         if location is not None:
             number = self._sheet.find_at(location, per_bar)
@@ -171,7 +175,8 @@ class CuePlayer:
             self._move(cue.legs[0], snapshot, start_bar=(snapshot.conductor.beat // 1.0 + 1.0) / per_bar)
         elif cue.legs:
             entry = entry or (Entry.NOW if cue.is_cut else Entry.BEAT)
-            self._source.request(CueStart(cue.legs[0].place, entry))
+            metre = self._sheet.find_latest(number, lambda cue: cue.metre)
+            self._source.request(CueStart(cue.legs[0].place, entry, metre))
             self._awaited_start = self._source.starts + 1
             # It is there when the music starts again, at bar 0.
             self._morph = Morph(cue.legs[0].place, 0.0, _AT_ONCE_BARS)

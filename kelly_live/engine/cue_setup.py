@@ -56,6 +56,12 @@ def create_cue_player(
                 raise ConfigError(f"{cue.where}: culture: {error}") from error
             assert stage is not None
             cultures[cue.culture] = stage
+    if external_io.sync_sources:
+        with_metre = next((cue for cue in sheet.cues if cue.metre is not None), None)
+        if with_metre is not None:
+            raise ConfigError(
+                f"{with_metre.where}: no cue changes the metre while a clock leads; leave out its metre, or --clock"
+            )
     targets = CueTargets(
         session.set_override,
         band.preset_names,

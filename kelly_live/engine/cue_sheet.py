@@ -31,7 +31,7 @@ from kelly_live.core.safe_yaml import Node, read_nodes
 from kelly_live.engine.iso_principle import IsoGoal
 from kelly_live.engine.options.iso import GOAL_MINUTES, MEET_MINUTES, create_goal
 from kelly_live.engine.options.override import format_target, parse_target
-from kelly_live.engine.options.piece import FixedKey
+from kelly_live.engine.options.piece import FixedKey, parse_metre
 
 _T = TypeVar("_T")
 
@@ -39,7 +39,7 @@ FORMAT = 1
 MAX_CUES, MAX_LEGS = 1000, 100
 MAX_FADE_BARS, MAX_FADE_SECONDS = 1000.0, 14_400.0
 _EARLY_BEATS = 0.5  # before the beat on which a cue is to be heard
-_FIELDS = ("place", "path", "follow", "goal", "fade", "meet", "cut", "preset", "culture", "key", "role", "at")
+_FIELDS = ("place", "path", "follow", "goal", "fade", "meet", "cut", "preset", "culture", "key", "metre", "role", "at")
 _NAME = re.compile(r"[a-z0-9-]{1,48}", re.ASCII)
 _FADE = re.compile(r"([\d.]{1,12})\s*(bars?|s|seconds?|min|minutes?)", re.ASCII)
 _WAYS = ("place", "path", "follow", "goal")
@@ -104,6 +104,7 @@ class Cue:
     at: float | SongBar | None = None
     where: str = ""
     goal: IsoGoal | None = None
+    metre: int | None = None  # beats a bar
 
     @property
     def fade(self) -> Fade | None:
@@ -116,7 +117,8 @@ class Cue:
         if self.goal is not None:
             goal = f"meets what is heard, leads to {self.goal.name} in {Fade(self.goal.lead_seconds, True)}"
         way = "cut" if self.is_cut else f"in {self.fade}" if self.fade is not None else ""
-        more = (goal, way, self.preset, self.culture, None if self.key is None else str(self.key), self.role)
+        metre = None if self.metre is None else f"{self.metre}/4"
+        more = (goal, way, self.preset, self.culture, None if self.key is None else str(self.key), metre, self.role)
         return ", ".join([self.name, *(text for text in more if text)])
 
 
@@ -143,13 +145,15 @@ class CueSheet:
     def find_at(self, position: float, beats_per_bar: int = 4) -> int | None:
         """Return the number of the cue that a timecode (s), or a song (beats from 0), is in; None before the first.
 
-        In a song a cue begins half a beat early, so that it is heard on its beat; not one that cuts.
+        In a song a cue begins half a beat early, so that it is heard on its beat; not one that cuts. Its bars have
+        `beats_per_bar` beats until a cue has a metre.
         """
-        found = None
+        found, bar, bar_beat = None, 1, 0  # the bar in which the metre changed last
         for number, cue in enumerate(self.cues):
             if isinstance(cue.at, SongBar):
-                early = 0.0 if cue.is_cut else _EARLY_BEATS
-                begins = (cue.at.bar - 1) * beats_per_bar + cue.at.beat - 1 - early
+                bar, bar_beat = cue.at.bar, bar_beat + (cue.at.bar - bar) * beats_per_bar
+                begins = bar_beat + cue.at.beat - 1 - (0.0 if cue.is_cut else _EARLY_BEATS)
+                beats_per_bar = cue.metre or beats_per_bar
             else:
                 begins = math.inf if cue.at is None else cue.at
             found = number if begins <= position else found
@@ -220,6 +224,11 @@ def _read_cue(node: Node) -> Cue:
         legs = (Leg(_parse(fields["place"], parse_target), fade),)
     if is_cut and legs and legs[0].fade is not None:
         fields["cut"].fail("begins at once; leave out the fade of the first place")
+    starts_music = bool(legs) and legs[0].fade is None
+    if "metre" in fields and not starts_music:
+        fields["metre"].fail(
+            "is for a cue that starts the music again: with a place or a path, without a fade at first"
+        )
     return Cue(
         name, legs, follows, is_cut,
         preset=fields["preset"].as_text(100) if "preset" in fields else None,
@@ -229,6 +238,7 @@ def _read_cue(node: Node) -> Cue:
         at=_read_at(fields["at"]) if "at" in fields else None,
         where=f"{node.file} line {node.line}",
         goal=_read_goal(fields) if "goal" in fields else None,
+        metre=_parse(fields["metre"], parse_metre) if "metre" in fields else None,
     )  # fmt: skip
 
 

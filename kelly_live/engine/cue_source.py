@@ -26,10 +26,11 @@ class Entry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CueStart:
-    """What begins, and when."""
+    """What begins, when, and in bars of how many beats (None: the session's own)."""
 
     override: EmotionOverride
     entry: Entry
+    beats_per_bar: int | None = None
 
 
 class CueSource:
@@ -80,8 +81,10 @@ class CueSource:
                 self._set_override(requested.override)
                 self._start_count += 1
                 if self._restarts:
-                    transport = Transport(playing=True, start_count=self._start_count)
-                    self._state = SyncState(transport=transport, start=SongPosition(self._due[1], 0.0))
+                    start = SongPosition(self._due[1], 0.0, requested.beats_per_bar)
+                    self._state = SyncState(
+                        transport=Transport(playing=True, start_count=self._start_count), start=start
+                    )
         return self._state if self._key is None else replace(self._state, key=self._key)
 
     def _find_entry(self, entry: Entry, now: float) -> float:

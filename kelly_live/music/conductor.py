@@ -109,6 +109,7 @@ class Conductor:
         self._mixer = Mixer()
         self._in_force = ParametersInForce(tempo_rise=tempo_rise, is_planned=plan is not None)
         self._fixed_per_bar = beats_per_bar
+        self._own_metre: tuple[int, Metre | None] = per_bar, None  # the session's
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
         self._slice_beats = slice_beats
@@ -171,11 +172,10 @@ class Conductor:
 
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         """Start the sink and reset every player; beat 0 falls at `origin_seconds`."""
-        metre = choose_metre(parameters.style, self._seed)
         if self._fixed_per_bar is None:
-            self._metre = metre
-            self._per_bar = 4 if metre is None else metre.bar_beats
-            self._slices_per_bar = round(self._per_bar / self._slice_beats)
+            metre = choose_metre(parameters.style, self._seed)
+            self._own_metre = (4, None) if metre is None else (metre.bar_beats, metre)
+        self._take_metre(None)
         self._start_count = self._closing_bar = None
         self._ending = None if self._length_bars is None else Ending(self._length_bars - 1)
         self._skipped_beats = 0.0
@@ -332,6 +332,13 @@ class Conductor:
         self._sink.send(Start(origin_seconds, bpm, beat))
         self._band.reset()
 
+    def _take_metre(self, beats_per_bar: int | None) -> None:
+        """Count bars of so many beats; None: the session's own. The music must begin anew."""
+        own, metre = self._own_metre
+        self._per_bar = own if beats_per_bar is None else beats_per_bar
+        self._metre = metre if self._per_bar == own else None
+        self._slices_per_bar = round(self._per_bar / self._slice_beats)
+
     def _obey_transport(self, sync: SyncState, now: float, parameters: MusicParameters) -> bool:
         """Stop or start with the transport, except in the closing bar; return whether the band is stopped."""
         transport = sync.transport
@@ -345,6 +352,7 @@ class Conductor:
             return True
         if transport.start_count != self._start_count and (sync.beat is not None or sync.start is not None):
             self._start_count = transport.start_count
+            self._take_metre(None if sync.start is None else sync.start.beats_per_bar)
             beginning = find_beginning(sync.beat, sync.start, now, parameters.tempo.suggested, self._slice_beats)
             self._skipped_beats += beginning.skipped_slices * self._slice_beats
             self._begin(beginning.origin_seconds, beginning.bpm, beginning.first_slice, parameters)

@@ -14,6 +14,7 @@ from kelly_live.core.midi_messages import CLOCK, CONTINUE, START, STOP, song_pos
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, SchedulerHealth
 from kelly_live.core.safe_yaml import parse_nodes
 from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import DRUM_CHANNEL, NoteEvent
 from kelly_live.engine.cue_player import CuePlayer, CueTargets
 from kelly_live.engine.cue_sheet import Fade, load_cue_sheet, read_cue_sheet
 from kelly_live.engine.cue_source import CueSource
@@ -56,11 +57,19 @@ class Sink(NoteList):
 
     def first_note_after_the_last_start(self) -> float:
         """In seconds."""
+        start, notes = self._list_from_the_last_start()
+        return start.origin_seconds + min(note.onset_beats for note in notes) * 60.0 / start.bpm
+
+    def list_kicks_after_the_last_start(self) -> list[float]:
+        """The beats of the bass drum."""
+        notes = self._list_from_the_last_start()[1]
+        return [note.onset_beats for note in notes if (note.channel, note.pitch) == (DRUM_CHANNEL, 36)]
+
+    def _list_from_the_last_start(self) -> tuple[Start, list[NoteEvent]]:
         last = max(i for i, one in enumerate(self.commands) if isinstance(one, Start))
         start = self.commands[last]
         assert isinstance(start, Start)
-        notes = [note for one in self.commands[last:] if isinstance(one, Notes) for note in one.notes]
-        return start.origin_seconds + min(note.onset_beats for note in notes) * 60.0 / start.bpm
+        return start, [note for one in self.commands[last:] if isinstance(one, Notes) for note in one.notes]
 
 
 class Show:
@@ -351,6 +360,33 @@ def test_a_cue_leads_what_is_heard_to_a_goal_until_a_cue_says_otherwise() -> Non
     assert show.goals == [goal, None]
 
 
+WALTZ = """\
+format: 1
+cues:
+  - {name: walk, place: happy, at: bar 1}
+  - {name: waltz, place: sad, metre: 3/4, at: bar 3}
+  - {name: still, place: happy, fade: 2 bars, at: bar 5}
+  - {name: march, place: angry, metre: 4/4, at: bar 7}
+"""
+
+
+def test_a_cue_changes_the_metre_as_it_starts_the_music_again() -> None:
+    show = Show(WALTZ, song=[(1e9, STOP)])
+    for cue, beats in (("walk", 4), ("waltz", 3), ("still", 3), ("march", 4), ("waltz", 3), ("walk", 4)):
+        show.act("standby", cue)
+        show.act("go")
+        show.play(5.0)
+        assert show.conductor.status().beats_per_bar == beats
+        if cue == "waltz":
+            assert {round(beat) % 3 for beat in show.sink.list_kicks_after_the_last_start()} == {0}
+
+
+def test_a_songs_bars_count_in_the_metres_of_its_cues() -> None:
+    sheet = read_cue_sheet(parse_nodes(WALTZ.encode(), "show.yaml"))
+    cues = [sheet.find_at(beat, beats_per_bar=5) for beat in (0.0, 9.4, 9.5, 15.4, 15.5, 21.4, 21.5)]
+    assert cues == [0, 0, 1, 1, 2, 2, 3], "two bars of five, then four of three"
+
+
 @pytest.mark.parametrize(
     ("cue", "message"),
     [
@@ -365,6 +401,8 @@ def test_a_cue_leads_what_is_heard_to_a_goal_until_a_cue_says_otherwise() -> Non
         ("name: a, place: sad, fade: soon", "fade is 'soon'; write it as `4 bars`, `6 s` or `20 minutes`, over 0"),
         ("name: a, place: sad, fade: 0 bars", "fade is '0 bars'; write it as `4 bars`"),
         ("name: a, place: sad, cut: yes, fade: 2 s", "fade is for a cue with a place or a goal, without a cut"),
+        ("name: a, place: sad, fade: 2 s, metre: 3/4", "metre is for a cue that starts the music again"),
+        ("name: a, place: sad, metre: 7/8", "metre does not fit: '7/8' is no metre that can be fixed; write N/4"),
         ("name: a, goal: calm, place: sad", "goal does not go together with place"),
         ("name: a, goal: calm, fade: 8 bars", "fade is '8 bars'; a goal counts in time: write `20 minutes` or `90 s`"),
         ("name: a, place: sad, meet: 1 min", "meet is for a cue with a goal"),

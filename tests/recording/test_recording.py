@@ -235,7 +235,7 @@ def test_limits_are_in_the_file_as_they_were_and_are_played_again(tmp_path: Path
 
 
 def test_a_cue_is_begun_again_at_the_same_instant(tmp_path: Path) -> None:
-    """On the next beat, in another key; then a cut. The log holds them as what the band was synchronised to."""
+    """On the next beat, in another key and metre; then a cut. The log holds what the band is synchronised to."""
     take = Take(tmp_path)
     source = CueSource(take.conductor, lambda override: None)
     take.start(parameters(140.0))
@@ -247,8 +247,8 @@ def test_a_cue_is_begun_again_at_the_same_instant(tmp_path: Path) -> None:
 
     play(3.1, parameters(140.0))
     source.set_key(KeyEstimate(2, "dorian", 1.0))
-    source.request(CueStart(EmotionOverride(emotion="sad"), Entry.BEAT))
-    play(2.0, parameters(80.0))
+    source.request(CueStart(EmotionOverride(emotion="sad"), Entry.BEAT, beats_per_bar=3))
+    play(4.0, parameters(80.0))
     source.request(CueStart(EmotionOverride(emotion="angry"), Entry.NOW))
     play(2.0, parameters(170.0))
     assert source.starts == 2
@@ -257,6 +257,8 @@ def test_a_cue_is_begun_again_at_the_same_instant(tmp_path: Path) -> None:
     assert again.differs_at is None
     assert again.compared_notes == again.notes > 20
     assert again.midi == recorded
+    events = mido.MidiFile(file=io.BytesIO(recorded)).tracks[0]
+    assert [event.numerator for event in events if event.type == "time_signature"] == [4, 3, 4]
 
 
 def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Path) -> None:

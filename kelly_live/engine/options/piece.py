@@ -9,6 +9,7 @@ from pathlib import Path
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
 from kelly_live.core.pitch_names import parse_pitch_class
+from kelly_live.core.sync_state import MAX_METRE_BEATS, MIN_METRE_BEATS
 from kelly_live.core.values import GROOVES, MODES
 from kelly_live.core.wording import quote_error
 from kelly_live.engine.options.metadata import check_options, option
@@ -21,7 +22,6 @@ from kelly_live.music.theory import NOTE_NAMES
 FILE_SUFFIXES = {"midi": ".mid", "wav": ".wav", "plot": ".png"}  # of the files that a piece is written as
 _LONGEST_PATH = 4_096
 MIN_TEMPO_BPM, MAX_TEMPO_BPM = 30.0, 240.0
-MIN_METRE_BEATS, MAX_METRE_BEATS = 2, 12
 _KEY_RULE = "write a tonic and, if it is to stay, a mode: C, F#, Ebm, A minor, D dorian"
 _SIGNS = str.maketrans("♯♭", "#b")
 _MODE_NAMES = {"major": "ionian", "maj": "ionian", "minor": "aeolian", "min": "aeolian", "m": "aeolian"}
