@@ -113,7 +113,7 @@ class Binding:
         kind = ACTIONS.get(self.action)
         if takes_position(self.action):
             return self.control.kind == "cc" and self.value is not None and "=" not in self.value
-        continuous = kind is not None and kind.takes in (Takes.PLACE, Takes.STEP)
+        continuous = kind is not None and kind.takes in (Takes.PLACE, Takes.STEP, Takes.SHARE)
         return continuous and self.value is None and self.control.kind == "cc"
 
 
@@ -206,6 +206,8 @@ class MidiMap:
                 is_down = self._jumps_down(control, value, before) if panics else self._goes_down(control, value)
                 if is_down and self._accept_press(control, message.seconds, panics=panics):
                     actions.append(parse_action(binding.action, binding.value))
+            elif ACTIONS[binding.action].takes is Takes.SHARE:
+                settings[control] = Action(binding.action, round(value / _HIGHEST, 2))
             elif takes_position(binding.action):
                 settings[control] = Action(binding.action, format_setting(str(binding.value), value / _HIGHEST))
             elif binding.action in AXES:

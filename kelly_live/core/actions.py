@@ -40,6 +40,9 @@ class Takes(Enum):
     SETTING = "PLAYER.PARAMETER=VALUE, with the VALUE that --set takes, or a part of its range, as 50%"
     PLAYER_SWITCH = "PLAYER, which turns it over, or PLAYER=on or PLAYER=off"
     PLAYER_LEVEL = "PLAYER=LEVEL, a LEVEL from 0 to 1, or as 50%"
+    CULTURE = "a tradition's NAME or NAME:MODE, or none"
+    SHARE = "a number from 0 to 1"
+    FOLLOWED = "tempo, key, chords or dynamics, several with commas between, all, or none"
     PATH = "BARS and places as VALENCE,AROUSAL from -1 to 1: 8 -0.5,-0.2 0,0.4 0.8,0.6"
     LOCK = f"one of {', '.join(LOCKS)}, which turns it over, or as tempo=on or tempo=off"
 
@@ -84,6 +87,9 @@ ACTIONS: dict[str, Kind] = {
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),
     "role": Kind("take this role from the next bar on", Takes.ROLE),
+    "follow": Kind("follow this of the player from the next bar on", Takes.FOLLOWED),
+    "culture": Kind("play as in this tradition from the next phrase on", Takes.CULTURE),
+    "culture-strength": Kind("how closely the tradition is followed", Takes.SHARE),
     "set": Kind("set a parameter of a player, or of an effect: PLAYER.EFFECT.PARAMETER", Takes.SETTING),
     "mute": Kind("mute a player, or let it be heard again", Takes.PLAYER_SWITCH),
     "solo": Kind("hear this player alone (and others that are solo), or all again", Takes.PLAYER_SWITCH),
@@ -100,7 +106,8 @@ ACTIONS: dict[str, Kind] = {
 }
 
 _PLAYERS = (Takes.SETTING, Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL)
-_TEXTS = (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.LOCK, Takes.PATH, Takes.NOTHING)
+_FREE_TEXTS = (Takes.CULTURE, Takes.FOLLOWED)  # what carries them out says what is wrong in them
+_TEXTS = (Takes.EMOTION, Takes.ROLE, Takes.NAME, Takes.LOCK, Takes.PATH, Takes.NOTHING, *_FREE_TEXTS)
 _CHECKED = (Takes.PLAYER_SWITCH, Takes.PLAYER_LEVEL, Takes.LOCK, Takes.PATH)  # by what reads them
 _SWITCHES = {"on": True, "off": False}
 
@@ -228,8 +235,10 @@ def _fits(value: Value, takes: Takes) -> bool:
         return isinstance(value, str) and len(value) <= longest and value.isprintable() and _parses(value, takes)
     if takes is Takes.NAME:
         return isinstance(value, str) and _NAME.fullmatch(value) is not None
-    most = 1.0 if takes is Takes.PLACE else 2.0
-    return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
+    if takes in _FREE_TEXTS:
+        return isinstance(value, str) and 0 < len(value) <= MAX_SETTING and value.isprintable()
+    least, most = {Takes.PLACE: (-1.0, 1.0), Takes.SHARE: (0.0, 1.0)}.get(takes, (-2.0, 2.0))
+    return isinstance(value, float | int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _parses(text: str, takes: Takes) -> bool:

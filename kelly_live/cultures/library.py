@@ -108,6 +108,11 @@ def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, st
     return preset_library.find_presets(list_folders() if folders is None else folders).left_out
 
 
+def list_names() -> list[str]:
+    """List the names of the presets, in the shipped order first, without reading them."""
+    return sorted(preset_library.find_presets(list_folders()).files, key=_rank)
+
+
 def list_cultures(folders: Sequence[Path] | None = None) -> tuple[CultureFile, ...]:
     """List every preset, in the shipped order first; also those that cannot be used, with the reason."""
     searched = list_folders() if folders is None else tuple(folders)
@@ -119,12 +124,12 @@ def list_cultures(folders: Sequence[Path] | None = None) -> tuple[CultureFile, .
         except ConfigError as error:
             problem = str(error)
         culture_files.append(CultureFile(name, path, path.parent != searched[-1], preset, problem))
+    return tuple(sorted(culture_files, key=lambda file: _rank(file.name)))
+
+
+def _rank(name: str) -> tuple[int, str]:
     order = (*CULTURES, PLAIN)
-    return tuple(
-        sorted(
-            culture_files, key=lambda file: (order.index(file.name) if file.name in order else len(order), file.name)
-        )
-    )
+    return (order.index(name) if name in order else len(order), name)
 
 
 def describe_cultures() -> dict[str, Any]:

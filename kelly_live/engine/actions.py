@@ -23,7 +23,8 @@ class ActionTargets:
     `preset` and `profile` how many to go on (1 or -1), `named_preset` a name;
     `role` the band's role (None: the next one); `cue` the actions go, back and standby; `setting` a parameter's new
     value, PLAYER.PARAMETER=VALUE; `mix` one of MIXER_CONTROLS and what the action takes, `lock` what `lock` takes;
-    `save_preset` a name; `record` whether to record (None: the other way); `log` every action, with its source.
+    `follow` and `culture` what these take, `culture_strength` a number from 0 to 1; `save_preset` a name; `record`
+    whether to record (None: the other way); `log` every action, with its source.
     """
 
     panic: Callable[[], str | None] | None = None
@@ -37,6 +38,9 @@ class ActionTargets:
     lock: Callable[[str], str | None] | None = None
     parameters: Callable[[], str | None] | None = None
     save_preset: Callable[[str], str | None] | None = None
+    follow: Callable[[str], str | None] | None = None
+    culture: Callable[[str], str | None] | None = None
+    culture_strength: Callable[[float], str | None] | None = None
     record: Callable[[bool | None, Snapshot], str | None] | None = None
     keep: Callable[[], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
@@ -100,6 +104,12 @@ class ActionDispatcher:
             do = targets.mix and partial(targets.mix, name, str(action.value))
         elif name == "lock":
             do = targets.lock and partial(targets.lock, str(action.value))
+        elif name == "follow":
+            do = targets.follow and partial(targets.follow, str(action.value))
+        elif name == "culture":
+            do = targets.culture and partial(targets.culture, str(action.value))
+        elif name == "culture-strength":
+            do = targets.culture_strength and partial(targets.culture_strength, float(action.value or 0.0))
         elif name == "save-preset":
             do = targets.save_preset and partial(targets.save_preset, str(action.value))
         elif name == "undo-reaction":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.cue_player import CuePlayer
     from kelly_live.engine.external_io import ExternalIO
+    from kelly_live.engine.follow_switch import FollowSwitch
     from kelly_live.engine.iso_principle import IsoPrinciple, IsoProgress
     from kelly_live.engine.person import Person
     from kelly_live.engine.session import LiveSession, Snapshot
@@ -73,14 +74,14 @@ class Console:
         external_io: ExternalIO,
         recorder: Recorder | None,
         clock: Clock,
-        follow: Collection[str] = (),
+        follow: FollowSwitch | None = None,
         count_in: bool = False,
         reloader: GeneratorReloader | None = None,
         page_problem: Callable[[], str | None] = lambda: None,
         cues: CuePlayer | None = None,
         iso: IsoPrinciple | None = None,
     ) -> None:
-        """Read these surfaces and show on this display; `follow` is what of the input the band is to follow.
+        """Read these surfaces and show on this display; `follow` knows what of the input the band is to follow.
 
         With `count_in` it waits for one. `cues` play a show, `iso` leads to a goal.
         """
@@ -108,6 +109,9 @@ class Console:
             lock=self._lock,
             parameters=self._list_parameters,
             save_preset=lambda name: band.save_preset(name, _list_levels(session)),
+            follow=None if follow is None else follow.change,
+            culture=person.change_culture,
+            culture_strength=person.change_culture_strength,
             record=None if recorder is None else recorder.switch,
             keep=None if recorder is None else recorder.keep,
             reaction=person.react,
@@ -153,6 +157,8 @@ class Console:
                 _log.info("%s", line)
                 self._display.say(line)
         for line in self._person.watch(self._dispatcher.override, snapshot.read):
+            self._display.say(line)
+        for line in () if self._follow is None else self._follow.take_lines():
             self._display.say(line)
         for line in () if self._reloader is None else self._reloader.take_lines():
             _log.info("%s", line)
@@ -263,7 +269,9 @@ class Console:
         followed = [name for name in music.synchronized if not (holds_key and name == "key")]
         return [
             *[f"waiting for your count-in: {COUNT_IN_RULE}"] * self._counts_in,
-            *describe_synchronization(followed, self._external_io.beat_name, self._follow),
+            *describe_synchronization(
+                followed, self._external_io.beat_name, () if self._follow is None else self._follow.names
+            ),
             *[music.rest_answer or music.role_answer] * bool(music.rest_answer or music.role_answer),
             *[f"{snapshot.scheduler.limited_notes} held to the limits"] * bool(snapshot.scheduler.limited_notes),
         ]

@@ -285,7 +285,7 @@ class LiveEngine:
                 external_io=session_parts.external_io,
                 recorder=session_parts.recorder,
                 clock=self._clock,
-                follow=self.options.follow,
+                follow=session_parts.follow,
                 count_in=self.options.count_in,
                 reloader=session_parts.reloader,
                 page_problem=lambda: None if page is None else page.problem,
@@ -295,7 +295,7 @@ class LiveEngine:
             if page is not None:
                 page.attach(
                     session_parts.band, session_parts.person, recorder=session_parts.recorder,
-                    follow=self.options.follow, recoveries=lambda: console.recoveries,
+                    follow=session_parts.follow, recoveries=lambda: console.recoveries,
                 )  # fmt: skip
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(SHORT_HELP)

@@ -12,10 +12,11 @@ from kelly_live.core.commands import Stop
 from kelly_live.core.protocols import AudioSource, BeatTracker, EmotionReader, Reading
 from kelly_live.core.values import MusicParameters
 from kelly_live.engine.feeling_hold import FeelingHold
+from kelly_live.engine.input_trackers import merge_sync_states
 from kelly_live.engine.journal import Journal, NoJournal
 from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.performance import Performance, group_parts
-from kelly_live.engine.session import Expression, merge_sync_states
+from kelly_live.engine.session import Expression
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.harmony import Phrase

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kelly_live.core.values import NoteEvent
     from kelly_live.engine.coming_bars import ComingBars
     from kelly_live.engine.console import Display
+    from kelly_live.engine.follow_switch import FollowSwitch
     from kelly_live.engine.options.page import PageOptions
     from kelly_live.engine.person import Person
     from kelly_live.engine.session import Snapshot
@@ -115,10 +116,10 @@ class Page:
 
     def attach(
         self, band: PresetBand, person: Person, *,
-        recorder: Recorder | None, follow: Sequence[str], recoveries: Callable[[], Mapping[str, int]],
+        recorder: Recorder | None, follow: FollowSwitch | None, recoveries: Callable[[], Mapping[str, int]],
     ) -> None:  # fmt: skip
         """Show who plays what and for whom, too; `recoveries` says how often each part was lost and came back."""
-        self._setup_reader = SetupReader(band, person, recorder, follow=follow)
+        self._setup_reader = SetupReader(band, person, recorder, follow)
         self._recoveries = recoveries
 
     def wrap(self, sink: NoteSink) -> NoteSink:

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState, MusicParameters
+from kelly_live.cultures.library import list_names
 from kelly_live.music.theory import NOTE_NAMES
+from kelly_live.sync import TRACKABLE
 from kelly_live.ui.page import api
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from kelly_live.core.sync_state import SyncState
     from kelly_live.core.values import NoteEvent
     from kelly_live.engine.coming_bars import ComingBars
+    from kelly_live.engine.follow_switch import FollowSwitch
     from kelly_live.engine.person import Person
     from kelly_live.engine.session import Snapshot
     from kelly_live.generators.preset_band import PresetBand
@@ -149,21 +152,17 @@ def _build_hearing(sync: SyncState, followed: Sequence[str]) -> api.Hearing:
 
 
 class SetupReader:
-    """Reads who plays what, and for whom. Thread: one, an observer's; what it reads may be read from any.
-
-    `follow` stays as it is.
-    """
+    """Reads who plays what, and for whom. Thread: one, an observer's; what it reads may be read from any."""
 
     def __init__(
         self,
         band: PresetBand,
         person: Person,
         recorder: Recorder | None = None,
-        *,
-        follow: Sequence[str] = (),
+        follow: FollowSwitch | None = None,
     ) -> None:
-        self._band, self._person, self._recorder = band, person, recorder
-        self._follow = list(follow)
+        self._band, self._person, self._recorder, self._follow = band, person, recorder, follow
+        self._cultures = list_names()
         self._profile: Profile | None = None
         self._learned: list[str] = []
 
@@ -180,7 +179,9 @@ class SetupReader:
             preset=band.preset_name,
             culture=culture,
             culture_strength=strength,
-            follow=self._follow,
+            follow=[] if self._follow is None else list(self._follow.names),
+            trackable=list(TRACKABLE),
+            cultures=self._cultures,
             profile=None if profile is None else profile.name,
             learned=self._learned,
             recording="" if take is None else str(take.paths.midi or take.paths.log),

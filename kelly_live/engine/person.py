@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE
+from kelly_live.core.errors import KellyError
 from kelly_live.mapping.learner import Learner
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.profiles.calibration import Nudges
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.profiles.profile import Profile
 
+NO_CULTURE = "none"
 # While the tempo comes from a sync source, these reactions say nothing about the mapping.
 _TEMPO_REACTIONS = ("too-fast", "too-slow")
 
@@ -48,7 +50,9 @@ class Person:
         clock: Clock,
     ) -> None:
         assert isinstance(stage.mapper, LearnedMapper)
-        self._stage, self._clock, self._culture, self._mapper = stage, clock, culture, stage.mapper
+        self._stage, self._clock, self._mapper = stage, clock, stage.mapper
+        self._culture = self._wanted = culture  # in force, and asked for last; None: none
+        self._holds_culture = culture is not None  # against the profiles' own
         self._nudges = Nudges()
         if profile is not None:
             stage.set_offset(profile.offset)
@@ -56,12 +60,16 @@ class Person:
             ProfileStore(),
             stage.mapper,
             profile,
-            culture_of=create_own_culture if culture is None else None,
+            culture_of=self._find_culture,
             on_profile=self._take,
         )
 
     def _take(self, profile: Profile) -> None:
         self._stage.set_offset(profile.offset)
+
+    def _find_culture(self, profile: Profile) -> CultureStage | None:
+        """Return the culture that a profile is played in. Thread: learn. Raises ConfigError."""
+        return self._mapper.audience.culture if self._holds_culture else create_own_culture(profile)
 
     @property
     def keys(self) -> Mapping[str, Action | None]:
@@ -78,9 +86,47 @@ class Person:
     def culture(self) -> tuple[str | None, float]:
         """The tradition that is played as in, NAME or NAME:MODE, and its strength; None: none. Thread: any."""
         profile = self.learner.profile
-        name = self._culture.name if self._culture else None if profile is None else profile.culture
+        own = None if profile is None else profile.culture
+        name = own if not self._holds_culture else None if self._culture is None else self._culture.name
         stage = self._mapper.audience.culture
         return (name, stage.strength) if name is not None and stage is not None else (None, 0.0)
+
+    def change_culture(self, name: str) -> str | None:
+        """Play as in another tradition, NAME, NAME:MODE or NO_CULTURE; return what to print, if anything.
+
+        It is loaded beside the music; what comes of it is said by `watch`.
+        """
+        strength = 1.0 if self._wanted is None else self._wanted.strength
+        return self._request_culture(None if name.strip().lower() == NO_CULTURE else (name, strength))
+
+    def change_culture_strength(self, strength: float) -> str | None:
+        """Follow the tradition that is played in as closely as that, 0 to 1; as `change_culture`."""
+        name = self._wanted.name if self._wanted is not None else self.culture[0]
+        if name is None:
+            return "culture-strength: no tradition is played in; choose one first, as with the action culture"
+        return self._request_culture((name, strength))
+
+    def _request_culture(self, wanted: tuple[str, float] | None) -> str | None:
+        from kelly_live.engine.options.culture import CultureOptions
+
+        self._wanted = None if wanted is None else CultureOptions(*wanted)
+        return None if self.learner.change_culture(self._load_culture) else "culture: too much at once, not changed"
+
+    def _load_culture(self) -> tuple[CultureStage | None, str] | None:
+        """Load what was asked for last, unless it is in force. Thread: learn. Raises KellyError."""
+        from kelly_live.engine.build import create_culture_stage
+
+        wanted, before = self._wanted, self._culture
+        if self._holds_culture and wanted == before:
+            return None
+        try:
+            stage = create_culture_stage(wanted)
+        except KellyError:
+            self._wanted = before
+            raise
+        self._culture, self._holds_culture = wanted, True
+        text = "none" if wanted is None else f"{wanted.name} at {round(100.0 * wanted.strength)} %"
+        return stage, f"culture: {text}, from the next phrase on"
 
     def describe_profile(self) -> list[str]:
         """Describe in words what was learned of whom is played for, one line each. Takes some milliseconds."""

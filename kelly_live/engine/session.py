@@ -42,6 +42,7 @@ from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.core.wording import plural
 from kelly_live.engine.coming_bars import ComingBars, ComingBarsPreview
 from kelly_live.engine.feeling_hold import FeelingHold
+from kelly_live.engine.input_trackers import InputTrackers
 from kelly_live.engine.journal import Journal, NoJournal
 from kelly_live.engine.limits_watch import LimitsWatch
 from kelly_live.engine.override import OverrideStage
@@ -113,21 +114,6 @@ def describe_input_loss(last: Snapshot) -> str:
 Expression: TypeAlias = Callable[[float, EmotionState], None]
 
 
-def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncState:
-    """Merge sources: each of its values comes from the first source that has one."""
-    states = [source.estimate(now) for source in sync_sources]
-    return SyncState(
-        next((state.beat for state in states if state.beat is not None), None),
-        next((state.key for state in states if state.key is not None), None),
-        next((state.transport for state in states if state.transport is not None), None),
-        next((state.start for state in states if state.start is not None), None),
-        next((state.chord for state in states if state.chord is not None), None),
-        next((state.player for state in states if state.player is not None), None),
-        next((state.loudness for state in states if state.loudness is not None), None),
-        next((state.notes for state in states if state.notes), ()),
-    )
-
-
 def keep_latest(block: AudioWindow, max_seconds: float) -> tuple[AudioWindow, float]:
     """Cut a block to its newest `max_seconds`; return it and how many seconds were cut off its start."""
     surplus = len(block.samples) - int(max_seconds * block.sample_rate)
@@ -188,15 +174,7 @@ class LiveSession:
         self._began_at = 0.0
         self._fault: str | None = None
         self._journal = journal or NoJournal()
-        self._beat_tracker = beat_tracker
-        # Both load numpy, which a start under a low limit must not.
-        from kelly_live.sync.activity import ActivityTracker
-        from kelly_live.sync.player_notes import PlayerNoteTracker
-
-        self._activity_tracker = ActivityTracker()
-        self._note_tracker = SupervisedTracker(PlayerNoteTracker, name="note tracker")
-        trackers = () if beat_tracker is None else (beat_tracker,)
-        self._sync_sources = (*sync_sources, *trackers, self._activity_tracker, self._note_tracker)
+        self._trackers = InputTrackers(sync_sources, beat_tracker)
         self._role = conductor.status().role
         self._next_role: deque[str] = deque(maxlen=1)
         self._set_parameter = set_parameter
@@ -238,6 +216,10 @@ class LiveSession:
         """Give parameters of the players other values from the next slice on; from any thread."""
         self._changes.extend(changes)
 
+    def follow_by(self, tracker: SupervisedTracker | None) -> None:
+        """Follow the player by another tracker from the next bar line on; None: no longer; from any thread."""
+        self._trackers.change(tracker, self._conductor.status().bar)
+
     def show_coming(self, is_shown: bool) -> None:
         """Make the coming bars for the snapshots, or no longer; from any thread."""
         self._shows_coming = is_shown
@@ -266,7 +248,7 @@ class LiveSession:
             dropped_windows=int(self._dropped_seconds / self._reader.hop_seconds),
             problem=self._describe_problem(self._clock.now()),
             read=None if read is None else read.state,
-            tracker_problem=(self._beat_tracker and self._beat_tracker.problem) or self._note_tracker.problem,
+            tracker_problem=self._trackers.problem,
             coming=self._coming.coming,
             coming_problem=self._coming.problem,
             word=self._word,
@@ -345,10 +327,7 @@ class LiveSession:
                 continue
             block, dropped_seconds = keep_latest(block, MAX_BACKLOG_SECONDS)
             self._dropped_seconds += dropped_seconds
-            self._activity_tracker.push(block)
-            self._note_tracker.push(block)
-            if self._beat_tracker is not None:
-                self._beat_tracker.push(block)  # before the reader, which takes longer
+            self._trackers.push(block)  # before the reader, which takes longer
             for state in self._read_emotion(block):
                 self._read = _Read(state, self._clock.now())
 
@@ -408,7 +387,7 @@ class LiveSession:
             limits = self._limits_watch and self._limits_watch.update(now)
             if limits:
                 self._journal.record_limits(now, limits)
-            read, sync = self._read, merge_sync_states(now, self._sync_sources)
+            read, sync = self._read, self._trackers.estimate(now, self._conductor.status())
             self._sync = sync
             reading = self._reading = self._map(read, now, sync.player)
             if read is not None and read is not journaled:

@@ -31,6 +31,7 @@ from kelly_live.engine.cue_setup import create_cue_player, load_cues
 from kelly_live.engine.cue_source import CueSource
 from kelly_live.engine.expression_conflicts import report_learned_too, report_sent_twice
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
+from kelly_live.engine.follow_switch import FollowSwitch
 from kelly_live.engine.limits_watch import LimitsWatch, choose_limits
 from kelly_live.engine.live_parts import LiveParts
 from kelly_live.engine.options.commands import LiveOptions
@@ -74,6 +75,7 @@ class SessionParts:
     page: Page | None = None
     cues: CuePlayer | None = None
     iso: IsoPrinciple | None = None
+    follow: FollowSwitch | None = None
     words: WordHold | None = None
     lines: tuple[str, ...] = ()
 
@@ -230,7 +232,8 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         if sheet is None
         else CueSource(conductor, stage.set_override, restarts=not created.external_io.sync_sources)
     )
-    created.session = LiveSession(
+    tracker = supervise_beat_tracker(options.follow, conductor, count_in=options.count_in)
+    session = created.session = LiveSession(
         source=created.source,
         reader=created.reader,
         stage=stage,
@@ -238,7 +241,7 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         sink=created.sink,
         clock=created.clock,
         journal=recorder or parts.journal,
-        beat_tracker=supervise_beat_tracker(options.follow, conductor, count_in=options.count_in),
+        beat_tracker=tracker,
         sync_sources=(*created.external_io.sync_sources, *(() if cue_source is None else (cue_source,))),
         controls=create_controller_output(external.controllers, sink),
         early_seconds=created.sink.early_seconds,
@@ -246,6 +249,14 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         set_parameter=created.band.set_parameter,
         limits_watch=limits_watch,
         words=created.words,
+    )
+    created.follow = FollowSwitch(
+        options.follow,
+        options.piece,
+        lambda names: supervise_beat_tracker(
+            names, conductor, count_in=options.count_in, before=None if tracker is None else tracker.tracker
+        ),
+        session.follow_by,
     )
     if sheet is not None and cue_source is not None:
         assert isinstance(mapper, LearnedMapper)

@@ -30,6 +30,11 @@ class SupervisedTracker:
         self._tracker: BeatTracker | None = create()
         self._taken_seconds = 0.0  # by this tracker
 
+    @property
+    def tracker(self) -> BeatTracker | None:
+        """The one in use; None while it is being replaced."""
+        return self._tracker
+
     def push(self, block: AudioWindow) -> None:
         """Take new samples (any number); never raises."""
         try:

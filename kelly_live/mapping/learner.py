@@ -42,7 +42,9 @@ MOST_UNSAVED = 256
 HOW_TO = "nobody to learn it for: `kelly-live profile create NAME`, then `kelly-live --profile NAME`"
 
 Change: TypeAlias = Callable[[Profile], Profile]
-_Job: TypeAlias = "_ReactionJob | _Hint | _Undo | _Turn"
+# Loads the culture that is asked for now, and says so in a line; None: it is in force. Raises KellyError.
+LoadCulture: TypeAlias = "Callable[[], tuple[CultureStage | None, str] | None]"
+_Job: TypeAlias = "_ReactionJob | _Hint | _Undo | _Turn | _CultureJob"
 CultureOf = Callable[[Profile], "CultureStage | None"]
 
 
@@ -76,6 +78,11 @@ class _Undo:
 @dataclass(frozen=True, slots=True)
 class _Turn:
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _CultureJob:
+    load: LoadCulture
 
 
 class Learner:
@@ -147,6 +154,10 @@ class Learner:
         self.name = name
         return f"for {name} from now on"
 
+    def change_culture(self, load: LoadCulture) -> bool:
+        """Play in the culture that `load` returns, in the background; return False if too much waits."""
+        return self._put(_CultureJob(load))
+
     def take_lines(self) -> list[str]:
         """Return what was learned since the last call, one line each."""
         return [self._lines.popleft() for _ in range(len(self._lines))]
@@ -213,6 +224,9 @@ class Learner:
             self.name = None if self.profile is None else self.profile.name
 
     def _do(self, job: _Job) -> None:
+        if isinstance(job, _CultureJob):
+            self._load_culture(job)
+            return
         if isinstance(job, _Turn):
             profile = self._store.load(job.name)
             culture = () if self._culture_of is None else (self._culture_of(profile),)
@@ -248,6 +262,17 @@ class Learner:
         if self._is_played_for(profile.name):
             self._take(profile)
         self._lines.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
+
+    def _load_culture(self, job: _CultureJob) -> None:
+        try:
+            loaded = job.load()
+        except KellyError as error:  # the one before stays
+            self._lines.append(f"culture: {error}")
+            return
+        if loaded is not None:
+            stage, line = loaded
+            self._mapper.set_culture(stage)
+            self._lines.append(line)
 
     def _is_played_for(self, name: str) -> bool:
         return self.profile is not None and self.profile.name == name

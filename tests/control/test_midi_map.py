@@ -187,6 +187,7 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
         "parameters",
         "save-preset",
         "standby",
+        *("follow", "culture", "culture-strength"),
     }
     numbers = [binding.control.number for binding in DEFAULTS]
     assert len(set(numbers)) == len(numbers)
@@ -287,7 +288,7 @@ def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypa
     monkeypatch.setattr(midi_map, "bindings_path", lambda: tmp_path / "midi-controls.yaml")
     save_bindings(LEARNED)
     listing = CliRunner().invoke(learn.command, ["--list"])
-    assert "like             note 36 channel 10" in listing.output
+    assert "like              note 36 channel 10" in listing.output
     assert "cc 28 (default)" in listing.output
     assert "note 37 (sad)" in listing.output
     assert "forgot 1" in CliRunner().invoke(learn.command, ["--forget", "panic"]).output

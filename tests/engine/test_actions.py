@@ -35,6 +35,9 @@ SAMPLES = {
     Takes.LOCK: "tempo=on",
     Takes.PATH: "8 -0.5,-0.2 0,0.4",
     Takes.NAME: "mine",
+    Takes.FOLLOWED: "tempo",
+    Takes.CULTURE: "klezmer",
+    Takes.SHARE: 0.5,
 }
 
 
@@ -54,6 +57,9 @@ def test_every_action_is_dispatched_and_logged() -> None:
             lock=lambda text: f"lock: {text}",
             parameters=lambda: "the parameters",
             save_preset=lambda name: f"saved: {name}",
+            follow=lambda text: f"follow: {text}",
+            culture=lambda name: f"culture: {name}",
+            culture_strength=lambda strength: f"strength: {strength}",
             record=lambda is_on, snapshot: f"record: {is_on}",
             keep=lambda: "kept",
             reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
@@ -73,6 +79,7 @@ def test_every_action_is_dispatched_and_logged() -> None:
     assert {"panic", "undo", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
     assert [line for line in lines if line] == [
         "preset: mine", "cue: go", "cue: back", "cue: standby mine", "playing for number 1", "role: trade",
+        "follow: tempo", "culture: klezmer", "strength: 0.5",
         "set: melody.octave=1", "mute: bass", "solo: bass", "level: bass=50%", "lock: tempo=on", "the parameters",
         "saved: mine", "record: True", "kept", "the keys",
     ]  # fmt: skip

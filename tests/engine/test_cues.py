@@ -18,9 +18,10 @@ from kelly_live.core.values import DRUM_CHANNEL, NoteEvent
 from kelly_live.engine.cue_player import CuePlayer, CueTargets
 from kelly_live.engine.cue_sheet import Fade, load_cue_sheet, read_cue_sheet
 from kelly_live.engine.cue_source import CueSource
+from kelly_live.engine.input_trackers import merge_sync_states
 from kelly_live.engine.iso_principle import IsoGoal
 from kelly_live.engine.override import OverrideStage
-from kelly_live.engine.session import Snapshot, merge_sync_states
+from kelly_live.engine.session import Snapshot
 from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor

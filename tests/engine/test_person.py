@@ -115,3 +115,27 @@ def test_a_reaction_waits_for_no_learning(person: Person, monkeypatch: pytest.Mo
     person.learner.wait_until_learned()
     assert ProfileStore().load("anna").count == 2
     assert person.remarks == ["for bert (0 said)"]
+
+
+def test_another_tradition_is_loaded_beside_the_music_and_holds_against_the_profiles_own(
+    person: Person, stage: OverrideStage
+) -> None:
+    def change(line: str | None) -> list[str]:
+        assert line is None
+        person.learner.wait_until_learned()
+        return person.watch(EmotionOverride(), None)
+
+    assert person.culture == (None, 0.0)
+    assert "choose one first" in str(person.change_culture_strength(0.5))
+    assert change(person.change_culture("klezmer")) == ["culture: klezmer at 100 %, from the next phrase on"]
+    assert change(person.change_culture_strength(0.4)) == ["culture: klezmer at 40 %, from the next phrase on"]
+    assert person.culture == ("klezmer", 0.4)
+    assert stage.mapper.audience.culture.strength == 0.4
+    (line,) = change(person.change_culture("klezmar"))
+    assert line.startswith("culture: no culture is called 'klezmar'; did you mean klezmer")
+    assert person.culture == ("klezmer", 0.4), "the one before stays"
+    person.turn(1)
+    person.learner.wait_until_learned()
+    assert person.culture == ("klezmer", 0.4)
+    assert change(person.change_culture("none"))[-1] == "culture: none, from the next phrase on"
+    assert (person.culture, stage.mapper.audience.culture) == ((None, 0.0), None)

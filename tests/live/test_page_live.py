@@ -106,6 +106,30 @@ def test_a_level_and_a_players_own_parameter_are_set_by_keyboard_alone(engine: L
     wait_for(lambda: {one.address: one.target for one in engine.parameters}["melody.octave"] == 2, "the octave")
 
 
+def test_a_tradition_and_what_is_followed_are_chosen_while_it_plays(engine: LiveEngine, browser: Chrome) -> None:
+    from selenium.webdriver.support.select import Select
+
+    choice = find(browser, "culture").find_element("tag name", "select")
+    Select(choice).select_by_visible_text("klezmer")
+    wait_for(
+        lambda: "culture: klezmer at 100 %, from the next phrase on" in get_text(browser, "lines"), "the tradition"
+    )
+    wait_for(lambda: engine.snapshot().reading.parameters.style is not None, "its style")
+    strength = find(browser, "culture").find_element("css selector", "input")
+    wait_for(strength.is_displayed, "its strength's slider")
+    strength.send_keys("\ue011")  # Home
+    wait_for(lambda: "klezmer at 0 %" in get_text(browser, "lines"), "its strength")
+    Select(choice).select_by_visible_text("none")
+    wait_for(lambda: engine.snapshot().reading.parameters.style is None, "the end of it")
+    tempo = find(browser, "follow").find_element("css selector", "button")
+    tempo.click()
+    wait_for(lambda: "follow tempo: starting" in get_text(browser, "lines"), "that it starts")
+    wait_for(lambda: tempo.get_attribute("aria-pressed") == "true", "that it follows")
+    wait_for(lambda: "no tempo to follow" in get_text(browser, "remarks"), "that there is no beat in a tone", 20.0)
+    tempo.click()
+    wait_for(lambda: tempo.get_attribute("aria-pressed") == "false", "the end of it")
+
+
 def test_a_recording_begins_and_ends_and_what_was_played_is_kept(tmp_path: Path) -> None:
     """By the page's buttons; the log of each gives the same file again."""
     with create_engine(with_page=True, recording=RecordingOptions(folder=tmp_path)) as engine, open_page(engine) as own:

@@ -14,9 +14,9 @@ from kelly_live.core.protocols import BeatTracker
 from kelly_live.core.sync_state import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.core.timebase import ManualClock
 from kelly_live.engine.build import create_beat_tracker
+from kelly_live.engine.input_trackers import merge_sync_states
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.performance import Performance
-from kelly_live.engine.session import merge_sync_states
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.files import find_sounding_notes

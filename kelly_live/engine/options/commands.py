@@ -133,7 +133,7 @@ def _file_limits_group() -> LimitsOptions:
     return limits
 
 
-def _check_followed(piece: PieceOptions, follow: tuple[str, ...], *, count_in: bool) -> None:
+def check_followed(piece: PieceOptions, follow: tuple[str, ...], *, count_in: bool) -> None:
     """Refuse a tempo, key or chords that are both fixed and followed, or counted in. Raises ConfigError."""
     fixed = (("tempo", "tempo", piece.tempo), ("key", "key", piece.key))
     for option_name, name, value in (*fixed, ("chords", "chords", piece.chords), ("chords", "key", piece.chords)):
@@ -221,7 +221,7 @@ class LiveOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        _check_followed(self.piece, self.follow, count_in=self.count_in)
+        check_followed(self.piece, self.follow, count_in=self.count_in)
         if self.play_in is not None and self.audio_in is None and self.audio != AudioInputOptions():
             raise ConfigError(
                 "--play-in is heard instead of audio; name --audio-in too, or leave the audio's settings out"
@@ -325,4 +325,4 @@ class RenderOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        _check_followed(self.piece, self.follow, count_in=self.count_in)
+        check_followed(self.piece, self.follow, count_in=self.count_in)

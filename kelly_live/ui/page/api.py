@@ -175,9 +175,10 @@ class Player(msgspec.Struct, frozen=True):
 class Setup(msgspec.Struct, frozen=True, tag="setup"):
     """Who plays what, and for whom: sent when it changes.
 
-    `presets` are the set list, `preset` the one in force. `culture` None: none; `culture_strength` in [0, 1]. `follow`:
-    what of the player the band may follow. `profile` None: nobody's; `learned`: in words, a line each. `recording`: the
-    file that the session is recorded to; empty: it is not recorded.
+    `presets` are the set list, `preset` the one in force. `culture` None: none, else one of `cultures`, or a NAME:MODE
+    of one; `culture_strength` in [0, 1]. `follow`: what of the player the band may follow, of `trackable`. `profile`
+    None: nobody's; `learned`: in words, a line each. `recording`: the file that the session is recorded to; empty: it
+    is not recorded.
     """
 
     players: list[Player]
@@ -189,6 +190,8 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
     profile: str | None
     learned: list[str]
     recording: str
+    cultures: list[str] = []
+    trackable: list[str] = []
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):

@@ -5,6 +5,7 @@ import { createMixer } from "./mixer.js";
 import { createPlane } from "./plane.js";
 import { createProfile } from "./profile.js";
 import { createSetList } from "./setlist.js";
+import { createTogether } from "./together.js";
 import { createScore, createWaterfall, getPartColours } from "./waterfall.js";
 import { setPressed, setText } from "./widgets.js";
 
@@ -18,6 +19,7 @@ const locks = createLocks(get("parameters"), act);
 const mixer = createMixer(get("mixer"), act);
 const profile = createProfile({ buttons: get("reactions"), name: get("profile"), learned: get("learned") }, act);
 const setList = createSetList({ presets: get("presets"), facts: get("facts") }, act);
+const together = createTogether({ follow: get("follow"), culture: get("culture") }, act);
 const health = createHealth({
   level: get("level"), levelValue: get("level-value"), hearing: get("hearing"), numbers: get("health"),
   problems: get("problems"), remarks: get("remarks"),
@@ -41,7 +43,7 @@ const session = connect({
     allowControls();
   },
   setup(message) {
-    for (const widget of [mixer, profile, setList]) widget.takeSetup(message);
+    for (const widget of [mixer, profile, setList, together]) widget.takeSetup(message);
     setPressed(get("record"), Boolean(message.recording));
     allowControls();
   },

@@ -1,8 +1,8 @@
 import { addLine, connect, createButton, get } from "./session.js";
 
 const SUMMARY_MS = 4000; // a screen reader must get to the end of the last one
-// No button can give what these take; roles, morphs, locks and players have buttons of their own.
-const NEED_A_VALUE = /valence|arousal|dominance|^(emotion|morph|path|role|set|mute|solo|level|lock|preset|save-preset)$/;
+// No button can give what these take; roles, morphs, locks, players, traditions and what is followed have their own.
+const NEED_A_VALUE = /valence|arousal|dominance|^(emotion|morph|path|role|set|mute|solo|level|lock|preset|save-preset|follow|culture|culture-strength)$/;
 let summaryAt = -SUMMARY_MS;
 let mayAct = false;
 let shownSetup = "";
@@ -26,14 +26,18 @@ const session = connect({
     }
     get("actions").replaceChildren(...buttons);
   },
-  setup({ players, presets }) {
+  setup({ players, presets, trackable, cultures }) {
     const parts = players.map((player) => player.part);
     if (!mayAct || shownSetup === JSON.stringify([parts, presets])) return; // a button that has the focus stays
     shownSetup = JSON.stringify([parts, presets]);
     get("players").replaceChildren(
       ...parts.flatMap((part) => ["mute", "solo"].map((action) =>
         createButton(`${action} ${part}, or let go`, () => session.act(action, part)))),
-      ...presets.map((name) => createButton(`play the preset ${name}`, () => session.act("preset", name))));
+      ...presets.map((name) => createButton(`play the preset ${name}`, () => session.act("preset", name))),
+      ...[...trackable, "all", "none"].map((name) =>
+        createButton(`follow of what I play: ${name}`, () => session.act("follow", name))),
+      ...["none", ...cultures].map((name) =>
+        createButton(`play as in the tradition: ${name}`, () => session.act("culture", name))));
   },
   state({ played, music, health, remarks, word }) {
     const now = performance.now();

@@ -1,4 +1,4 @@
-// The set list of presets, the tradition, what of the player is followed, and the recording.
+// The set list of presets, and where the session is recorded.
 
 import { createButton } from "./session.js";
 import { setNumbers, setPressed } from "./widgets.js";
@@ -18,11 +18,7 @@ export function createSetList({ presets, facts }, act) {
           return button;
         }));
       }
-      setNumbers(facts, [
-        ["culture", setup.culture === null ? "none" : `${setup.culture}, ${Math.round(100 * setup.culture_strength)} %`],
-        ["follows", setup.follow.join(", ") || "nothing"],
-        ["recording", setup.recording || "no"],
-      ]);
+      setNumbers(facts, [["recording", setup.recording || "no"]]);
     },
   };
 }

@@ -107,7 +107,9 @@ export function createChoice(text, choices, act) {
   return {
     element: label,
     set(value) {
-      if (document.activeElement !== select && select.value !== value) select.value = value;
+      if (document.activeElement === select || select.value === value) return;
+      if (![...select.options].some((option) => option.value === value)) select.append(new Option(value, value));
+      select.value = value;
     },
   };
 }
