@@ -14,13 +14,13 @@ from kelly_live.core.emotion_space import interpolate_states
 from kelly_live.core.override import apply_override, has_place
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.values import NEUTRAL_PROBABILITIES, EmotionState
-from kelly_live.core.wording import plural
 
 FAR = 0.75  # of valence and arousal, -1 to 1: what is heard lies so far from what is played that the way waits
 NEAR = 0.65  # and goes on; a reading that trembles between the two changes nothing
 HEARD_SECONDS = 20.0  # time constant of the average that is called far or near; one reading is no mood
 STEPS = 1000  # of a way: the music is mapped anew at each
 _ORIGIN = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
+_SHORT_SECONDS = 120.0
 _LONGEST_STEP = 1.0  # s; a machine that was suspended has led nobody
 
 
@@ -57,12 +57,14 @@ class IsoProgress:
         return self.phase.value.format(self.goal.name)
 
     def describe(self) -> str:
-        """Say the phase and how much of the way has passed, in whole minutes."""
+        """Say the phase and how much of the way has passed: in minutes, or for a short one in steps of ten seconds."""
         if self.phase is IsoPhase.MEETS:
             return f"{self.phrase}, then leads to {self.goal.name}"
         if self.phase is IsoPhase.ARRIVED:
             return self.phrase
-        return f"{self.phrase}: {self.seconds / 60.0:.0f} of {plural(round(self.goal.lead_seconds / 60.0), 'minute')}"
+        if self.goal.lead_seconds < _SHORT_SECONDS:
+            return f"{self.phrase}: {10.0 * (self.seconds // 10.0):.0f} of {self.goal.lead_seconds:.0f} s"
+        return f"{self.phrase}: {self.seconds // 60.0:.0f} of {self.goal.lead_seconds / 60.0:.3g} minutes"
 
 
 class IsoPrinciple:

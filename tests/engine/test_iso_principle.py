@@ -51,7 +51,7 @@ def test_what_is_heard_is_met_then_led_at_an_even_speed_and_kept() -> None:
     assert place(session.hear(10.0, heard)) == (0.0, -0.2)
     assert session.describe() == "meets what is heard, then leads to calm"
     assert place(session.hear(50.25, heard)) == pytest.approx((0.2, -0.4), abs=0.002)
-    assert session.describe() == "leads to calm: 1 of 2 minutes"
+    assert session.describe() == "leads to calm: 50 of 100 s"
     assert place(session.hear(50.0, heard)) == pytest.approx((0.4, -0.6), abs=0.002)
     assert session.describe() == "has led to calm"
     assert place(session.hear(5.0, state(valence=-0.5, arousal=0.5))) == (0.4, -0.6), "it stays, whatever is heard"
