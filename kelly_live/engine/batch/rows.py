@@ -29,9 +29,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Read the rows of a file; none if it is not there. Raises OutputError if it holds something else."""
     if not path.exists():
         return
+    if not path.is_file():  # a pipe would be waited for
+        raise OutputError(f"{str(path)!r} is no file; name another one")
     try:
         yield from (_read_parquet(path) if path.suffix.lower() == PARQUET else _read_json_lines(path))
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
+    except (OSError, ValueError, RecursionError) as error:  # pyarrow's errors are ValueErrors and OSErrors
         reason = " ".join(str(error).split())[:100]
         raise OutputError(f"{str(path)!r} holds no results ({reason}); name another file, or move it away") from error
 
@@ -49,7 +51,10 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 def _read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
             if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("id", "path")):
                 raise ValueError(f"line {number} is no result")
             yield row

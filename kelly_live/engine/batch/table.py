@@ -56,6 +56,10 @@ class ResultTable:
             raise OutputError(
                 f"another run writes {str(self.path)!r}; wait until it has ended, or name another file"
             ) from error
+        except OSError as error:
+            raise OutputError(
+                f"cannot lock {str(self.path)!r} ({error.strerror}); check your rights to {str(self.folder)!r}"
+            ) from error
         try:
             self._done_keys = {row["id"] for row in read_rows(self.path) if _is_done(row)}
         except BaseException:
@@ -79,8 +83,8 @@ class ResultTable:
             return False
         if key in self._done_keys:
             return True
-        file = self.record_file(key)
-        return file.is_file() and _is_done(_read_record(file))
+        record = _read_record(self.record_file(key))
+        return record is not None and _is_done(record)
 
     def record_file(self, key: str) -> Path:
         """Return where the record of a job is kept until the batch is done."""
@@ -92,7 +96,11 @@ class ResultTable:
 
     def begin(self, jobs: Iterable[Job]) -> None:
         """Keep which files the jobs are about to write, for `find_written`. Raises OutputError."""
-        targets = [str(target.resolve()) for job in jobs for target in list_targets(job).values()]
+        own, targets = self.folder.resolve(), list[str]()
+        for target in (target.resolve() for job in jobs for target in list_targets(job).values()):
+            if own in target.parents:
+                raise OutputError(f"{str(target)!r} lies in a folder that is deleted at the end; name it otherwise")
+            targets.append(str(target))
         if targets:
             write_atomically(self.folder / _TARGETS, json.dumps(targets).encode())
 
@@ -113,18 +121,19 @@ class ResultTable:
         for row in read_rows(self.path):
             file = files.get(row["path"])
             replaced.add(row["path"])
-            yield row if file is None else _read_record(file)
-        yield from (_read_record(file) for path, file in files.items() if path not in replaced)
+            yield row if file is None else _require_record(file)
+        yield from (_require_record(file) for path, file in files.items() if path not in replaced)
 
 
 def find_written(path: Path) -> frozenset[Path]:
     """Find the files that earlier runs with the table at `path` wrote, or began to; resolved. Raises OutputError."""
     folder = _name_folder(path)
-    records = [*read_rows(path), *(_read_record(file) for file in folder.glob("*.json"))]
-    names = [name for record in records for name in (record.get("files") or {}).values()]
-    if (targets := folder / _TARGETS).is_file():
-        names += json.loads(targets.read_bytes())
-    return frozenset(Path(name).resolve() for name in names)
+    records = [*read_rows(path), *map(_read_record, folder.glob("*.json"))]
+    maps = [record.get("files") for record in records if record is not None]
+    names = [name for files in maps if isinstance(files, dict) for name in files.values()]
+    targets = _read_json(folder / _TARGETS)
+    names += targets if isinstance(targets, list) else []
+    return frozenset(Path(name).resolve() for name in names if isinstance(name, str) and "\0" not in name)
 
 
 def _name_folder(path: Path) -> Path:
@@ -135,6 +144,21 @@ def _is_done(row: dict[str, Any]) -> bool:
     return row.get("error") is None
 
 
-def _read_record(file: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(file.read_bytes())
+def _read_record(file: Path) -> dict[str, Any] | None:
+    """Return a record; None where there is none, or a damaged one, whose job is then done again."""
+    record = _read_json(file)
+    return record if isinstance(record, dict) and {"id", "path"} <= record.keys() else None
+
+
+def _require_record(file: Path) -> dict[str, Any]:
+    record = _read_record(file)
+    if record is None:
+        raise OutputError(f"the record {str(file)!r} is damaged; delete it, and give the same command again")
     return record
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes()) if file.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return None

@@ -59,7 +59,7 @@ from kelly_live.midi.scheduler import SchedulerCore
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.store import ProfileStore
 
-STEP_SECONDS = 0.02  # from action to action
+STEP_SECONDS = 0.01  # from action to action
 QUIET = QuietHours(7, 9, 45)
 STRICT = Limits(90, 10.0, 12, 12, 10.0, 0.5, (QUIET,))
 MINUTE_SECONDS = 4.0  # of the wall clock that the session sees, on which it is quiet in two of ten minutes

@@ -80,6 +80,26 @@ def test_what_a_run_wrote_or_was_about_to_write_is_known(tmp_path: Path) -> None
     assert find_written(table) == targets
 
 
+@pytest.mark.parametrize("damage", [b"", b"\0\0", b'{"id": "half', b"[3]", b"[" * 100_000])
+def test_a_job_whose_record_is_damaged_is_done_again(tmp_path: Path, damage: bytes) -> None:
+    table, jobs = tmp_path / "results.jsonl", compose_jobs(tmp_path, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(jobs, table, HereExecutor(limit=1), ignore)
+    (record,) = tmp_path.glob("results.jsonl.partial/*.json")
+    record.write_bytes(damage)
+    assert len(find_written(table)) == 2
+    again = HereExecutor()
+    run_batch(jobs, table, again, ignore)
+    assert again.done == ["piece-01", "piece-02"]
+    assert len(rows_of(table)) == 2
+
+
+def test_no_piece_is_written_into_the_folder_that_is_deleted_at_the_end(tmp_path: Path) -> None:
+    job = compose_job(tmp_path / "results.jsonl.partial", "lost")
+    with pytest.raises(OutputError, match="lies in a folder that is deleted at the end"):
+        run_batch([job], tmp_path / "results.jsonl", HereExecutor(), ignore)
+
+
 def test_only_what_changed_is_done_again(tmp_path: Path) -> None:
     table = tmp_path / "results.jsonl"
     jobs = compose_jobs(tmp_path, 3)
