@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.queues import drain
 from kelly_live.core.wording import join_words
 from kelly_live.engine.options.commands import check_followed, parse_follow
 
@@ -60,7 +61,7 @@ class FollowSwitch:
 
     def take_lines(self) -> list[str]:
         """Return what there is to say since the last call."""
-        return [self._lines.popleft() for _ in range(len(self._lines))]
+        return drain(self._lines)
 
     def _start(self, names: tuple[str, ...]) -> None:
         """Thread: follow. It has the play thread's priority, as an ordinary one could hold the interpreter up."""

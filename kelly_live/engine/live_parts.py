@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelly_live.core.actions import Action
+from kelly_live.core.queues import drain
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.values import MAIN_PORT
 
@@ -105,4 +106,4 @@ class ActionQueue:
 
     def poll(self) -> list[Action]:
         """Return what was queued since the last call."""
-        return [self._pending.popleft() for _ in range(len(self._pending))]
+        return drain(self._pending)

@@ -26,6 +26,7 @@ from kelly_live.core.page_messages import (
     ServePage,
 )
 from kelly_live.core.protocols import EmotionOverride, NoteSink, SchedulerHealth
+from kelly_live.core.queues import drain
 from kelly_live.engine.page_state import SetupReader, build_coming, build_notes, build_state
 from kelly_live.ui.page import api
 from kelly_live.ui.status import LiveStatus
@@ -167,7 +168,7 @@ class Page:
             return
         self._states_lost = 0
         if self._notes:
-            notes = [self._notes.popleft() for _ in range(len(self._notes))]
+            notes = drain(self._notes)
             self._send(Broadcast(api.encode(api.Notes(build_notes(notes)))))
         if snapshot.coming is not self._coming:
             self._coming = snapshot.coming

@@ -20,6 +20,7 @@ import msgspec
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.plugins import find_plugins
+from kelly_live.core.queues import drain
 from kelly_live.generators.added import GROUP, find_targets, require_interpreter
 from kelly_live.generators.descriptor import Descriptor
 from kelly_live.generators.note_effect import EffectDescriptor
@@ -134,7 +135,7 @@ class GeneratorReloader:
 
     def take_lines(self) -> list[str]:
         """Return what there is to say since the last call."""
-        return [self._lines.popleft() for _ in range(len(self._lines))]
+        return drain(self._lines)
 
     def explain(self, player: MutedPlayer) -> str:
         """Return where the rule stands that a player broke; empty for another one than this."""

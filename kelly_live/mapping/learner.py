@@ -23,6 +23,7 @@ from typing import TypeAlias
 from kelly_live.core.arrays import Floats
 from kelly_live.core.emotion_space import relax_state
 from kelly_live.core.errors import KellyError
+from kelly_live.core.queues import drain
 from kelly_live.core.values import EmotionState
 from kelly_live.core.wording import plural
 from kelly_live.mapping.culture import CultureStage
@@ -160,7 +161,7 @@ class Learner:
 
     def take_lines(self) -> list[str]:
         """Return what was learned since the last call, one line each."""
-        return [self._lines.popleft() for _ in range(len(self._lines))]
+        return drain(self._lines)
 
     @property
     def remark(self) -> str | None:

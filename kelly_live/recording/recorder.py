@@ -19,6 +19,7 @@ from kelly_live.core.actions import Action
 from kelly_live.core.commands import Controls, Expression, LoudnessLimits, Notes, TempoChange
 from kelly_live.core.errors import ConfigError, KellyError, OutputError
 from kelly_live.core.protocols import Reading
+from kelly_live.core.queues import drain
 from kelly_live.core.sync_state import SyncState
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import MusicParameters
@@ -62,7 +63,7 @@ from kelly_live.recording.records import (
 )
 from kelly_live.recording.takes import Take, Takes
 from kelly_live.recording.tape import Tape, TapeCommand
-from kelly_live.recording.tee import Checksum, Tee, drain
+from kelly_live.recording.tee import Checksum, Tee
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine

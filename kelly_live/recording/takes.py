@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import KellyError, OutputError
 from kelly_live.core.numbers import format_time
+from kelly_live.core.queues import drain
 from kelly_live.core.timebase import read_clock
 from kelly_live.core.wording import plural
 from kelly_live.recording.log import encode_record
@@ -70,7 +71,7 @@ class Takes:
 
     def take_lines(self) -> list[str]:
         """Remove and return what there is to say. Thread: any."""
-        return [self._lines.popleft() for _ in range(len(self._lines))]
+        return drain(self._lines)
 
     def say(self, line: str) -> None:
         """Say a line."""

@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Sequence
-from typing import TypeVar
 
 from kelly_live.core.commands import (
     Controls,
@@ -22,10 +21,9 @@ from kelly_live.core.commands import (
     TempoChange,
 )
 from kelly_live.core.protocols import NoteSink, SchedulerHealth
+from kelly_live.core.queues import drain
 from kelly_live.core.values import ControlChange
 from kelly_live.recording.tape import TapeCommand
-
-T = TypeVar("T")
 
 _NOTE = struct.Struct("<2d3Bd")
 
@@ -89,8 +87,3 @@ class Checksum:
 
     def _add(self, data: bytes) -> None:
         self.crc = zlib.crc32(data, self.crc)
-
-
-def drain(queue: deque[T]) -> list[T]:
-    """Remove and return what a queue holds now; safe beside one thread that appends."""
-    return [queue.popleft() for _ in range(len(queue))]
