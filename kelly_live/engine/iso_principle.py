@@ -21,7 +21,7 @@ HEARD_SECONDS = 20.0  # time constant of the average that is called far or near;
 STEPS = 1000  # of a way: the music is mapped anew at each
 _ORIGIN = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
 _SHORT_SECONDS = 120.0
-_LONGEST_STEP = 1.0  # s; a machine that was suspended has led nobody
+_LONGEST_STEP = 5.0  # s; a machine that was suspended has led nobody
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 
+from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import EmotionOverride, Reading
+from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import EmotionState
 from kelly_live.engine.iso_principle import FAR, HEARD_SECONDS, STEPS, IsoGoal
+from kelly_live.engine.offline import accompany
 from kelly_live.engine.options.iso import IsoOptions
 from kelly_live.engine.options.override import format_target, parse_target
 from kelly_live.engine.override import OverrideStage
+from kelly_live.midi.offline import OfflineScheduler
 from tests.engine.test_override import CountingMapper
-from tests.fakes import state
+from tests.engine.test_session import band
+from tests.fakes import ScriptedReader, state
 
 CALM = parse_target("calm")
 GOAL = IsoGoal(CALM, "calm", lead_seconds=100.0, meet_seconds=10.0)
@@ -134,3 +140,14 @@ def test_calm_is_a_place_and_minutes_need_a_goal() -> None:
     assert IsoOptions().build_goal() is None
     with pytest.raises(ConfigError, match="--goal-minutes has no effect without --goal"):
         IsoOptions(goal_minutes=5.0)
+
+
+def test_what_is_rendered_is_led_by_the_time_of_the_recording() -> None:
+    scheduler = OfflineScheduler()
+    goal = IsoGoal(CALM, "calm", lead_seconds=4.0, meet_seconds=1.0)
+    source = ScriptedSource(np.zeros(8 * 16_000, np.float32), ManualClock(), sample_rate=16_000)
+    stage = OverrideStage(CountingMapper(), state(), goal=goal)
+    performance = accompany(source, ScriptedReader(), stage, band(scheduler), scheduler)
+    valences = {reading.state.time: reading.state.valence for reading in performance.readings}
+    assert (valences[1.0], valences[8.0]) == (0.0, 0.4)
+    assert valences[3.25] == pytest.approx(0.2, abs=0.03)

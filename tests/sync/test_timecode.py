@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kelly_live.sync.timecode import LOST_SECONDS, TimecodeReader
 from tests.timecode import DROP_FRAME, RATES, TimecodeSender
@@ -98,6 +100,17 @@ def test_a_damaged_or_foreign_exclusive_does_nothing(packet: str) -> None:
     sender.send(11.0, bytes.fromhex(packet))
     assert reader.read(11.0) == pytest.approx(51.0, abs=0.041)
     assert reader.take_location() is None
+
+
+@given(st.lists(st.one_of(st.binary(max_size=12), st.builds(lambda tail: b"\xf0\x7f\x7f\x01\x01" + tail, st.binary()))))
+def test_whatever_arrives_is_a_time_of_the_day_or_nothing(packets: list[bytes]) -> None:
+    sender = TimecodeSender()
+    reader = TimecodeReader(sender)
+    for packet in packets:
+        sender.send(10.0, packet)
+        reader.read(10.0)
+        location = reader.take_location()
+        assert location is None or 0.0 <= location < 24 * 3600.0
 
 
 def test_pieces_that_are_missing_or_no_time_lock_nothing() -> None:

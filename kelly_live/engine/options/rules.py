@@ -24,6 +24,7 @@ class Rule:
 RULES = (
     Rule("--emotion", excludes=("--valence", "--arousal", "--dominance")),
     Rule("--morph-bars", needs=("--morph-to",)),
+    Rule("--goal", excludes=("--emotion", "--valence", "--arousal", "--dominance", "--morph-to", "--freeze")),
     Rule("--goal-minutes", needs=("--goal",)),
     Rule("--meet-minutes", needs=("--goal",)),
     Rule("--culture-strength", needs=("--culture",)),
