@@ -12,7 +12,7 @@ from kelly_live.core.midi_messages import read_full_frame
 from kelly_live.core.protocols import MidiIn
 
 QUARTER_FRAME = 0xF1
-LOST_SECONDS = 0.5  # after the last quarter frame: a frame lasts 42 ms at most
+LOST_SECONDS = 0.5  # after the last whole time, which lasts two frames: 83 ms at most
 JUMP_SECONDS = 0.25  # a time that lies so far from where it should be has jumped
 # By the rate's two bits, frames a second, and how many of them have a number; drop frame runs at 29.97.
 _RATES = ((24.0, 24), (25.0, 25), (30000.0 / 1001.0, 30), (30.0, 30))
@@ -25,9 +25,10 @@ class TimecodeReader:
     def __init__(self, source: MidiIn) -> None:
         self._source = source
         self._pieces: list[int] = []  # of the time that is being sent, from the first on
+        self._piece_at = -math.inf  # when the last one came
         self._origin: float | None = None  # when the timecode was (or would have been) 0, in monotonic seconds
         self._location: float | None = None
-        self._last = -math.inf
+        self._last = -math.inf  # when a whole time had come
         self.jumps = 0
 
     def read(self, now: float) -> float | None:
@@ -37,8 +38,8 @@ class TimecodeReader:
                 self._take(message.data[1], message.seconds)
             elif (time := read_full_frame(message.data)) is not None:
                 self._locate(*time)
-        if now - self._last > LOST_SECONDS:
-            self._origin, self._pieces = None, []
+        if now - self._last > LOST_SECONDS:  # it stands, or runs backwards, which nothing follows
+            self._origin = None
         return None if self._origin is None else now - self._origin
 
     def take_location(self) -> float | None:
@@ -54,9 +55,9 @@ class TimecodeReader:
 
     def _take(self, data: int, seconds: float) -> None:
         number, value = data >> 4, data & 0x0F
-        self._last = seconds
-        if number != len(self._pieces):
+        if number != len(self._pieces) or seconds - self._piece_at > LOST_SECONDS:
             self._pieces = []
+        self._piece_at = seconds
         if number == len(self._pieces):
             self._pieces.append(value)
         if len(self._pieces) == 8:
@@ -69,6 +70,7 @@ class TimecodeReader:
         timecode = _count_seconds(kind, hours & 0x1F, minutes, whole_seconds, frames)
         if timecode is None:
             return
+        self._last = seconds
         # It was this time when its first piece was sent: seven quarter frames ago.
         origin = seconds - timecode - 7.0 / (4.0 * _RATES[kind][0])
         if self._origin is None or abs(origin - self._origin) > JUMP_SECONDS:

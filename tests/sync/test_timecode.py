@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.sync.timecode import LOST_SECONDS, TimecodeReader
-from tests.timecode import DROP_FRAME, RATES, TimecodeSender
+from tests.timecode import DROP_FRAME, RATES, TimecodeSender, quarter_frame
 
 KINDS = range(4)
 
@@ -61,6 +61,24 @@ def test_a_full_frame_locates_and_quarter_frames_run_on_from_there(kind: int) ->
     assert reader.read(13.0) == pytest.approx(20.8, abs=1.01 / RATES[kind])
     assert reader.take_location() is None, "it runs"
     assert reader.jumps == 2
+
+
+def test_a_timecode_that_runs_backwards_is_not_followed() -> None:
+    sender = TimecodeSender()
+    reader = TimecodeReader(sender)
+    sender.begin(10.0, 60.0)
+    sender.send_until(11.0)
+    assert reader.read(11.0) == pytest.approx(61.0, abs=0.041)
+    sender.stop()
+    now = 11.0
+    for number in range(80):
+        now += 0.01
+        sender.send(now, quarter_frame(1525 - 2 * (number // 8), 7 - number % 8, sender.kind))
+        time = reader.read(now)
+    assert time is None
+    sender.begin(now, 59.0)
+    sender.send_until(now + 0.2)
+    assert reader.read(now + 0.2) == pytest.approx(59.2, abs=0.041)
 
 
 def test_drop_frame_leaves_out_labels_and_no_time() -> None:
