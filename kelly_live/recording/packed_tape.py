@@ -21,6 +21,7 @@ from kelly_live.core.midi_messages import (
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.ports import RecordedMessage
+from kelly_live.recording.records import Part
 
 _HEAD = struct.Struct("<dH")
 
@@ -75,6 +76,18 @@ class PackedTape(msgspec.Struct, frozen=True):
             tuple(msgspec.structs.replace(one, beat=max(0.0, one.beat - beat)) for one in (*in_force, *coming)),
             _convert(tape.ports, lambda one: _cut_start(one, start_seconds)),
         )
+
+
+class RecordedMusic(msgspec.Struct, frozen=True):
+    """A tape, who plays on it, and the title that its files have inside."""
+
+    tape: PackedTape
+    parts: tuple[Part, ...]
+    title: str
+
+    def cut(self, start_seconds: float | None, end_seconds: float | None = None) -> RecordedMusic:
+        """Return a part of it, as PackedTape.cut does."""
+        return msgspec.structs.replace(self, tape=self.tape.cut(start_seconds, end_seconds))
 
 
 def pack_message(seconds: float, data: bytes) -> bytes:

@@ -35,7 +35,7 @@ from kelly_live.recording.log import (
     encode_header,
     encode_record,
 )
-from kelly_live.recording.packed_tape import PackedTape
+from kelly_live.recording.packed_tape import RecordedMusic
 from kelly_live.recording.paths import Paths
 from kelly_live.recording.records import (
     MAX_TEXT,
@@ -294,18 +294,16 @@ class Recorder:
             return lines
         ended = self._takes.close_last(
             self._pack(),
-            self._parts,
-            self._header.title,
             made_notes=self._checksum.notes,
             has_content=self._has_content,
             problem=self._end_reason,
         )
         return [*lines, *ended]
 
-    def _pack(self) -> PackedTape | None:
-        """Return what is on the tape; None before the start."""
+    def _pack(self) -> RecordedMusic | None:
+        """Return what is on the tape, and whose it is; None before the start."""
         try:
-            return self._tape.pack()
+            return RecordedMusic(self._tape.pack(), tuple(self._parts), self._header.title)
         except ConfigError:
             return None
 
@@ -372,7 +370,7 @@ class Recorder:
             self._takes.begin(request.time, request.time if bar is None else bar[1], where)
             return
         act = self._takes.keep if request.begins is None else self._takes.end
-        act(self._pack(), self._taped_at, self._parts, self._header.title)
+        act(self._pack(), self._taped_at)
 
     def _keep(self, *, sync: bool) -> None:
         """Append what is queued to the log and to the tape; `sync`: wait for the disk."""

@@ -19,7 +19,7 @@ from kelly_live.music.parameter_locks import LockChange
 from kelly_live.music.rest_options import RestOptions
 from kelly_live.music.role_options import RoleOptions
 from kelly_live.recording.log import LogReader
-from kelly_live.recording.packed_tape import PackedTape
+from kelly_live.recording.packed_tape import PackedTape, RecordedMusic
 from kelly_live.recording.records import (
     ChecksumRecord,
     ControlRecord,
@@ -139,7 +139,7 @@ class _Replay:
         take = self._tape.pack().cut(start, end)
         return ReplayResult(
             header=self._header,
-            midi=encode_take(take, self._parts, self._header.title),
+            midi=encode_take(RecordedMusic(take, tuple(self._parts), self._header.title)),
             tape=self._tape,
             take=take,
             part=self._part,

@@ -6,14 +6,12 @@ In the session's process it would hold the interpreter that the band plays in. T
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from kelly_live.core.atomic_write import write_atomically
-from kelly_live.recording.packed_tape import PackedTape
-from kelly_live.recording.records import Part
+from kelly_live.recording.packed_tape import RecordedMusic
 from kelly_live.workers.realtime import disable_realtime
 from kelly_live.workers.service import ServiceProcess
 
@@ -32,26 +30,17 @@ class TakeService:
         """Take a piece of a port's packed messages."""
         self._ports.setdefault(port, bytearray()).extend(data)
 
-    def write(
-        self,
-        path: Path | None,
-        tape: PackedTape,
-        start_seconds: float | None,
-        end_seconds: float,
-        parts: tuple[Part, ...],
-        title: str,
-    ) -> int:
-        """Write a part of the tape, with the messages that were added, as a MIDI file; return how many notes it has.
+    def write(self, path: Path | None, music: RecordedMusic, start_seconds: float | None, end_seconds: float) -> int:
+        """Write a part of the music as a MIDI file; return how many notes it has.
 
-        `path` None: only count them. Raises OutputError.
+        Its tape is filled with what was added. `path` None: only count them. Raises OutputError.
         """
         from kelly_live.recording.take import encode_take
 
-        whole = msgspec.structs.replace(tape, ports={name: bytes(data) for name, data in self._ports.items()})
-        take = whole.cut(start_seconds, end_seconds)
+        take = _fill(music, {name: bytes(data) for name, data in self._ports.items()}).cut(start_seconds, end_seconds)
         if path is not None:
-            write_atomically(path, encode_take(take, parts, title), private=True)
-        return take.count_notes()
+            write_atomically(path, encode_take(take), private=True)
+        return take.tape.count_notes()
 
     def close(self) -> None:
         """Do nothing: no file is open."""
@@ -64,14 +53,7 @@ def create_take_service() -> TakeService:
     return TakeService()
 
 
-def write_take_beside(
-    path: Path | None,
-    tape: PackedTape,
-    start_seconds: float | None,
-    end_seconds: float,
-    parts: Sequence[Part],
-    title: str,
-) -> int:
+def write_take_beside(path: Path | None, music: RecordedMusic, start_seconds: float | None, end_seconds: float) -> int:
     """Call TakeService.write in another process, and wait for it. Raises KellyError.
 
     Thread: one of its own, which loses the session's priority, and so does the process.
@@ -81,11 +63,15 @@ def write_take_beside(
     try:
         service.start()
         service.create(f"{__name__}:create_take_service")
-        for port, data in tape.ports.items():
+        for port, data in music.tape.ports.items():
             for start in range(0, max(1, len(data)), _CHUNK_BYTES):
                 service.call("add", port, data[start : start + _CHUNK_BYTES], timeout=_ADD_SECONDS)
-        empty = msgspec.structs.replace(tape, ports={})
-        arguments = (path, empty, start_seconds, end_seconds, tuple(parts), title)
+        arguments = (path, _fill(music, {}), start_seconds, end_seconds)
         return int(service.call("write", *arguments, timeout=_WRITE_SECONDS))
     finally:
         service.close()
+
+
+def _fill(music: RecordedMusic, ports: dict[str, bytes]) -> RecordedMusic:
+    """Return the music with these packed messages on its tape."""
+    return msgspec.structs.replace(music, tape=msgspec.structs.replace(music.tape, ports=ports))

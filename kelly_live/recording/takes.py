@@ -1,15 +1,15 @@
 """What of a session is kept: a take from its start, and takes that begin and end while it plays.
 
 Music can only be made again from its start. So the log of a session is kept from its start in a temporary file, and a
-take that begins later gets a copy of it, which says from when on it counts. Thread: the `record` thread; `is_on`,
-`paths`, `problem` and `take_lines` may be read from any.
+take that begins later gets a copy of it, which says from when on it counts. Thread: the `record` thread; `take`,
+`problem`, `is_idle` and `take_lines` may be read from any.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kelly_live.core.atomic_write import write_atomically
@@ -20,9 +20,9 @@ from kelly_live.core.timebase import read_clock
 from kelly_live.core.wording import plural
 from kelly_live.recording.log import encode_record
 from kelly_live.recording.log_file import LogFile
-from kelly_live.recording.packed_tape import PackedTape
+from kelly_live.recording.packed_tape import RecordedMusic
 from kelly_live.recording.paths import Paths
-from kelly_live.recording.records import Part, TakeRecord
+from kelly_live.recording.records import TakeRecord
 from kelly_live.recording.spool import Spool
 from kelly_live.recording.take_service import write_take_beside
 
@@ -94,15 +94,15 @@ class Takes:
         self._take = take
         self.say(f"recording {where}: {take.paths.midi}")
 
-    def end(self, tape: PackedTape | None, end_seconds: float, parts: Sequence[Part], title: str) -> None:
-        """End the present take with what is on the tape up to `end_seconds`; its MIDI file is written beside."""
+    def end(self, music: RecordedMusic | None, end_seconds: float) -> None:
+        """End the present take with the music up to `end_seconds`; its MIDI file is written beside."""
         take, self._take = self._take, None
         if take is not None:
-            self._finish(take, tape, end_seconds, parts, title)
+            self._finish(take, music, end_seconds)
 
-    def keep(self, tape: PackedTape | None, end_seconds: float, parts: Sequence[Part], title: str) -> None:
-        """Keep all that was played since the start of the session, beside a take that goes on. Raises KellyError."""
-        self._finish(self._open(None), tape, end_seconds, parts, title)
+    def keep(self, music: RecordedMusic | None, end_seconds: float) -> None:
+        """Keep the music since the start of the session, beside a take that goes on. Raises KellyError."""
+        self._finish(self._open(None), music, end_seconds)
 
     def _open(self, start_seconds: float | None) -> Take:
         assert self._choose_next is not None
@@ -117,32 +117,30 @@ class Takes:
             raise
         return take
 
-    def _finish(
-        self, take: Take, tape: PackedTape | None, end_seconds: float, parts: Sequence[Part], title: str
-    ) -> None:
+    def _finish(self, take: Take, music: RecordedMusic | None, end_seconds: float) -> None:
         record = TakeRecord(time=end_seconds, start_seconds=take.start_seconds, end_seconds=end_seconds)
         take.file.append(encode_record(record))
         take.file.flush(sync=True)
         take.file.close()
         if take.file.problem is not None:
             self.say(f"the log {str(take.paths.log)!r} is not whole: {take.file.problem}")
-        if tape is None:
+        if music is None:
             self.say(f"recorded no note; log: {take.paths.log}")
             return
-        arguments = (take, tape, end_seconds, tuple(parts), title)
+        arguments = (take, music, end_seconds)
         writer = threading.Thread(target=self._write, args=arguments, name="write-take", daemon=True)
         self._writers = [one for one in self._writers if one.is_alive()] + [writer]
         writer.start()
 
-    def _write(self, take: Take, tape: PackedTape, end_seconds: float, parts: tuple[Part, ...], title: str) -> None:
+    def _write(self, take: Take, music: RecordedMusic, end_seconds: float) -> None:
         """Thread: write-take."""
         paths, start = take.paths, take.start_seconds
         try:
-            count = write_take_beside(paths.midi, tape, start, end_seconds, parts, title)
+            count = write_take_beside(paths.midi, music, start, end_seconds)
         except KellyError as error:
             self.say(f"{error}; {_suggest_replay(paths)}")
             return
-        length = format_time(round(end_seconds - (tape.origin_seconds if start is None else start)))
+        length = format_time(round(end_seconds - (music.tape.origin_seconds if start is None else start)))
         file = "" if paths.midi is None else f"{paths.midi}: "
         self.say(f"recorded {file}{plural(count, 'note')}, {length}; log: {paths.log}")
 
@@ -155,19 +153,12 @@ class Takes:
             self._spool.close()
 
     def close_last(
-        self,
-        tape: PackedTape | None,
-        parts: Sequence[Part],
-        title: str,
-        *,
-        made_notes: int,
-        has_content: bool,
-        problem: str | None,
+        self, music: RecordedMusic | None, *, made_notes: int, has_content: bool, problem: str | None
     ) -> list[str]:
-        """End the take that lasted to the end of the session; return lines that tell of it. Thread: the main one.
+        """End the take that lasted to the end of the session; return lines that tell of it.
 
         `made_notes`: how many notes were made for the tape. A take without content is removed. `problem`: why it is
-        not whole, beside its file's own.
+        not whole, beside its file's own. Thread: the main one.
         """
         take = self._take
         if take is None:
@@ -176,8 +167,8 @@ class Takes:
         paths, problem = take.paths, take.file.problem or problem
         if not has_content and problem is None:
             return _remove_log(paths)
-        cut = None if tape is None else tape.cut(take.start_seconds)
-        notes = 0 if cut is None else cut.count_notes()
+        cut = None if music is None else music.cut(take.start_seconds)
+        notes = 0 if cut is None else cut.tape.count_notes()
         unsent = made_notes - notes if take.start_seconds is None else 0
         rest = f" ({unsent} more had been made, and came too late, over a limit or after the end)" * (unsent > 0)
         lines = [f"recorded {plural(notes, 'note')}{rest}; log: {paths.log}"]
@@ -188,7 +179,7 @@ class Takes:
         from kelly_live.recording.take import encode_take
 
         try:
-            write_atomically(paths.midi, encode_take(cut, parts, title), private=True)
+            write_atomically(paths.midi, encode_take(cut), private=True)
         except OutputError as error:
             return [*lines, f"{error}; {_suggest_replay(paths)}"]
         return [f"recorded {paths.midi}", *lines]
