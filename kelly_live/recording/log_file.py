@@ -40,11 +40,6 @@ class LogFile:
         """Whether nothing more is kept."""
         return self._is_ended
 
-    @property
-    def has_pending_data(self) -> bool:
-        """Whether something waits to be written."""
-        return bool(self._pending)
-
     def append(self, lines: bytes) -> None:
         """Add whole lines to what the next `flush` writes; none once it has ended."""
         if not self._is_ended:

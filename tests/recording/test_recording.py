@@ -7,7 +7,6 @@ import io
 import json
 import os
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +49,7 @@ from kelly_live.recording.records import Header, Part
 from kelly_live.recording.replay import ReplayResult, replay
 from kelly_live.recording.tee import Tee
 from tests.fakes import ScriptedReader, parameters, scripted_stage, state
+from tests.workers.until import wait_until
 
 RATE = 16_000
 FOUR, TWO = "chords+bass+melody+percussion", "bass+melody"
@@ -86,7 +86,8 @@ class Take:
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(1000.0)
-        self.tee = Tee(NoteList())
+        self.sink = NoteList()
+        self.tee = Tee(self.sink)
         self.conductor, self.band = create_conductor(self.tee, self.seed, self.tempo_rise)
         self.preset = FOUR
         self.sync = SyncState()
@@ -94,7 +95,10 @@ class Take:
         head = msgspec.structs.replace(
             header(self.conductor, self.seed, self.tuning), limits=self.limits, tempo_rise=self.tempo_rise
         )
-        self.recorder = Recorder(self.paths, head, self.tee, self.clock, lambda: self.preset)
+        self.recorder = self.create_recorder(head)
+
+    def create_recorder(self, head: Header) -> Recorder:
+        return Recorder(self.paths, head, self.tee, self.clock, lambda: self.preset)
 
     def start(self, target: MusicParameters) -> None:
         origin = self.clock.now() + 0.3
@@ -155,13 +159,6 @@ def replay_log(log: Path) -> ReplayResult:
 def events(log: Path, name: str) -> list[dict]:
     lines = [json.loads(line) for line in log.read_bytes().splitlines()[1:]]
     return [line for line in lines if line["event"] == name]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20.0
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_parameters_that_were_set_while_it_played_are_set_again(tmp_path: Path) -> None:
@@ -559,7 +556,8 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
     take, target = Take(tmp_path), parameters(120.0)
     take.start(target)
     take.play(5.0, target)
-    wait_until(lambda: not take.recorder._queue and not take.recorder.take.file.has_pending_data)
+    # The log counts the notes behind each batch: it is whole up to now once it counts all that were made.
+    wait_until(lambda: [one["notes"] for one in events(take.paths.log, "checksum")][-1:] == [len(take.sink.notes)])
     killed = take.paths.log.read_bytes()
     take.end()
     (tmp_path / "killed.jsonl").write_bytes(killed)

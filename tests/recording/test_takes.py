@@ -15,9 +15,11 @@ from kelly_live.recording import spool as spool_module
 from kelly_live.recording.packed_tape import PackedTape, pack_message
 from kelly_live.recording.paths import Paths, choose_paths
 from kelly_live.recording.recorder import Recorder
+from kelly_live.recording.records import Header
 from tests.engine.test_actions import SNAPSHOT
 from tests.fakes import parameters
-from tests.recording.test_recording import Take, events, replay_log, wait_until
+from tests.recording.test_recording import Take, events, replay_log
+from tests.workers.until import wait_until
 
 TARGET = parameters(120.0)  # a bar is two seconds
 
@@ -27,13 +29,10 @@ class LateTake(Take):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.recorder.close()
-        for path in self.folder.iterdir():
-            path.unlink()
-        self.recorder = Recorder(
-            None, self.recorder._header, self.tee, self.clock, lambda: self.preset, self.choose_next
-        )
         self.said: list[str] = []
+
+    def create_recorder(self, head: Header) -> Recorder:
+        return Recorder(None, head, self.tee, self.clock, lambda: self.preset, self.choose_next)
 
     def choose_next(self) -> Paths:
         return choose_paths(self.folder / "late.mid", None)
@@ -48,6 +47,17 @@ class LateTake(Take):
     def wait_for_line(self, start: str) -> str:
         wait_until(lambda: self.said.extend(self.recorder.take_lines()) or any(x.startswith(start) for x in self.said))
         return next(line for line in self.said if line.startswith(start))
+
+
+def record_late(folder: Path) -> LateTake:
+    """A session that has been recorded for four of its nine seconds, and goes on."""
+    session = LateTake(folder)
+    session.start(TARGET)
+    session.play(5.0, TARGET)
+    session.switch()
+    session.wait_for_line("recording")
+    session.play(4.0, TARGET)
+    return session
 
 
 def list_onsets(midi: bytes) -> list[float]:
@@ -89,12 +99,7 @@ def set_of_notes(tape: PackedTape) -> list[float]:
 
 
 def test_a_take_that_lasts_to_the_end_of_the_session_is_written_there(tmp_path: Path) -> None:
-    session = LateTake(tmp_path)
-    session.start(TARGET)
-    session.play(5.0, TARGET)
-    session.switch()
-    session.wait_for_line("recording")
-    session.play(4.0, TARGET)
+    session = record_late(tmp_path)
     session.finish()
     assert session.end_session()[0] == f"recorded {tmp_path / 'late.mid'}"
     assert replay_log(tmp_path / "late.jsonl").midi == (tmp_path / "late.mid").read_bytes()
@@ -120,12 +125,7 @@ def test_what_was_played_since_the_start_is_kept_afterwards_and_again(tmp_path: 
 
 
 def test_a_crash_leaves_a_log_of_the_take(tmp_path: Path) -> None:
-    session = LateTake(tmp_path)
-    session.start(TARGET)
-    session.play(5.0, TARGET)
-    session.switch()
-    session.wait_for_line("recording")
-    session.play(4.0, TARGET)
+    session = record_late(tmp_path)
     log = tmp_path / "late.jsonl"
     wait_until(lambda: events(log, "step")[-1]["time"] > 1008.0)
     crashed = tmp_path / "crashed.jsonl"
