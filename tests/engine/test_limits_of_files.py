@@ -113,7 +113,9 @@ def test_the_limits_of_the_config_file_hold_for_each_piece_of_a_list(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "kelly-live").mkdir()
-    (tmp_path / "kelly-live" / "config.toml").write_text("[limits]\nvelocity = 60\nquiet-hours = '00:00-23:59'\n")
+    (tmp_path / "kelly-live" / "config.toml").write_text(
+        "[limits]\nvelocity = 60\nquiet-hours = '00:00-23:59'\n[compose]\ntempo = 100\n"
+    )
     pieces = tmp_path / "pieces.csv"
     pieces.write_text("name,emotion,bars,limit-velocity\nsoft,angry,1,45\nloud,angry,1,90\nfree,angry,1,\n")
     assert run("compose", "--pieces", pieces, "--into", tmp_path / "a") == 0

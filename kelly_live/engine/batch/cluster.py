@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -37,7 +37,7 @@ class Cluster:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Iterator[Outcome]:
+    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Generator[Outcome, None, None]:
         """Do jobs, each with its key, and keep their records in the table; yields what became of each.
 
         Raises ConfigError: the scheduler does not answer, or a worker has another version or other models.

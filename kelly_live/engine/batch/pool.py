@@ -6,7 +6,7 @@ Threads: each process has one here, which hands it a job at a time; the caller's
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from queue import SimpleQueue
 
 from kelly_live.core.errors import KellyError, WorkerError
@@ -33,7 +33,7 @@ class ProcessPool:
     def __init__(self, processes: int, *, factory: str = FACTORY) -> None:
         self._processes, self._factory = processes, factory
 
-    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Iterator[Outcome]:
+    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Generator[Outcome, None, None]:
         """Do jobs, each with its key, and keep their records in the table; yields what became of each."""
         batch = _Batch(iter(work), table)
         slots = [_Slot(batch, f"batch process {number}", self._factory) for number in range(1, self._processes + 1)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from kelly_live.engine.batch.table import BatchSummary, ResultTable
 class Executor(Protocol):
     """What does jobs: a ProcessPool or a Cluster."""
 
-    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Iterator[Outcome]:
+    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Generator[Outcome, None, None]:
         """Do jobs, each with its key, and keep their records in the table; yields what became of each."""
 
 
@@ -42,16 +43,24 @@ def run_batch(
                 work[key] = job
         skipped = sum(outcome.error is None for outcome in outcomes.values())
         table.begin(work.values())
-        for outcome in executor.run(work.items(), table):
-            outcomes[outcome.key] = outcome
-            report(outcome.job, outcome.error)
-        failures = [outcome for outcome in outcomes.values() if outcome.error is not None]
-        for outcome in failures:
-            left = {name: str(file) for name, file in list_targets(outcome.job).items() if file.is_file()}
-            record = {"path": name_job(outcome.job), "error": outcome.error}
-            table.store_record(outcome.key, record | ({"files": left} if left else {}))
+        for outcome in outcomes.values():
+            _store_failure(outcome, table)
+        with closing(executor.run(work.items(), table)) as coming:
+            for outcome in coming:
+                outcomes[outcome.key] = outcome
+                report(outcome.job, outcome.error)
+                _store_failure(outcome, table)  # at once: where the disk is full, the other jobs are not begun
+        failed = sum(outcome.error is not None for outcome in outcomes.values())
         table.finish(jobs_by_key)
-    return BatchSummary(len(outcomes) - skipped - len(failures), skipped, len(failures))
+    return BatchSummary(len(outcomes) - skipped - failed, skipped, failed)
+
+
+def _store_failure(outcome: Outcome, table: ResultTable) -> None:
+    """Keep why a job failed, if it did, and what it wrote all the same. Raises OutputError."""
+    if outcome.error is not None:
+        left = {name: str(file) for name, file in list_targets(outcome.job).items() if file.is_file()}
+        record = {"path": name_job(outcome.job), "error": outcome.error}
+        table.store_record(outcome.key, record | ({"files": left} if left else {}))
 
 
 def _identify(job: Job) -> tuple[str, str | None]:

@@ -127,7 +127,10 @@ def convert_setting(ctx: click.Context, param: click.Option, setting: Setting) -
 
 
 def _select(ctx: click.Context, settings: Collection[Setting], params: Collection[str]) -> Iterator[Setting]:
-    """Take the settings of this command, the general ones first. Raises ConfigError for a name that is unknown."""
+    """Take the settings of this command, the general ones first. Raises ConfigError for a name that is unknown.
+
+    `compose --pieces` is `compose` with other options: what it lacks is left out.
+    """
     group, name = ctx.parent, ctx.info_name
     assert group is not None
     for setting in settings:
@@ -135,7 +138,7 @@ def _select(ctx: click.Context, settings: Collection[Setting], params: Collectio
         if not (setting.name in params if is_own else takes_settings(group, setting.table)):
             find_setting_options(group, setting)  # in all commands, which takes a moment to load
     yield from (one for one in settings if one.table is None and one.name in params)
-    yield from (one for one in settings if one.table == name)
+    yield from (one for one in settings if one.table == name and one.name in params)
 
 
 def _list_names(param: click.Option) -> list[str]:

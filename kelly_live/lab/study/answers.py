@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from io import FileIO
 from pathlib import Path
 
 from kelly_live.core.atomic_write import create_folder
@@ -52,20 +54,33 @@ def append_answer(folder: Path, answer: Answer) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     try:
-        with path.open("a", encoding="utf-8") as file:
-            if file.tell() == 0:
+        with path.open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size == 0:
                 writer.writerow(COLUMNS)
+            else:
+                file.seek(size - 1)
+                text.write("" if file.read(1) == b"\n" else "\n")  # a row that a crash cut short spoils no other
             writer.writerow([getattr(answer, name) for name in COLUMNS])
-            file.write(text.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
+            _write_whole(file, size, text.getvalue().encode())
     except OSError as error:
         raise OutputError(f"cannot write {path} ({error.strerror}); free some space, or check your rights") from error
 
 
+def _write_whole(file: FileIO, size: int, data: bytes) -> None:
+    """Add data to a file of this size and bring it to the disk; if that fails, nothing of it stays. Raises OSError."""
+    try:
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError:
+        os.truncate(file.fileno(), size)
+        raise
+
+
 def list_listeners(folder: Path) -> list[str]:
     """List the listeners who have answered anything."""
-    return sorted(path.stem for path in (folder / FOLDER).glob("*.csv"))
+    return sorted(path.stem for path in (folder / FOLDER).glob("*.csv") if not path.is_fifo())
 
 
 def read_answers(folder: Path) -> Iterator[Answer]:
@@ -77,6 +92,11 @@ def read_answers(folder: Path) -> Iterator[Answer]:
 
 
 def _read_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Answer]:
+    missing = [name for name in COLUMNS if name not in (rows.fieldnames or COLUMNS)]
+    if missing:
+        raise ConfigError(
+            f"{path}, line 1: there is no column {missing[0]}; restore the line of columns, or move it away"
+        )
     for row in rows:
         try:
             answer = Answer(**{name: _TYPES[name](row[name]) for name in COLUMNS})
@@ -85,5 +105,9 @@ def _read_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Answer]:
         if not all(math.isfinite(one) for one in (answer.valence, answer.arousal, answer.seconds)):
             raise ConfigError(
                 f"{path}, line {rows.line_num}: it is no answer (a number is not finite); delete the line"
+            )
+        if not all(-1.0 <= one <= 1.0 for one in (answer.valence, answer.arousal)):
+            raise ConfigError(
+                f"{path}, line {rows.line_num}: it is no answer (a place is outside -1 to 1); delete the line"
             )
         yield answer

@@ -127,8 +127,10 @@ def load_design(folder: Path) -> StudyDesign:
         raise ConfigError(f"there is no study in {str(folder)!r}; make one: kelly-live study new {folder}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is damaged ({quote_error(error)}); make the study again") from error
-    if not design.stimuli or not design.emotions:
-        raise ConfigError(f"{path} is damaged (it has no sounds or no emotions); make the study again")
+    if not (design.stimuli and design.emotions and design.conditions and design.listeners > 0):
+        raise ConfigError(
+            f"{path} is damaged (it lacks sounds, emotions, conditions or listeners); make the study again"
+        )
     for stimulus in (design.training, *design.stimuli):
         sound = find_sound(folder, stimulus.name)
         if not sound.is_file() or digest_file(sound) != stimulus.digest:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class HereExecutor:
         self.done: list[str] = []
         self._limit = limit
 
-    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Iterator[Outcome]:
+    def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Generator[Outcome, None, None]:
         worker = BatchWorker()
         for key, job in work:
             if len(self.done) == self._limit:
@@ -92,6 +93,21 @@ def test_a_job_whose_record_is_damaged_is_done_again(tmp_path: Path, damage: byt
     run_batch(jobs, table, again, ignore)
     assert again.done == ["piece-01", "piece-02"]
     assert len(rows_of(table)) == 2
+
+
+def test_where_no_result_can_be_kept_the_other_jobs_are_not_begun(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    class FullDisk(HereExecutor):
+        def run(self, work: Iterable[tuple[str, Job]], table: ResultTable) -> Generator[Outcome, None, None]:
+            for key, job in work:
+                begun.append(str(job.path))
+                shutil.rmtree(table.folder)
+                yield Outcome(key, job, "the disk is full")
+
+    with pytest.raises(OutputError, match="cannot write"):
+        run_batch(compose_jobs(tmp_path, 3), tmp_path / "results.jsonl", FullDisk(), ignore)
+    assert begun == ["piece-01"]
 
 
 def test_no_piece_is_written_into_the_folder_that_is_deleted_at_the_end(tmp_path: Path) -> None:

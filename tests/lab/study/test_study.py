@@ -10,7 +10,7 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.study.analysis import analyze_answers
-from kelly_live.lab.study.answers import COLUMNS, FOLDER, read_answers
+from kelly_live.lab.study.answers import COLUMNS, FOLDER, Answer, append_answer, read_answers
 from kelly_live.lab.study.design import ATTENTION, MUSIC, OURS, TRAINING, load_design, order_stimuli
 from kelly_live.lab.study.headphones import find_answers, has_passed, order_tones, render_trial
 from kelly_live.lab.study.new import StudyPlan, create_study
@@ -188,6 +188,7 @@ def test_a_line_of_clips_that_breaks_a_rule_is_named(tmp_path: Path, text: str, 
         (b"x" * 140_000, "cannot read the answers"),
         (b"x,0,0,ours,s", "line 2: it is no answer"),
         (b"x,0,0,ours,s,ours,sad,-1,-1,sad,nan,0,1,1", "line 2: it is no answer .a number is not finite"),
+        (b"x,0,0,ours,s,ours,sad,-1,-1,sad,0,5,1,1", "line 2: it is no answer .a place is outside -1 to 1"),
     ],
 )
 def test_a_damaged_file_of_answers_is_named(tmp_path: Path, rows: bytes, message: str) -> None:
@@ -196,3 +197,24 @@ def test_a_damaged_file_of_answers_is_named(tmp_path: Path, rows: bytes, message
     file.write_bytes(",".join(COLUMNS).encode() + b"\n" + rows + b"\n")
     with pytest.raises(ConfigError, match=message):
         list(read_answers(tmp_path))
+
+
+def test_a_file_of_answers_that_lost_its_first_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / FOLDER / "x.csv"
+    file.parent.mkdir()
+    file.write_bytes(b"\0" * 512)
+    with pytest.raises(ConfigError, match="line 1: there is no column listener"):
+        list(read_answers(tmp_path))
+
+
+def test_an_answer_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    answer = Answer("x", 0, 0, MUSIC, "s", OURS, "sad", -1.0, -1.0, "sad", 0.0, 0.0, 4.0, 1)
+    append_answer(tmp_path, answer)
+    file = tmp_path / FOLDER / "x.csv"
+    file.write_bytes(file.read_bytes() + b"x,0,1,mu")
+    append_answer(tmp_path, replace(answer, position=2))
+    with pytest.raises(ConfigError, match="line 3: it is no answer"):
+        list(read_answers(tmp_path))
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join((*lines[:2], *lines[3:])))
+    assert [one.position for one in read_answers(tmp_path)] == [0, 2]
