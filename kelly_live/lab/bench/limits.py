@@ -336,5 +336,8 @@ CHOICES: dict[Takes, Callable[[random.Random, PresetBand], Value]] = {
     Takes.PLAYER_SWITCH: lambda rng, band: _choose_player(rng, band) + rng.choice(("", "=off", "=off")),
     Takes.PLAYER_LEVEL: lambda rng, band: f"{_choose_player(rng, band)}={rng.choice(('0', '0.5', '1', '100%'))}",
     Takes.PATH: _choose_path,
+    Takes.SHARE: lambda rng, band: rng.choice((0.0, 0.5, 1.0)),
+    Takes.CULTURE: lambda rng, band: rng.choice(("swedish-polska", "none", "nowhere")),
+    Takes.FOLLOWED: lambda rng, band: rng.choice(("all", "tempo", "dynamics", "none", "nobody")),
     Takes.LOCK: lambda rng, band: rng.choice(LOCKS) + rng.choice(("", "=on", "=off", "=off")),
 }
