@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kelly_live.music.arc_plan import ArcPlan
     from kelly_live.music.band import MutedPlayer
     from kelly_live.profiles.profile import Profile
+    from kelly_live.profiles.store import ProfileStore
 
 _log = logging.getLogger(__name__)
 # Takes one line that the user should read; the default puts it in the log.
@@ -53,12 +54,11 @@ def load_profile(name: str | None, notify: Notify = log_notice, *, is_optional: 
 
     `is_optional`: a default that cannot be used is said, and nobody is played for. Raises ConfigError.
     """
-    from kelly_live.engine.options.commands import NO_PROFILE
     from kelly_live.profiles.store import ProfileStore
 
     store = ProfileStore()
-    profile_name = store.default() if name is None else name
-    if profile_name is None or profile_name.strip().casefold() == NO_PROFILE:
+    profile_name = choose_profile(name, store)
+    if profile_name is None:
         return None
     try:
         profile = store.load(profile_name)
@@ -74,6 +74,14 @@ def load_profile(name: str | None, notify: Notify = log_notice, *, is_optional: 
     if name is None:
         notify(f"playing for {profile.name}, your default profile (`--profile none` plays for no profile)")
     return profile
+
+
+def choose_profile(name: str | None, store: ProfileStore) -> str | None:
+    """Choose the profile that is played for by what the options say; None: nobody's."""
+    from kelly_live.engine.options.commands import NO_PROFILE
+
+    chosen = store.default() if name is None else name
+    return None if chosen is None or chosen.strip().casefold() == NO_PROFILE else chosen
 
 
 def resolve_culture(culture: CultureOptions | None, profile: Profile | None) -> CultureOptions | None:

@@ -82,6 +82,10 @@ class ProfileStore:
         """
         return self._read(self.find(query))
 
+    def read(self, query: str) -> bytes:
+        """Read the file of a profile. Raises ConfigError."""
+        return self._bytes(self.find(query))
+
     def list_profiles(self) -> tuple[ListedProfile, ...]:
         """List every profile by name, also damaged ones with the reason; renames no file."""
         rows = []

@@ -16,9 +16,11 @@ import msgspec
 from kelly_live import __version__
 from kelly_live.core.errors import AudioError, OutputError
 from kelly_live.core.resources import find_resources
+from kelly_live.engine.build import choose_profile
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.commands import ComposeOptions, RenderOptions
 from kelly_live.engine.options.piece import FILE_SUFFIXES
+from kelly_live.profiles.store import ProfileStore
 from kelly_live.workers.framing import encode_payload
 
 
@@ -85,11 +87,15 @@ def _read_status(path: Path) -> os.stat_result | None:
 
 
 def identify_job(job: Job) -> str:
-    """Return 32 hexadecimal digits that change with the version, the models, the settings and the file's content.
+    """Return 32 hexadecimal digits that change with the version, the models, settings, profile and the file's content.
 
-    Raises AudioError if the file cannot be read, ConfigError if the models are not there.
+    Raises AudioError if the file cannot be read, ConfigError if the models or the profile are not there.
     """
     digest = hashlib.blake2b(encode_payload((__version__, digest_models(), job)), digest_size=16)
+    if not isinstance(job, AnalyzeJob):
+        store = ProfileStore()
+        profile = choose_profile(job.options.profile, store)
+        digest.update(b"" if profile is None else store.read(profile))
     if not isinstance(job, ComposeJob):
         try:
             with open(job.path, "rb") as file:

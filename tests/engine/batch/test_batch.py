@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kelly_live.core.errors import AudioError, OutputError
+from kelly_live.core.errors import AudioError, ConfigError, OutputError
+from kelly_live.core.limits import Limits
 from kelly_live.engine.batch.jobs import AnalyzeJob, ComposeJob, Job, RenderJob, identify_job
 from kelly_live.engine.batch.outcome import Outcome
 from kelly_live.engine.batch.pool import ProcessPool
@@ -19,6 +20,8 @@ from kelly_live.engine.batch.worker import BatchWorker
 from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.commands import RenderOptions
 from kelly_live.engine.options.piece import FixedKey, PieceOptions
+from kelly_live.profiles.profile import Profile
+from kelly_live.profiles.store import ProfileStore
 from kelly_live.workers.framing import decode_payload, encode_payload
 from tests.engine.batch.composing import compose_job, compose_jobs
 
@@ -174,6 +177,20 @@ def test_two_runs_do_not_write_one_table(tmp_path: Path) -> None:
     table = tmp_path / "results.jsonl"
     with ResultTable(table), pytest.raises(OutputError, match="another run"), ResultTable(table):
         pass
+
+
+def test_an_id_changes_with_the_profile_that_is_played_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    store, job = ProfileStore(), compose_job(tmp_path, "piece")
+    store.create(Profile("ann", "2026-11-30T00:00:00Z"))
+    nobody = identify_job(job)
+    store.use("ann")
+    ann = identify_job(job)
+    store.update("ann", lambda profile: replace(profile, limits=Limits(velocity=50)))
+    assert len({nobody, ann, identify_job(job)}) == 3
+    gone = msgspec.structs.replace(job, options=replace(job.options, profile="bob"))
+    with pytest.raises(ConfigError, match="no profile is called 'bob'"):
+        identify_job(gone)
 
 
 def test_an_id_changes_with_the_content_and_the_settings(tmp_path: Path) -> None:
