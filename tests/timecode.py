@@ -18,7 +18,10 @@ def count_frames(seconds: float, kind: int) -> int:
 
 
 def find_label(frame: int, kind: int) -> tuple[int, int, int, int]:
-    """Hours, minutes, seconds and frames of a frame: drop frame leaves out two labels a minute, but for each tenth."""
+    """Return the hours, minutes, seconds and frames of a frame.
+
+    Drop frame leaves out two labels a minute, but for each tenth.
+    """
     if kind == DROP_FRAME:
         tens, rest = divmod(frame, 17982)
         frame += 18 * tens + 2 * max(0, (rest - 2) // 1798)

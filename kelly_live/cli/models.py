@@ -57,7 +57,10 @@ def command(name: str | None, as_json: bool) -> None:
 
 
 def _find_parts_elsewhere(one: ModelTerms, sets: list[ModelTerms]) -> list[ModelPart]:
-    """Return the parts that another set has and this one has not; none for a set that does not say what it has."""
+    """Return the parts that another set has and this one has not.
+
+    None for a set that does not say what it has.
+    """
     names = {part.name for part in one.parts}
     elsewhere = {part.name: part for other in sets for part in other.parts if part.name not in names}
     return list(elsewhere.values()) if names else []

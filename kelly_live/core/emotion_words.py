@@ -97,7 +97,10 @@ class WordHold:
 
 
 def list_languages() -> tuple[str, ...]:
-    """List the languages that the models in use have words of. Raises ConfigError if their file is damaged."""
+    """List the languages that the models in use have words of.
+
+    Raises ConfigError if their file is damaged.
+    """
     return tuple(_load_tables(name_models()))
 
 
@@ -120,7 +123,10 @@ def _load_tables(models: str) -> dict[str, EmotionWords]:
 
 
 def read_words(path: Path) -> dict[str, EmotionWords]:
-    """Read the words of each language from a file. Raises ConfigError if it is damaged or of another version."""
+    """Read the words of each language from a file.
+
+    Raises ConfigError if it is damaged or of another version.
+    """
     return read_model_table(
         path, _build_tables, version=VERSION, max_bytes=MAX_BYTES, command="kelly-live lab train words"
     )

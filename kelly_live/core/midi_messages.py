@@ -210,7 +210,10 @@ def _read_segment(segment: bytes) -> tuple[list[bytes], bool]:
 
 
 def read_full_frame(message: bytes) -> bytes | None:
-    """Return the four bytes of time of a full frame (rate and hours, minutes, seconds, frames); None: it is none."""
+    """Return the time of a full frame in its four bytes; None: the message is none.
+
+    The bytes are the rate and hours, the minutes, the seconds, and the frames.
+    """
     is_one = message.endswith(b"\xf7") and _FULL_FRAME.fullmatch(message[:-1]) is not None
     return message[5:9] if is_one else None
 

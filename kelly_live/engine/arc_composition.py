@@ -40,7 +40,10 @@ class PlannedComposition:
     culture: CultureOptions | None
 
     def list_hits(self, tempo_map: TempoMap) -> tuple[PerformedHit, ...]:
-        """List the hit points with the beats and, by the tempos that were played, the seconds that they fell on."""
+        """List the hit points with the beats and seconds that they fell on.
+
+        The seconds are those of `tempo_map`, the tempos that were played.
+        """
         from kelly_live.engine.performance import PerformedHit
 
         per_bar = self.plan.tempo.beats_per_bar
@@ -118,7 +121,10 @@ class _Mappers:
         self._map = lru_cache(maxsize=4096)(self._map_state)
 
     def ask(self, arc: Arc, place: float, most_arousal: float = 1.0) -> MusicParameters:
-        """Return the music that is asked for at a place of an arc, with so much arousal at most. Raises ConfigError."""
+        """Return the music that is asked for at a place of an arc, with so much arousal at most.
+
+        Raises ConfigError.
+        """
         change = arc.change_at(place)
         self._load(change.culture, change.origin)
         parameters = self._map(hold_arousal(arc.state_at(place), most_arousal), change.culture)

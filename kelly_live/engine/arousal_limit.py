@@ -1,4 +1,7 @@
-"""The fastest rise of the arousal that is played, whoever asks for it: a reading, an override, a cue or an arc."""
+"""The fastest rise of the arousal that is played, whoever asks for it.
+
+That may be a reading, an override, a cue or an arc.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ WINDOW_SECONDS = 5.0  # the arousal of a reading goes up and down; only what las
 
 
 class ArousalLimit:
-    """Lets the arousal rise by `per_minute` at most, from `start` on; None: at will. Times in seconds, rising."""
+    """A limit to the rise of the arousal: `per_minute` at most, from `start` on; None: at will.
+
+    Times are in seconds and rise.
+    """
 
     def __init__(self, per_minute: float | None, start: float = 0.0) -> None:
         self._rise = None if per_minute is None else RiseLimiter(per_minute / 60.0, WINDOW_SECONDS, keeps_last=True)

@@ -81,9 +81,10 @@ class Console:
         cues: CuePlayer | None = None,
         iso: IsoPrinciple | None = None,
     ) -> None:
-        """Read these surfaces and show on this display; `follow` knows what of the input the band is to follow.
+        """Read these surfaces and show on this display.
 
-        With `count_in` it waits for one. `cues` play a show, `iso` leads to a goal.
+        `follow` knows what of the input the band is to follow. With `count_in` it waits for one. `cues` play a show,
+        `iso` leads to a goal.
         """
         self._display, self._surfaces = display, tuple(surfaces)
         self._person, self._reader = person, reader

@@ -143,10 +143,10 @@ class CueSheet:
         return any(isinstance(cue.at, SongBar) for cue in self.cues)
 
     def find_at(self, position: float, beats_per_bar: int = 4) -> int | None:
-        """Return the number of the cue that a timecode (s), or a song (beats from 0), is in; None before the first.
+        """Return the number of the cue that a `position` is in; None before the first.
 
-        In a song a cue begins half a beat early, so that it is heard on its beat; not one that cuts. Its bars have
-        `beats_per_bar` beats until a cue has a metre.
+        A position is a timecode (s), or a place in a song (beats from 0). In a song a cue begins half a beat early, so
+        that it is heard on its beat; not one that cuts. Its bars have `beats_per_bar` beats until a cue has a metre.
         """
         found, bar, bar_beat = None, 1, 0  # the bar in which the metre changed last
         for number, cue in enumerate(self.cues):

@@ -1,6 +1,7 @@
-"""What of the player is followed, and its change while the band plays: another tracker is made beside the music.
+"""What of the player is followed, and its change while the band plays.
 
-Threads: `change` belongs to the console's, `names` is for any; `follow` makes the tracker.
+Another tracker is made beside the music. Threads: `change` belongs to the console's, `names` is for any; `follow` makes
+the tracker.
 """
 
 from __future__ import annotations

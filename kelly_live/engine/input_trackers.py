@@ -38,7 +38,10 @@ class _Change(NamedTuple):
 
 
 class InputTrackers:
-    """The sources, the earlier ones before the later; the tracker of the player's beat, key and chords last."""
+    """The sources, and after them the tracker of the player's beat, key and chords.
+
+    Of two that know a value, the first one counts.
+    """
 
     def __init__(self, sources: Sequence[SyncSource], beat_tracker: SupervisedTracker | None) -> None:
         # Both load numpy, which a start under a low limit must not.

@@ -57,7 +57,10 @@ class IsoProgress:
         return self.phase.value.format(self.goal.name)
 
     def describe(self) -> str:
-        """Say the phase and how much of the way has passed: in minutes, or for a short one in steps of ten seconds."""
+        """Say the phase and how much of the way has passed.
+
+        In minutes, or for a short way in steps of ten seconds.
+        """
         if self.phase is IsoPhase.MEETS:
             return f"{self.phrase}, then leads to {self.goal.name}"
         if self.phase is IsoPhase.ARRIVED:

@@ -1,7 +1,8 @@
-"""The stage between what is read and what is played: calibration, freeze, iso goal, manual override, mapper.
+"""The stage between what is read and what is played.
 
-It runs in the playing process. So a performer's change takes effect at the next step of the conductor, and an analysis
-that dies takes neither a freeze nor an override with it.
+In order: calibration, freeze, iso goal, manual override, mapper. It runs in the playing process. So a performer's
+change takes effect at the next step of the conductor, and an analysis that dies takes neither a freeze nor an override
+with it.
 
 Threads: `map` belongs to the conductor's thread, the setters may come from any; each swaps one reference.
 """

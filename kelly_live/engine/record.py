@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def insert_tee(options: RecordingOptions, sink: NoteSink, *, live: bool = False) -> NoteSink:
-    """Return the sink itself, or a Tee before it if the session is recorded, or may be: `live`. Raises OutputError."""
+    """Return the sink itself, or a Tee before it if the session is recorded.
+
+    `live`: it may be recorded later. Raises OutputError.
+    """
     if not options.is_recording and not live:
         return sink
     from kelly_live.engine.build import check_outputs

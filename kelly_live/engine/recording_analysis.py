@@ -56,9 +56,9 @@ class RecordingAnalysis:
 
     @property
     def gems(self) -> dict[str, float]:
-        """What the music induces: scales of GEMS with the share of listeners who would choose each; {} if not read.
+        """What the music induces: scales of GEMS with a share each; {} if they are not read.
 
-        The mean over the windows in which they are read.
+        A share is that of the listeners who would choose the scale. The mean over the windows in which they are read.
         """
         read = [state.gems for state in self.states if state.gems]
         return {name: round(sum(dict(one)[name] for one in read) / len(read), 6) for name, _ in read[0]} if read else {}

@@ -19,7 +19,10 @@ from kelly_live.music.context import MelodySource, MusicContext
 
 @runtime_checkable
 class ExternalPlayer(Generator, Protocol):
-    """A generator that runs in a process of its own: its `generate` raises PlayerFault, and its notes were checked."""
+    """A generator that runs in a process of its own.
+
+    Its `generate` raises PlayerFault, and its notes were checked.
+    """
 
     refusal: str | None  # why notes were left out, the first time
 
@@ -73,7 +76,10 @@ class PlayerSlot:
 
     @property
     def is_external(self) -> bool:
-        """Whether the player or an effect answers from a process of its own, so that its timing cannot be repeated."""
+        """Whether the player or an effect answers from a process of its own.
+
+        Its timing cannot be repeated then.
+        """
         return isinstance(self.generator, ExternalPlayer) or EffectChain.is_needed(self.effects)
 
     def place(self, note: NoteEvent) -> NoteEvent:
@@ -91,9 +97,10 @@ class PlayerSlot:
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """The slots of a band, the style's part for each, the players that did not load, and remarks by subject.
+    """The slots of a band, and what follows from them.
 
-    `melody` is the player whose tune the others hear, with its part.
+    That is the style's part for each, the players that did not load, and remarks by subject. `melody` is the player
+    whose tune the others hear, with its part.
     """
 
     slots: tuple[PlayerSlot, ...]

@@ -1,6 +1,6 @@
-"""Shapes what the band plays in a slice: accents, hit points, rests and the ending, and last the timing feel.
+"""The shaping of what the band plays in a slice.
 
-Thread: the conductor's.
+Accents, hit points, rests and the ending, and last the timing feel. Thread: the conductor's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from kelly_live.music.turn_accents import TurnAccents
 
 
 class NoteShaper:
-    """Takes a band's notes slice by slice. A `plan` has the hit points; `rest` tells how a resting band ends."""
+    """The shaping of a band's notes, slice by slice.
+
+    A `plan` has the hit points; `rest` tells how a resting band ends.
+    """
 
     def __init__(self, band: Band, rest: RestResponder, plan: ArcPlan | None, seed: int) -> None:
         self._band = band
@@ -46,7 +49,10 @@ class NoteShaper:
         parameters: MusicParameters,
         context: MusicContext,
     ) -> Sequence[NoteEvent]:
-        """Return a slice's notes with its accents, as `TurnAccents.take_slice` does; a band that rests has none."""
+        """Return a slice's notes with its accents, as `TurnAccents.take_slice` does.
+
+        A band that rests has none.
+        """
         if self._rest.is_silent:
             return notes
         return self._accents.take_slice(notes, start, end, target, average, parameters, context)
@@ -61,7 +67,10 @@ class NoteShaper:
         *,
         is_closing: bool,
     ) -> Sequence[NoteEvent]:
-        """Return the notes of a bar as a rest, the ending and hit points have them, where players would put them."""
+        """Return the notes of a bar as a rest, the ending and hit points have them.
+
+        They come where players would put them.
+        """
         plan, hits, per_bar = self._plan, self._hits, context.beats_per_bar
         shaped = self._rest.soften_notes(notes, self._band.get_role)
         if self._rest.bars_to_last is not None:

@@ -15,7 +15,10 @@ _START_TOLERANCE_SECONDS = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Beat 0 falls at `origin_seconds`; the music begins with a slice, and what came before it too late is skipped."""
+    """Where the music begins: beat 0 falls at `origin_seconds`.
+
+    It begins with `first_slice`; what was to come before it, and is too late, is skipped.
+    """
 
     origin_seconds: float
     bpm: float

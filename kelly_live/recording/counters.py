@@ -50,7 +50,10 @@ class CounterReader:
         self._heard: EmotionState | None = None
 
     def read(self, now: float, snapshot: SessionCounters) -> list[Record]:
-        """Return the counters where one has moved and, once a second, the feeling; cheap when there is neither."""
+        """Return the counters where one has moved and, once a second, the feeling.
+
+        Cheap when there is neither.
+        """
         records: list[Record] = []
         if self._felt_at is None or now - self._felt_at >= FEELING_SECONDS:
             records.append(self._read_feeling(now, snapshot))

@@ -1,6 +1,7 @@
-"""The file of a log: what waits for a full disk is kept in memory, up to a bound, and written when there is room again.
+"""The file of a log, which outlasts a full disk.
 
-Thread: `record` for all calls but the properties, which any thread may read.
+What waits for the disk is kept in memory, up to a bound, and written when there is room again. Thread: `record` for all
+calls but the properties, which any thread may read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 class LogFile:
-    """A new file that lines are appended to. Raises OutputError if there is one already, or none can be made."""
+    """A new file that lines are appended to.
+
+    Raises OutputError if there is one already, or none can be made.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,7 @@
-"""What a tape holds, packed: about 13 bytes a message, so that it can be copied, cut and sent to another process."""
+"""What a tape holds, packed: about 13 bytes a message.
+
+So it can be copied, cut and sent to another process.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ _HEAD = struct.Struct("<dH")
 
 
 class PackedTape(msgspec.Struct, frozen=True):
-    """The messages of every port, the main one first, and the tempo curve and signatures in the file's beats.
+    """The messages of every port, and the tempo curve and signatures in the file's beats.
 
-    Beat 0 falls at `origin_seconds` (monotonic).
+    The main port is the first. Beat 0 falls at `origin_seconds` (monotonic).
     """
 
     origin_seconds: float
@@ -55,9 +58,10 @@ class PackedTape(msgspec.Struct, frozen=True):
         return sum(get_kind(message.data) == "note_on" for port in self.ports for message in self.messages(port))
 
     def cut(self, start_seconds: float | None = None, end_seconds: float | None = None) -> PackedTape:
-        """Return the part from a time (s, monotonic) to another, as a tape of its own; None: from, or to, its end.
+        """Return the part from a time (s, monotonic) to another, as a tape of its own.
 
-        What sounds at the start begins there, and what sounds at the end ends there.
+        None: from its start, or to its end. What sounds at the start begins there, and what sounds at the end ends
+        there.
         """
         tape = self
         if end_seconds is not None:
@@ -116,7 +120,10 @@ def _convert(
 
 
 def _cut_start(messages: Sequence[RecordedMessage], seconds: float) -> list[RecordedMessage]:
-    """Return the messages from a time on, behind what sets the receiver up as it is then and what sounds then."""
+    """Return the messages from a time on.
+
+    Before them comes what sets the receiver up as it is then, and what sounds then.
+    """
     before = [message for message in messages if message.seconds < seconds]
     state = [*_list_settings(before), *_find_sounding(before).values()]
     return [*(RecordedMessage(seconds, data) for data in state), *messages[len(before) :]]

@@ -64,7 +64,10 @@ def choose_folder() -> Path:
 
 
 def choose_dated_paths(folder: Path, now: datetime) -> Paths:
-    """Return the paths of a new take, whose name is the time `now`; creates the folder. Raises OutputError."""
+    """Return the paths of a new take, whose name is the time `now`.
+
+    Creates the folder. Raises OutputError.
+    """
     create_folder(folder, "name another with --record-folder")
     return choose_paths(folder / f"kelly-live-{now:%Y-%m-%d-%H%M%S}.mid", None)
 

@@ -169,9 +169,9 @@ class Recorder:
         return self._takes.problem or (self._end_reason if self._is_on else None)
 
     def switch(self, is_on: bool | None, snapshot: SessionCounters) -> str | None:
-        """Begin a take at the beginning of this bar, or end it; None turns it over. Returns what to print, if any.
+        """Begin a take at the beginning of this bar, or end it; None turns it over.
 
-        What comes of it is said by `take_lines`, within a second.
+        Returns what to print, if anything. What comes of it is said by `take_lines`, within a second.
         """
         take, is_on = self._takes.take, not self._is_on if is_on is None else is_on
         if not self._may_take:

@@ -1,4 +1,7 @@
-"""The whole log of a session so far, kept so that a take can begin with it: only from its start is music made again."""
+"""The whole log of a session so far, kept so that a take can begin with it.
+
+Music is made again only from its start.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Writes a take's MIDI file in a process of its own while the session plays on: a second or so for four minutes.
+"""A process that writes a take's MIDI file while the session plays on.
 
-In the session's process it would hold the interpreter that the band plays in. The process is made for one file.
+It takes a second or so for four minutes of music. In the session's process it would hold the interpreter that the band
+plays in. The process is made for one file.
 """
 
 from __future__ import annotations

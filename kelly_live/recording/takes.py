@@ -145,7 +145,10 @@ class Takes:
         self.say(f"recorded {file}{plural(count, 'note')}, {length}; log: {paths.log}")
 
     def close(self, patience_seconds: float) -> None:
-        """Wait for the files that are being written, and forget the session. Thread: the main one, after the other."""
+        """Wait for the files that are being written, and forget the session.
+
+        Thread: the main one, after the `record` thread has ended.
+        """
         until = read_clock() + patience_seconds
         for writer in self._writers:
             writer.join(max(0.0, until - read_clock()))

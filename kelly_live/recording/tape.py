@@ -150,7 +150,10 @@ class Tape:
         )
 
     def find_bar(self, seconds: float, beats_per_bar: int) -> tuple[int, float] | None:
-        """Return the bar that a time (s, monotonic) lies in, from 0, and when it begins; None while none plays."""
+        """Return the bar that a time (s, monotonic) lies in, and when it begins.
+
+        Bars count from 0. None while none plays.
+        """
         if self._curve is None:
             return None
         bar = math.floor(self._curve.beat_at(seconds) / beats_per_bar)

@@ -43,7 +43,10 @@ class TimecodeReader:
         return None if self._origin is None else now - self._origin
 
     def take_location(self) -> float | None:
-        """Return once where a full frame has moved the timecode to, in seconds; None if it was not, or runs again."""
+        """Return once where a full frame has moved the timecode to, in seconds.
+
+        None if it was not moved, or runs again.
+        """
         location, self._location = self._location, None
         return location if self._origin is None else None
 

@@ -1,4 +1,7 @@
-"""Limits of what is written to a file: music that is composed or rendered keeps them as live music does."""
+"""Limits of what is written to a file.
+
+Music that is composed or rendered keeps them as live music does.
+"""
 
 from __future__ import annotations
 

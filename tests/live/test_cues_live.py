@@ -70,9 +70,10 @@ TICKS_A_BAR = 4 * 24
 
 
 def test_a_timecode_leads_the_show_and_the_band_plays_on_without_it(monitor: JackMonitor, tmp_path: Path) -> None:
-    """The band's own MIDI clock counts: its starts are the cues, and its ticks from one to the next fill bars.
+    """The band's own MIDI clock counts the bars.
 
-    Every wait is for what must come, so that a slow machine is late and not wrong; how long it took is printed.
+    Its starts are the cues, and its ticks from one to the next fill bars. Every wait is for what must come, so that a
+    slow machine is late and not wrong; how long it took is printed.
     """
     sheet = tmp_path / "show.yaml"
     sheet.write_text(CHASED)

@@ -232,7 +232,10 @@ def test_limits_are_in_the_file_as_they_were_and_are_played_again(tmp_path: Path
 
 
 def test_a_cue_is_begun_again_at_the_same_instant(tmp_path: Path) -> None:
-    """On the next beat, in another key and metre; then a cut. The log holds what the band is synchronised to."""
+    """On the next beat, in another key and metre; then a cut.
+
+    The log holds what the band is synchronised to.
+    """
     take = Take(tmp_path)
     source = CueSource(take.conductor, lambda override: None)
     take.start(parameters(140.0))

@@ -1,7 +1,8 @@
-"""Reads what music induces (GEMS: Zentner, Grandjean & Scherer 2008) from the description that the emotion net has.
+"""Read what music induces (GEMS) from the description that the emotion net has.
 
-A linear head, so that the mean of its answers is its answer to the mean: `kelly-live lab train gems` fits it to whole
-excerpts, and `GemsStream` averages over the last GEMS_SECONDS of music. Its file names the scales that it reads.
+GEMS: Zentner, Grandjean & Scherer 2008. A linear head, so that the mean of its answers is its answer to the mean:
+`kelly-live lab train gems` fits it to whole excerpts, and `GemsStream` averages over the last GEMS_SECONDS of music.
+Its file names the scales that it reads.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ WINDOW_SECONDS = 3.0
 
 
 class GemsHead(nn.Module):
-    """Maps `parts` of a Description to the share of listeners who would choose each of `scales`, `[B, scales]`."""
+    """A linear map from `parts` of a Description to shares, `[B, scales]`.
+
+    A share is that of the listeners who would choose one of `scales`, of GEMS.
+    """
 
     def __init__(self, scales: Sequence[str], parts: Sequence[str]) -> None:
         super().__init__()

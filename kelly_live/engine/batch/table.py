@@ -126,7 +126,10 @@ class ResultTable:
 
 
 def find_written(path: Path) -> frozenset[Path]:
-    """Find the files that earlier runs with the table at `path` wrote, or began to; resolved. Raises OutputError."""
+    """Find the files that earlier runs with the table at `path` wrote, or began to; resolved.
+
+    Raises OutputError.
+    """
     folder = _name_folder(path)
     records = [*read_rows(path), *map(_read_record, folder.glob("*.json"))]
     maps = [record.get("files") for record in records if record is not None]

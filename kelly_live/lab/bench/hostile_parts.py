@@ -1,4 +1,7 @@
-"""What plays, reads and leads against the limits: hostile players, a listener, a sync source and a cue sheet."""
+"""What plays, reads and leads against the limits in their bench.
+
+Hostile players, a listener, a sync source and a cue sheet.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ _ANSWER_SECONDS = 5.0
 
 
 class HostilePlayer:
-    """A player in this process, as loud and as much as it likes: swells, blows, rolls, and stacks of one pitch."""
+    """A player in this process, as loud and as much as it likes.
+
+    It plays swells, blows, rolls, and stacks of one pitch.
+    """
 
     values: Mapping[str, Value] = {}  # as a PluginGenerator has them, in whose place it stands in a band
 

@@ -1,8 +1,9 @@
-"""A generator in a process of its own that keeps to no rule: `lab bench --only limits` lets it play against the limits.
+"""A generator in a process of its own that keeps to no rule.
 
-It speaks the protocol of docs/generator-protocol.md by hand, so that nothing of ours checks it at its end, and runs in
-any Python by itself: `python -I hostile_plugin.py NAME`. The protocol has no message for controllers, aftertouch or
-system exclusive, nor for a tempo; it sends what looks like them all the same.
+`lab bench --only limits` lets it play against the limits. It speaks the protocol of docs/generator-protocol.md by hand,
+so that nothing of ours checks it at its end, and runs in any Python by itself: `python -I hostile_plugin.py NAME`. The
+protocol has no message for controllers, aftertouch or system exclusive, nor for a tempo; it sends what looks like them
+all the same.
 """
 
 import json

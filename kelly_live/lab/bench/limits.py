@@ -1,9 +1,10 @@
-"""Try to pass the limits: hostile players, plug-ins, controls, clocks and performers against a whole session.
+"""Try to pass the limits of a whole session.
 
-A LiveSession and its Console are stepped by a clock of their own, faster than real time. A control surface sends random
-actions, every kind that core/actions.py has, as keys, pads, OSC and the page do. What is checked is what leaves for the
-port (raw messages), the tempo that the port is sent, and the arousal that is played, by the rules of docs/limits.md as
-lab/bench/limits_rules.py says them, without the code that limits.
+Hostile players, plug-ins, controls, clocks and performers try it. A LiveSession and its Console are stepped by a clock
+of their own, faster than real time. A control surface sends random actions, every kind that core/actions.py has, as
+keys, pads, OSC and the page do. What is checked is what leaves for the port (raw messages), the tempo that the port is
+sent, and the arousal that is played, by the rules of docs/limits.md as lab/bench/limits_rules.py says them, without the
+code that limits.
 """
 
 from __future__ import annotations
@@ -166,9 +167,10 @@ class _HostileSurface:
 def measure_limits(
     actions: int, *, seed: int = 1, limits: Limits = STRICT, hosted: Sequence[str] = NAMES, tuning: str = "bend"
 ) -> list[Check]:
-    """Let a session meet so many random actions; count by the rules of STRICT, whatever the session's `limits` are.
+    """Let a session meet so many random actions, and count what passes a limit.
 
-    `hosted`: the players of hostile_plugin.NAMES, each in a process of its own. `tuning`: one of TUNINGS.
+    The rules are those of STRICT, whatever the session's `limits` are. `hosted`: the players of hostile_plugin.NAMES,
+    each in a process of its own. `tuning`: one of TUNINGS.
     """
     with _user_folder() as folder:
         return _measure(actions, seed, limits, hosted, Tuning(tuning), folder)

@@ -1,4 +1,7 @@
-"""The rules of docs/limits.md, looked at from outside: what left for the port, without the code that limits."""
+"""The rules of docs/limits.md, looked at from outside.
+
+They see what left for the port, without the code that limits.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,20 @@ class Check:
 
 
 def check_messages(messages: Sequence[RecordedMessage], limits: Limits) -> list[Check]:
-    """Check raw messages, in order of time: velocities, their rise and accents, notes at once, and controllers."""
+    """Check raw messages, in order of time.
+
+    Looks at velocities, their rise and accents, notes at once, and controllers.
+    """
     return [*_check_notes(messages, limits), *_check_controllers(messages, limits)]
 
 
 def check_quiet_hours(
     messages: Sequence[RecordedMessage], quiet: QuietHours, minute_at: Callable[[float], int]
 ) -> Check:
-    """Check the velocities in the quiet hours, which may be noticed a second late; `minute_at` is the wall clock."""
+    """Check the velocities in the quiet hours; `minute_at` is the wall clock.
+
+    The hours may be noticed a second late.
+    """
     check = Check("velocity in quiet hours")
     for message in messages:
         times = (max(0.0, message.seconds - _NOTICED_SECONDS), message.seconds)
@@ -125,9 +134,10 @@ def _check_rise(
     step: float,
     free: float | None = None,
 ) -> Check:
-    """Check that each value lies over one of those before it by the rise at most, and the step that it is rounded to.
+    """Check that each value lies over one of those before it by the rise at most.
 
-    `free`: up to there a value may always go, so that no older one counts; else the last one always does.
+    The step that it is rounded to comes on top. `free`: up to there a value may always go, so that no older one counts;
+    else the last one always does.
     """
     check, before = Check(name), list[tuple[float, float]]()
     if most is None:

@@ -1,6 +1,7 @@
-"""Analyze a folder of many short files: two processes against one, and a run that is killed and resumed.
+"""Analyze a folder of many short files, three times.
 
-Each run is `kelly-live analyze FOLDER --out TABLE --jobs N` in a process of its own, its start included.
+By one process, by two, and by two that are killed and resumed. Each run is `kelly-live analyze FOLDER --out TABLE
+--jobs N` in a process of its own, its start included.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ManyFiles:
-    """How many seconds one process and two took, how many files were done when a run was killed, and what came of it.
+    """What three runs over many files took, and what came of them.
 
-    `is_same`: whether the table of two processes, and that of the run that was killed and resumed, are those of one
-    process, to the byte.
+    `one_seconds`, `two_seconds`: by one process and by two. `killed_after`: how many files were done when a run was
+    killed. `is_same`: whether the table of two processes, and that of the run that was killed and resumed, are those of
+    one process, to the byte.
     """
 
     one_seconds: float

@@ -130,7 +130,10 @@ def _measure_files(count: int) -> Iterator[Row]:
 
 
 def _measure_limits() -> Iterator[Row]:
-    """Count what passes the limits in two sessions of random actions with hostile players, controls and clocks."""
+    """Count what passes the limits in two sessions of random actions.
+
+    They have hostile players, controls and clocks.
+    """
     from kelly_live.lab.bench.limits import measure_limits
 
     sessions = [measure_limits(LIMITS_ACTIONS // 2, seed=seed, tuning=one) for seed, one in ((1, "bend"), (2, "mpe"))]

@@ -87,7 +87,10 @@ COUNTERPARTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SaidWord:
-    """A word that listeners wrote. `signs` `[listeners, 2]`: each one's mean valence and arousal, from -1 to 1."""
+    """A word that listeners wrote.
+
+    `signs` `[listeners, 2]`: each one's mean valence and arousal, from -1 to 1.
+    """
 
     language: str
     text: str
@@ -101,9 +104,9 @@ class SaidWord:
 
 
 def read_said_words(archive: Path) -> list[SaidWord]:
-    """Read what at least LEAST_LISTENERS wrote, each listener's first answer to an excerpt; the most frequent first.
+    """Read what at least LEAST_LISTENERS wrote, the most frequent word first.
 
-    `archive` is TROMPA-MER's .tar.xz or the JSON.
+    Each listener's first answer to an excerpt counts. `archive` is TROMPA-MER's .tar.xz or the JSON.
 
     Raises:
         ConfigError: The file cannot be read, or holds no such answers.

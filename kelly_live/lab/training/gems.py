@@ -1,10 +1,10 @@
-"""A head for the nine emotions that music induces (GEMS-9), and whether it hears more than valence and arousal.
+"""A head for the nine emotions that music induces (GEMS-9).
 
-Emotify has, for each of 313 excerpts of four genres, the share of listeners who chose each of the nine. A ridge
-regression reads them from what the emotion net's frozen encoders and fixed statistics give (PARTS), averaged over an
-excerpt; each part counts alike, however many numbers it has. Each genre is left out once, so a scale counts only if it
-carries over to music of another kind: the head that is scored on rock learned from classical, electronic and pop. The
-strength of the ridge is chosen inside the other genres.
+Measured is whether it hears more than valence and arousal. Emotify has, for each of 313 excerpts of four genres, the
+share of listeners who chose each of the nine. A ridge regression reads them from what the emotion net's frozen encoders
+and fixed statistics give (PARTS), averaged over an excerpt; each part counts alike, however many numbers it has. Each
+genre is left out once, so a scale counts only if it carries over to music of another kind: the head that is scored on
+rock learned from classical, electronic and pop. The strength of the ridge is chosen inside the other genres.
 
 The floor is a ridge on valence and arousal, their squares and product, in the same folds. They are read by the emotion
 net of the open set, which never heard Emotify: the research one learned its valence and arousal of these excerpts from
@@ -47,9 +47,10 @@ PENALTIES = tuple(float(value) for value in np.geomspace(0.1, 1e3, 13))
 
 @dataclass(frozen=True, slots=True)
 class Excerpts:
-    """Excerpts with `genres` `[n]`, listeners' `shares` `[n, 9]` of GEMS, `parts` `[n, F]` each, and `affect` `[n, 2]`.
+    """Excerpts of music, with what listeners said and the nets hear of them.
 
-    `affect` is the valence and arousal that the open emotion net reads.
+    `genres` `[n]`, listeners' `shares` `[n, 9]` of GEMS, `parts` `[n, F]` each, and `affect` `[n, 2]`. `affect` is the
+    valence and arousal that the open emotion net reads.
     """
 
     genres: np.ndarray
@@ -69,7 +70,10 @@ class ScaleScore:
 
     @property
     def is_supported(self) -> bool:
-        """Whether the data support the scale: its r and its lead are over 0 by their intervals, widened by WIDENING."""
+        """Whether the data support the scale.
+
+        Its r and its lead lie over 0 by their intervals, widened by WIDENING.
+        """
         return all(one.value - WIDENING * (one.value - one.low) > 0.0 for one in (self.head, self.lead))
 
 
@@ -113,7 +117,10 @@ def standardise(parts: Sequence[np.ndarray], known: np.ndarray) -> np.ndarray:
 
 
 def fit_ridge(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a ridge for each column of `y`, with its own penalty; return weights `[F, scales]` and bias `[scales]`."""
+    """Fit a ridge for each column of `y`, with its own penalty.
+
+    Return weights `[F, scales]` and bias `[scales]`.
+    """
     mean, bias = x.mean(axis=0), y.mean(axis=0)
     u, s, vt = np.linalg.svd(x - mean, full_matrices=False)
     weights = vt.T @ (s[:, None] / (s[:, None] ** 2 + penalties) * (u.T @ (y - bias)))
@@ -121,7 +128,10 @@ def fit_ridge(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> tuple[np.n
 
 
 def choose_penalties(parts: Sequence[np.ndarray], y: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Choose each column's penalty by its squared error on groups that are left out, the group's own mean aside."""
+    """Choose each column's penalty by its squared error on groups that are left out.
+
+    The group's own mean is no error.
+    """
     errors = np.zeros((len(PENALTIES), y.shape[1]))
     for group in np.unique(groups):
         known = groups != group
@@ -181,7 +191,9 @@ def fit_head(excerpts: Excerpts, scales: Sequence[str]) -> GemsHead:
 
 
 def train_gems(data: Path, net: MultiScaleEmotionNet, cache: Path, out: Path, log: Log) -> list[ScaleScore]:
-    """Score the scales, and write a head of those that the data support, with its card; none of them: no file.
+    """Score the scales, and write a head of those that the data support, with its card.
+
+    If there is none, no file is written.
 
     Raises:
         ConfigError: `data` has no Emotify.

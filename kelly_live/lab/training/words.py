@@ -1,8 +1,9 @@
-"""The emotion words of a set of models: put on one scale, checked on listeners who are left out, and written.
+"""The emotion words of a set of models, with their places on one scale.
 
-A listener's answer is only a sign for valence and one for arousal. Their means reach ±1, where Russell & Mehrabian's
-ratings reach about ±.8 and ±.7. A gain for each axis, fitted by least squares over the words whose English counterpart
-was rated, brings them to that scale, on which the states of the nets and the anchors of the eight emotions lie.
+They are checked on listeners who are left out, and written. A listener's answer is only a sign for valence and one for
+arousal. Their means reach ±1, where Russell & Mehrabian's ratings reach about ±.8 and ±.7. A gain for each axis, fitted
+by least squares over the words whose English counterpart was rated, brings them to that scale, on which the states of
+the nets and the anchors of the eight emotions lie.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class WordsTraining:
 
 
 def train_words(model_set: str, corpora: Path | None, out: Path) -> WordsTraining:
-    """Write the words of a set and their card; `corpora` holds the listeners' archive, for the research set alone.
+    """Write the words of a set and their card.
+
+    `corpora` holds the listeners' archive, for the research set alone.
 
     Raises:
         ConfigError: The archive cannot be read.
@@ -78,7 +81,10 @@ def fit_gains(said: Sequence[SaidWord]) -> tuple[float, ...]:
 
 
 def _pair(said: Sequence[SaidWord]) -> tuple[np.ndarray, np.ndarray]:
-    """Return places (valence, arousal) `[n, 2]` of words by their listeners, and of their English counterparts."""
+    """Return the places `[n, 2]` of words by their listeners, and of their counterparts.
+
+    A place is (valence, arousal); the counterparts are English.
+    """
     known = [word for word in said if word.text in COUNTERPARTS]
     targets = [ENGLISH[COUNTERPARTS[word.text]][:2] for word in known]
     return np.array([word.place for word in known]), np.array(targets)

@@ -1,4 +1,7 @@
-"""The bench of the limits: its session sends every kind of action, and its rules find what passes a limit."""
+"""The bench of the limits.
+
+Its session sends every kind of action, and its rules find what passes a limit.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ POWER, TENSION, SADNESS = (GEMS.index(name) for name in ("power", "tension", "sa
 
 
 def make_excerpts(widths: Mapping[str, int]) -> Excerpts:
-    """Power follows a feature in each genre, tension only valence, sadness a feature whose sign each genre turns."""
+    """Make excerpts in which three scales follow something else each.
+
+    Power follows a feature in each genre, tension only valence, sadness a feature whose sign each genre turns.
+    """
     count, rng = 160, np.random.default_rng(4)
     genres = np.array(["classical", "rock", "pop", "electronic"])[np.arange(count) % 4]
     affect = rng.uniform(-0.6, 0.6, (count, 2))
