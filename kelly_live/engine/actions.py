@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from kelly_live.core.values import EmotionState
     from kelly_live.engine.session import Snapshot
 
+# Actions whose value is handed on as text, with the name of their target.
+_TEXT_TARGETS = {
+    "preset": "named_preset", "set": "setting", "lock": "lock", "follow": "follow", "culture": "culture",
+    "save-preset": "save_preset",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ActionTargets:
@@ -90,28 +96,19 @@ class ActionDispatcher:
             do = targets.reaction and partial(targets.reaction, name, snapshot)
         elif name in ("next-preset", "previous-preset"):
             do = targets.preset and partial(targets.preset, 1 if name == "next-preset" else -1)
-        elif name == "preset":
-            do = targets.named_preset and partial(targets.named_preset, str(action.value))
         elif name == "next-profile":
             do = targets.profile and partial(targets.profile, 1)
         elif name == "role":
             do = targets.role and partial(targets.role, None if action.value is None else str(action.value))
         elif name in ("go", "back", "standby"):
             do = targets.cue and partial(targets.cue, action, snapshot)
-        elif name == "set":
-            do = targets.setting and partial(targets.setting, str(action.value))
         elif name in MIXER_CONTROLS:
             do = targets.mix and partial(targets.mix, name, str(action.value))
-        elif name == "lock":
-            do = targets.lock and partial(targets.lock, str(action.value))
-        elif name == "follow":
-            do = targets.follow and partial(targets.follow, str(action.value))
-        elif name == "culture":
-            do = targets.culture and partial(targets.culture, str(action.value))
+        elif name in _TEXT_TARGETS:
+            target: Callable[[str], str | None] | None = getattr(targets, _TEXT_TARGETS[name])
+            do = target and partial(target, str(action.value))
         elif name == "culture-strength":
             do = targets.culture_strength and partial(targets.culture_strength, float(action.value or 0.0))
-        elif name == "save-preset":
-            do = targets.save_preset and partial(targets.save_preset, str(action.value))
         elif name == "undo-reaction":
             self._reacted.clear()
             do = targets.undo_reaction
