@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.profiles.profile import Profile
 
-_CRUMB_SECONDS = 1e-6
+_ROUNDING_SECONDS = 1e-6  # what a way from seconds to beats and back may add
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PlannedComposition:
         """Find when the sound stops: as it was planned, or later where a limit held the tempo back."""
         planned = self.plan.end_seconds
         played = tempo_map.seconds_at(self.plan.tempo.tempo_map.beat_at(planned))
-        return planned if abs(played - planned) < _CRUMB_SECONDS else played
+        return planned if abs(played - planned) < _ROUNDING_SECONDS else played
 
 
 def plan_composition(

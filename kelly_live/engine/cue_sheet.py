@@ -88,9 +88,9 @@ class Cue:
     """A cue; what is None stays as it is.
 
     `legs`: the places it leads to, in order; () with `follows`: what is heard, which is led to a `goal` where there is
-    one. `is_cut`: it begins at once, not on the
-    next beat. `key`, `preset`, `culture` (NAME or NAME:MODE) and `role` as the options of these names. `at`: where it
-    begins, in a timecode (seconds) or in a song. `where`: its place in the file, for messages.
+    one. `is_cut`: it begins at once, not on the next beat. `key`, `preset`, `culture` (NAME or NAME:MODE) and `role` as
+    the options of these names. `at`: where it begins, in a timecode (seconds) or in a song. `where`: its place in the
+    file, for messages.
     """
 
     name: str

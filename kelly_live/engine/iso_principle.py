@@ -144,8 +144,8 @@ class IsoPrinciple:
             self._met += seconds
             return
         assert self._place is not None
-        apart = self._led / goal.lead_seconds * math.dist(self._place, self._target)
-        self._waits = apart > (NEAR if self._waits else FAR) and self._waited < goal.lead_seconds
+        distance = self._led / goal.lead_seconds * math.dist(self._place, self._target)
+        self._waits = distance > (NEAR if self._waits else FAR) and self._waited < goal.lead_seconds
         if self._waits:
             self._waited += seconds
         else:

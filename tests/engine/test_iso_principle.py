@@ -78,8 +78,8 @@ def test_the_way_waits_while_what_is_heard_is_far_and_goes_on_when_it_comes_near
     session.hear(100.0, angry)
     assert session.describe().startswith("waits on the way to calm")
     waiting = place(session.hear(STEP, angry))
-    apart = ((waiting[0] + 0.5) ** 2 + (waiting[1] - 0.6) ** 2) ** 0.5
-    assert apart == pytest.approx(FAR, abs=0.02)
+    distance = ((waiting[0] + 0.5) ** 2 + (waiting[1] - 0.6) ** 2) ** 0.5
+    assert distance == pytest.approx(FAR, abs=0.02)
     assert place(session.hear(10.0, angry)) == waiting
     calmer = state(valence=0.2, arousal=-0.3)
     session.hear(HEARD_SECONDS, calmer)
