@@ -142,7 +142,7 @@ class LiveEngine:
         return self._ended.wait(timeout_seconds)
 
     def act(self, action: Action | str, value: Value = None) -> bool:
-        """Do something a performer can do (`kelly_live.core.actions.ACTIONS`), within 40 ms.
+        """Do something a performer can do (`kelly_live.core.actions.ACTIONS`), within 5 ms.
 
         Returns False if too many actions wait; the action is dropped then. Raises ConfigError for an action that does
         not exist or does not take the value, EngineError when nothing runs.
@@ -150,7 +150,10 @@ class LiveEngine:
         parsed_action = Action(action, value) if isinstance(action, str) else action
         if self._phase is not _Phase.RUNNING:
             raise EngineError(f"the engine is {self._phase.value}; start it before it can act")
-        return self._actions.put(parsed_action)
+        is_put, session_parts = self._actions.put(parsed_action), self._session_parts
+        if session_parts is not None and session_parts.session is not None:
+            session_parts.session.wake()
+        return is_put
 
     def set_parameter(self, address: str, value: Value) -> bool:
         """Set a parameter of a player or effect while it plays: `set_parameter("melody.octave", 1)`.
@@ -296,6 +299,7 @@ class LiveEngine:
                 page.attach(
                     session_parts.band, session_parts.person, recorder=session_parts.recorder,
                     follow=session_parts.follow, recoveries=lambda: console.recoveries,
+                    wake=session_parts.session.wake,
                 )  # fmt: skip
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(SHORT_HELP)

@@ -80,6 +80,7 @@ class Page:
         self._coming: ComingBars | None = None  # as it was sent last
         self._setup_reader: SetupReader | None = None
         self._recoveries: Callable[[], Mapping[str, int]] = dict
+        self._wake: Callable[[], object] = lambda: None
         self._setup: api.Setup | None = None  # as it was sent last
         self._states = 0
 
@@ -118,10 +119,14 @@ class Page:
     def attach(
         self, band: PresetBand, person: Person, *,
         recorder: Recorder | None, follow: FollowSwitch | None, recoveries: Callable[[], Mapping[str, int]],
+        wake: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
-        """Show who plays what and for whom, too; `recoveries` says how often each part was lost and came back."""
+        """Show who plays what and for whom, too; `recoveries` says how often each part was lost and came back.
+
+        `wake` is called when an action has come, which `poll` returns.
+        """
         self._setup_reader = SetupReader(band, person, recorder, follow)
-        self._recoveries = recoveries
+        self._recoveries, self._wake = recoveries, wake
 
     def wrap(self, sink: NoteSink) -> NoteSink:
         """Return a sink that shows the page every note that it hands on."""
@@ -224,6 +229,7 @@ class Page:
             case PageAction(name, value):
                 try:
                     self._actions.append(Action(name, value))
+                    self._wake()
                 except ConfigError as error:  # the page checks it too
                     _log.warning("the page asked for no action: %s", error)
 

@@ -59,6 +59,7 @@ MAX_BACKLOG_SECONDS = 1.0
 STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden returns to the opening state
 CONDUCTOR_STEP_SECONDS = 0.005
 STATUS_STEP_SECONDS = 0.04  # the status is drawn less often; what a performer does waits this long at most
+LEAST_STATUS_SECONDS = 0.005  # between two of them, however often `wake` is called
 LEAD_IN_SECONDS = 0.2  # beat 0 falls this long after the start, so that the first slice is never late
 MAX_CHANGES = 1024  # of parameters that wait for the next step of the conductor, 5 ms at most
 NO_SYNC = SyncState()
@@ -189,7 +190,7 @@ class LiveSession:
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
         self._dropped_seconds = 0.0
         self._panic = threading.Event()
-        self._stopping = threading.Event()
+        self._stopping, self._waking = threading.Event(), threading.Event()
         self._has_ended = threading.Event()
         self._failure: BaseException | None = None
 
@@ -198,6 +199,11 @@ class LiveSession:
     def stop(self) -> None:
         """Ask the session to end; safe from a signal handler and from any thread."""
         self._stopping.set()
+        self._waking.set()
+
+    def wake(self) -> None:
+        """Let `on_status` of `run` be called now, not at its next time: an action has come; from any thread."""
+        self._waking.set()
 
     def panic(self) -> None:
         """End every note at once, and play on at the next bar; from any thread."""
@@ -277,7 +283,11 @@ class LiveSession:
             self._source.start()
             play.start()
             listen.start()
-            while not self._stopping.wait(STATUS_STEP_SECONDS):
+            while not self._stopping.wait(LEAST_STATUS_SECONDS):
+                self._waking.wait(STATUS_STEP_SECONDS - LEAST_STATUS_SECONDS)
+                self._waking.clear()
+                if self._stopping.is_set():
+                    break
                 if self._words is not None:
                     self._word = self._words.update(self._reading.state, self._clock.now())
                 if on_status is not None:
@@ -313,7 +323,7 @@ class LiveSession:
             if not self._stopping.is_set():
                 self._failure = self._failure or error
         finally:
-            self._stopping.set()
+            self.stop()
 
     # ------------------------------------------------------------ the thread `listen`
 

@@ -221,6 +221,20 @@ def test_live_stops_on_request_and_closes_the_source() -> None:
     assert source.is_finished  # a closed scripted source has nothing left
 
 
+def test_an_action_wakes_the_console_and_so_does_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a status every quarter of an hour neither would be looked at."""
+    monkeypatch.setattr("kelly_live.engine.session.STATUS_STEP_SECONDS", 900.0)
+    session, statuses = live(silence(60.0), Loopback()), list[Snapshot]()
+
+    def on_status(snapshot: Snapshot) -> None:
+        statuses.append(snapshot)
+        threading.Thread(target=session.stop if len(statuses) == 3 else session.wake).start()
+
+    session.wake()
+    session.run(on_status)
+    assert len(statuses) == 3
+
+
 def test_live_raises_the_error_of_a_source_that_is_gone() -> None:
     with pytest.raises(AudioError, match="unplugged"):
         live(silence(0.2, failure=AudioError("unplugged")), Loopback()).run()
