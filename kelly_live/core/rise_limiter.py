@@ -13,9 +13,9 @@ class RiseLimiter:
 
     What `limit` returns lies over some value that it returned in that time by `per_second` times the seconds in between
     at most, or is at most `always_allowed`. So a fall that is shorter than the window is forgiven: the value may come
-    back. With `keeps_last` the last value counts even if it is older. A time that falls back (what was planned
-    for later is planned anew) allows less. Who rounds the result
-    rounds it down, after the call: a slow rise would never reach the next step otherwise.
+    back. With `keeps_last` the last value counts even if it is older. A time that falls back allows less; with
+    `replans` what was returned for later times is then forgotten, as it was planned and never was. Who rounds the
+    result rounds it down, after the call: a slow rise would never reach the next step otherwise.
     """
 
     def __init__(
@@ -25,11 +25,12 @@ class RiseLimiter:
         *,
         always_allowed: float = -math.inf,
         keeps_last: bool = False,
+        replans: bool = False,
     ) -> None:
         self._per_second = per_second
         self._window = window_seconds
         self._always_allowed = always_allowed
-        self._keeps_last = keeps_last
+        self._keeps_last, self._replans = keeps_last, replans
         # (time, value - per_second * time), the second falling: each is the highest of what came after it.
         self._heads: deque[tuple[float, float]] = deque(maxlen=MAX_VALUES)
         self._last: tuple[float, float] | None = None
@@ -54,7 +55,7 @@ class RiseLimiter:
         """Note a value that was returned, or set by other means."""
         self._forget(now)
         head = value - self._per_second * now
-        while self._heads and self._heads[-1][1] <= head:
+        while self._heads and (self._heads[-1][1] <= head or (self._replans and self._heads[-1][0] > now)):
             self._heads.pop()
         self._heads.append((now, head))
         self._last = now, value

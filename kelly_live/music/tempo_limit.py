@@ -20,7 +20,9 @@ class TempoLimit:
             f"the tempo may rise by {bpm_per_minute} BPM a minute; it must be over 0",
         )
         self._rise = (
-            None if bpm_per_minute is None else RiseLimiter(bpm_per_minute / 60.0, WINDOW_SECONDS, keeps_last=True)
+            None
+            if bpm_per_minute is None
+            else RiseLimiter(bpm_per_minute / 60.0, WINDOW_SECONDS, keeps_last=True, replans=True)
         )
 
     def limit(self, seconds: float, bpm: float) -> float:

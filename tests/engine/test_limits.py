@@ -20,6 +20,7 @@ from kelly_live.engine.profile_actions import apply_setting, describe_settings
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.tempo_limit import TempoLimit
 from kelly_live.profiles.profile import Profile, from_yaml, to_yaml
 from tests.engine.test_override import CountingMapper
 from tests.fakes import parameters, state
@@ -160,3 +161,11 @@ def test_a_limit_that_holds_nothing_back_maps_nothing_anew() -> None:
     stage, read = OverrideStage(mapper, state(), arousal_rise=0.6), state(1.0, arousal=0.0)
     first = stage.map(read, 0.0, 0.0)
     assert all(stage.map(read, 0.0, 0.01 * step) is first for step in range(2000))
+
+
+def test_a_tempo_that_was_planned_and_never_played_allows_nothing() -> None:
+    """A session opens at 104 BPM; before its first beat a clock starts it at 30, and then something asks for 84."""
+    limit = TempoLimit(10.0)
+    assert [limit.limit(0.2, 104.0), limit.limit(0.0, 30.0)] == [104.0, 30.0]
+    assert limit.limit(0.5, 84.0) == 30.0
+    assert limit.limit(60.0, 84.0) == pytest.approx(40.0, abs=0.26)
