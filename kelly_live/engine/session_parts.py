@@ -7,6 +7,7 @@ first, and loads the nets. Whoever calls them closes the parts, whether `open_pa
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ from kelly_live.engine.session import LiveSession
 from kelly_live.engine.session_report import close_recorder
 
 if TYPE_CHECKING:
+    from kelly_live.core.limits import Limits
     from kelly_live.core.protocols import AudioSource, EmotionReader
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.cue_player import CuePlayer
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.person import Person
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.generators.reloader import GeneratorReloader
+    from kelly_live.midi.reports import PortReady
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.profiles.profile import Profile
     from kelly_live.recording.recorder import Recorder
@@ -266,6 +269,11 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
         )  # fmt: skip
     if created.reloader is not None:
         created.reloader.start()
+    created.lines = _describe_parts(created, ports, limits)
+
+
+def _describe_parts(created: SessionParts, ports: Mapping[str, PortReady], limits: Limits) -> tuple[str, ...]:
+    """Say what a session listens to and plays into, and what holds for it, one line each."""
     virtual = " (a virtual port: connect your synth or DAW to it)"
     outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
     name = getattr(created.source, "name", type(created.source).__name__)  # a program's own source may have none
@@ -278,11 +286,11 @@ def open_parts(created: SessionParts, options: LiveOptions, parts: LiveParts, no
     ]
     written = [] if created.reloader is None else [created.reloader.describe()]
     limited = [f"limits: {', '.join(limits.describe())}"] if limits != NO_SESSION_LIMITS else []
-    take = None if recorder is None else recorder.take
+    take = None if created.recorder is None else created.recorder.take
     recording = [] if take is None else [f"recording: {take.paths.midi or take.paths.log}"]
     if take is not None and take.paths.report is not None:
         recording.append(f"report, at the end: {take.paths.report}")
-    created.lines = (
+    return (
         f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {created.seed}",
         *measured,
         *created.external_io.describe(),
