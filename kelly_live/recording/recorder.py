@@ -61,7 +61,7 @@ from kelly_live.recording.records import (
     StopRecord,
     TempoRecord,
 )
-from kelly_live.recording.takes import Take, Takes
+from kelly_live.recording.takes import Take, Takes, describe_torn_log
 from kelly_live.recording.tape import Tape, TapeCommand
 from kelly_live.recording.tee import Checksum, Tee
 
@@ -287,7 +287,7 @@ class Recorder:
         self._thread.join(_PATIENCE_SECONDS)
         take = self._takes.take
         if self._thread.is_alive():
-            return [] if take is None else [f"the log {str(take.paths.log)!r} is not whole: the disk does not answer"]
+            return [] if take is None else [describe_torn_log(take.paths, "the disk does not answer")]
         self._takes.close(_PATIENCE_SECONDS)
         lines = self.take_lines()
         if take is None:

@@ -123,7 +123,7 @@ class Takes:
         take.file.flush(sync=True)
         take.file.close()
         if take.file.problem is not None:
-            self.say(f"the log {str(take.paths.log)!r} is not whole: {take.file.problem}")
+            self.say(describe_torn_log(take.paths, take.file.problem))
         if music is None:
             self.say(f"recorded no note; log: {take.paths.log}")
             return
@@ -176,7 +176,7 @@ class Takes:
         rest = f" ({unsent} more had been made, and came too late, over a limit or after the end)" * (unsent > 0)
         lines = [f"recorded {plural(notes, 'note')}{rest}; log: {paths.log}"]
         if problem is not None:
-            lines = [f"the log {str(paths.log)!r} is not whole: {problem}"]
+            lines = [describe_torn_log(paths, problem)]
         if paths.midi is None or cut is None or made_notes == 0:
             return lines
         from kelly_live.recording.take import encode_take
@@ -194,6 +194,11 @@ def _remove_log(paths: Paths) -> list[str]:
     except OSError as error:
         return [f"nothing was played; the empty log {str(paths.log)!r} cannot be removed: {error.strerror}"]
     return ["nothing was played, so nothing was recorded"]
+
+
+def describe_torn_log(paths: Paths, problem: str) -> str:
+    """Say that a log is not whole, and why."""
+    return f"the log {str(paths.log)!r} is not whole: {problem}"
 
 
 def _suggest_replay(paths: Paths) -> str:
