@@ -20,7 +20,7 @@ def test_every_kind_of_value_that_an_action_takes_is_tried() -> None:
 
 def test_hostile_players_plug_ins_controls_and_clocks_pass_no_limit() -> None:
     """`kelly-live lab bench --only limits` tries 100 000 actions."""
-    checks = measure_limits(400, seed=3, hosted=(WILD,))
+    checks = measure_limits(250, seed=3, hosted=(WILD,))
     assert {check.name: check.passed for check in checks} == dict.fromkeys((check.name for check in checks), 0)
     assert {check.name for check in checks if check.checked} >= {
         "velocity", "loudness rise", "accent", "notes at once", "volume (controller 7)", "tempo rise", "arousal rise",
