@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -121,3 +122,9 @@ def test_the_sections_name_no_option_twice_and_none_that_is_gone() -> None:
     assert len(set(listed)) == len(listed)
     there = {flag for name in ("live", "compose") for flag in complete(name, "--")}
     assert set(listed) - there == set()
+
+
+def test_every_option_of_live_stands_under_a_heading() -> None:
+    live = root.get_command(click.Context(root), "live")
+    assert live is not None
+    assert [param.opts for param in live.params if find_section(param.opts) == OTHERS] == []

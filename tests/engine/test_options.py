@@ -36,6 +36,14 @@ def parse(cls: type, *arguments: str) -> object:
     return values[0]
 
 
+def test_a_folder_for_recordings_may_be_there_already_and_is_no_file(tmp_path: Path) -> None:
+    options = parse(LiveOptions, "--record-folder", str(tmp_path))
+    assert options == LiveOptions(recording=RecordingOptions(folder=tmp_path))
+    (tmp_path / "take.mid").touch()
+    with pytest.raises(click.BadParameter, match="is a file"):
+        parse(LiveOptions, "--record-folder", str(tmp_path / "take.mid"))
+
+
 def test_an_empty_command_line_gives_the_defaults() -> None:
     assert parse(LiveOptions) == LiveOptions()
     assert parse(RenderOptions) == RenderOptions()

@@ -325,7 +325,7 @@ def _click_type(spec: OptionSpec) -> click.ParamType[Any]:
     if spec.choices:
         return click.Choice([str(choice) for choice in spec.choices], case_sensitive=False)
     if spec.kind is Path:
-        return OUTPUT_FILE
+        return OUTPUT_FOLDER if spec.is_folder else OUTPUT_FILE
     if spec.kind is int:
         return WholeNumber(_convert_limit(spec.minimum), _convert_limit(spec.maximum))
     if spec.kind is float:

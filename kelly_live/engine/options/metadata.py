@@ -22,7 +22,8 @@ class OptionSpec:
     """How one setting is typed.
 
     `flags`: such as ("--seed",); two words with a slash are a switch that can be turned off.
-    `kind`: str, int, float, bool or Path. `choices`, `minimum` and `maximum` (inclusive) limit the value.
+    `kind`: str, int, float, bool or Path; `is_folder`: the Path of a folder.
+    `choices`, `minimum` and `maximum` (inclusive) limit the value.
     `repeatable`: it may be given more than once; the value is then a tuple. `repeat_help` is added to the help there.
     `parse`: from the text (or the tuple of texts) to the value; it raises ConfigError.
     `format`: from the value back to text, for the log; None: its `str`, or those of a tuple with commas.
@@ -32,6 +33,7 @@ class OptionSpec:
     flags: tuple[str, ...]
     help: str
     kind: type = str
+    is_folder: bool = False
     metavar: str | None = None
     choices: tuple[Any, ...] = ()
     minimum: float | None = None

@@ -39,6 +39,7 @@ class RecordingOptions:
     folder: Path | None = option(
         "--record-folder",
         kind=Path,
+        is_folder=True,
         metavar="DIR",
         help="Where a recording goes that is begun while it plays (key c), or kept (key v).",
         default_note="beside --record, else `Kelly Live` in your folder for music",

@@ -22,8 +22,11 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Players": ("--preset", "--with", "--effect", "--set"),
     "Page and terminal": ("--ui", "--ui-host", "--ui-port", "--plain"),
-    "Recording": ("--record", "--log", "--report"),
-    "Clock and controllers": ("--clock", "--osc", "--osc-in", "--cc", "--cc-channel", "--panic-stops-transport"),
+    "Recording": ("--record", "--log", "--report", "--record-folder"),
+    "Show": ("--cues", "--from"),
+    "Clock and controllers": (
+        "--clock", "--osc", "--osc-in", "--lsl", "--lsl-in", "--cc", "--cc-channel", "--panic-stops-transport",
+    ),
     "Limits": (
         "--limit-velocity", "--limit-loudness-rise", "--limit-accent", "--limit-notes", "--limit-tempo-rise",
         "--limit-arousal-rise", "--limit-quiet-hours", "--limit-quiet-velocity",
