@@ -201,14 +201,29 @@ def get_parent(process_id: int) -> int:
     return int(Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_axe_finds_nothing(engine: LiveEngine, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1024), ("light", 768)])
+def test_axe_finds_nothing(engine: LiveEngine, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_core_python.selenium").Axe()
-    with open_page(engine, scheme=scheme) as browser:
+    with open_page(engine, width, scheme=scheme) as browser:
         for path in ("/", "/plain", "/show", "/overlay"):
             browser.get(browser.current_url.rpartition("/")[0] + path)
             violations: list[dict[str, Any]] = axe.run(browser)["violations"]
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations] == [], path
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1280])
+def test_what_plays_now_stands_in_one_row_in_the_header(engine: LiveEngine, width: int) -> None:
+    with open_page(engine, width, 800) as browser:
+        items = find(browser, "now").find_elements("css selector", "dd")
+        assert len({item.location["y"] for item in items}) == 1
+
+
+def test_what_is_told_is_shown_where_the_hand_is(engine: LiveEngine) -> None:
+    """With nobody to learn for, a reaction only says so; the list of messages is far below."""
+    with open_page(engine, 768, 1024) as browser:
+        wait_for(find(browser, "freeze").is_enabled, "that it may be steered")
+        browser.execute_script("document.querySelector('#reactions button').click()")
+        wait_for(lambda: "nobody to learn it for" in find(browser, "notice").text, "the notice")
 
 
 def test_no_page_is_wider_than_a_telephone(engine: LiveEngine) -> None:

@@ -24,6 +24,8 @@ const health = createHealth({
   level: get("level"), levelValue: get("level-value"), hearing: get("hearing"), numbers: get("health"),
   problems: get("problems"), remarks: get("remarks"),
 });
+const NOTICE_MS = 8000;
+let noticeTimer = null;
 let mayAct = false;
 
 const session = connect({
@@ -54,9 +56,18 @@ const session = connect({
   },
   notes: (message) => score.takeNotes(message),
   coming: (message) => score.takeComing(message),
-  line: (message) => addLine(get("lines"), message.text),
-  refusal: (message) => addLine(get("lines"), `not done: ${message.text}`),
+  line: (message) => showLine(message.text),
+  refusal: (message) => showLine(`not done: ${message.text}`),
 });
+
+/** Add a line to the messages, and show it for a while where the hand is: the messages may be far below. */
+function showLine(text) {
+  addLine(get("lines"), text);
+  setText(get("notice"), text);
+  get("notice").hidden = false;
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => { get("notice").hidden = true; }, NOTICE_MS);
+}
 
 function buildControls(hello) {
   get("emotions").replaceChildren(...hello.emotions.map((name) => {

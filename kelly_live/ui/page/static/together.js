@@ -20,7 +20,7 @@ export function createTogether({ follow, culture }, act) {
       return button;
     }));
     names = [NONE, ...setup.cultures];
-    choice = createChoice("play as in", names, (name) => act("culture", name));
+    choice = createChoice("tradition", names, (name) => act("culture", name));
     culture.replaceChildren(choice.element, strength.element);
   }
 
