@@ -303,7 +303,10 @@ def create_beat_tracker(
 def supervise_beat_tracker(
     follow: Sequence[str], conductor: Conductor, *, count_in: bool, before: BeatTracker | None = None
 ) -> SupervisedTracker | None:
-    """Create a tracker for a live session, where one that fails is replaced; `before` as in `create_beat_tracker`."""
+    """Create a tracker for a live session, where one that fails is replaced.
+
+    `before` as in `create_beat_tracker`.
+    """
     if not follow and not count_in:
         return None
     from kelly_live.engine.supervised_tracker import SupervisedTracker

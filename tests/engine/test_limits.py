@@ -164,7 +164,10 @@ def test_a_limit_that_holds_nothing_back_maps_nothing_anew() -> None:
 
 
 def test_a_tempo_that_was_planned_and_never_played_allows_nothing() -> None:
-    """A session opens at 104 BPM; before its first beat a clock starts it at 30, and then something asks for 84."""
+    """A session opens at 104 BPM; before its first beat a clock starts it at 30.
+
+    Then something asks for 84.
+    """
     limit = TempoLimit(10.0)
     assert [limit.limit(0.2, 104.0), limit.limit(0.0, 30.0)] == [104.0, 30.0]
     assert limit.limit(0.5, 84.0) == 30.0

@@ -87,9 +87,10 @@ def _read_status(path: Path) -> os.stat_result | None:
 
 
 def identify_job(job: Job) -> str:
-    """Return 32 hexadecimal digits that change with the version, the models, settings, profile and the file's content.
+    """Return 32 hexadecimal digits that change with whatever the result depends on.
 
-    Raises AudioError if the file cannot be read, ConfigError if the models or the profile are not there.
+    That is the version, the models, the settings, the profile and the file's content. Raises AudioError if the file
+    cannot be read, ConfigError if the models or the profile are not there.
     """
     digest = hashlib.blake2b(encode_payload((__version__, digest_models(), job)), digest_size=16)
     if not isinstance(job, AnalyzeJob):

@@ -127,9 +127,10 @@ def convert_setting(ctx: click.Context, param: click.Option, setting: Setting) -
 
 
 def _select(ctx: click.Context, settings: Collection[Setting], params: Collection[str]) -> Iterator[Setting]:
-    """Take the settings of this command, the general ones first. Raises ConfigError for a name that is unknown.
+    """Take the settings of this command, the general ones first.
 
-    `compose --pieces` is `compose` with other options: what it lacks is left out.
+    Raises ConfigError for a name that is unknown. `compose --pieces` is `compose` with other options: what it lacks is
+    left out.
     """
     group, name = ctx.parent, ctx.info_name
     assert group is not None

@@ -68,7 +68,10 @@ def append_answer(folder: Path, answer: Answer) -> None:
 
 
 def _write_whole(file: FileIO, size: int, data: bytes) -> None:
-    """Add data to a file of this size and bring it to the disk; if that fails, nothing of it stays. Raises OSError."""
+    """Add data to a file of this size and bring it to the disk.
+
+    If that fails, nothing of it stays. Raises OSError.
+    """
     try:
         if file.write(data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
