@@ -7,7 +7,8 @@ Drums  X struck firmly, x usually, - softly, o a ghost note: among people's stro
        A line is a General MIDI key and its patterns.
 Bass   R root, 5 fifth, 8 octave, 3 third, A a step into the next root, N the next chord's root ahead of it, B the
        semitone above the root, W a walking tone, D a tone of a line that falls.
-Chords X all voices, firmly; x the upper voices; 0 1 2 3 one voice, 0 the lowest; P root and fifth, low.
+Chords X all voices, firmly; x the upper voices; d the two inner ones; 0 1 2 3 one voice, 0 the lowest; P root and
+       fifth, low.
 
 The levels of a part are patterns with the least density that each asks for; the last one that is reached is played. The
 chords take a restless feeling for more density, a light one for less (generators/builtin/chords.py).
@@ -121,15 +122,16 @@ PATTERNS: Mapping[str, Groove] = {
             drums={
                 4: (
                     DrumLine(RIM, ("........X.......",), 0.55),
-                    DrumLine(CLOSED_HAT, ("x.-.x.-.x.-.x.-.",), 0.62),
-                    DrumLine(KICK, ("X.........x.....", "X.............-."), 0.62),
+                    DrumLine(CLOSED_HAT, ("x.-.x.-.x.-.x.-.",), 0.75),
+                    DrumLine(KICK, ("X.........x.....", "X.............-."), 0.75),
                     DrumLine(SNARE, (".........o......", "...........o...o"), 0.9),
                 )
             },
-            bass={4: ((0.0, ("R...............",)), (0.85, ("R.......5.......", "R.......3......."))),},
+            bass={4: ((0.0, ("R...............",)), (0.4, ("R.......5.......", "R.......3.......")),
+                      (0.7, ("R...5...8...5...", "R...5...8...3...")))},
             chords={4: ((0.0, ("0.1.2.3.2.......", "0.1.2.3.2.1.....")),
-                        (0.55, ("0.1.2.3.2.1.2.1.", "0.1.2.3.2.3.2.1.")))},
-            balance={"bass": 0.8, "chords": 0.9},
+                        (0.45, ("0.1.2.3.2.1.2.1.", "0.1.2.3.2.3.2.1.")))},
+            balance={"bass": 0.7, "chords": 0.9},
         ),
         Groove(
             "pop",
@@ -139,7 +141,7 @@ PATTERNS: Mapping[str, Groove] = {
                     DrumLine(KICK, ("X.......x.......", "X.....x.x......."), 0.4),
                     DrumLine(CLAP, ("....X.......X...",), 0.7),
                     DrumLine(TAMBOURINE, ("..x...x...x...x.",), 0.8),
-                    DrumLine(CLOSED_HAT, ("x...x...x...x...",), 0.9),
+                    DrumLine(CLOSED_HAT, ("x.-.x.-.x.-.x.-.",), 0.9),
                     DrumLine(SNARE, (".......o.o......", "..o....o.......o"), 0.9),
                     DrumLine(OPEN_HAT, ("................", "..............x."), 1.2),
                 )
@@ -169,25 +171,30 @@ PATTERNS: Mapping[str, Groove] = {
             # A riff has no last chord to hold: a breath, and all strike together.
             closing=Closing(0.5, 0.5, accent=1.2, in_unison=True, drums=(
                 DrumLine(KICK, ("X",)), DrumLine(SNARE, ("X",)), DrumLine(CRASH, ("x",), 0.8))),
-            balance={"bass": 1.2},
+            balance={"bass": 1.2, "drums": 0.92},
             lowest_bass=24,  # C1: a bass tuned down
             chords_lower=5,
         ),
         Groove(
             "suspense",
-            "a heartbeat, a clock, an ostinato that leans on a semitone, held clusters, silence",
+            "a heartbeat, a clock, an ostinato that leans on a semitone, a tremolo over it, sudden silence",
             drums={
                 4: (
-                    DrumLine(BASS_DRUM, ("X.x.............", "X.x.............", "X.x.............", "................"),),
-                    DrumLine(WOOD_BLOCK, ("x.-.x.-.x.-.x.-.", "x.-.x.-.x.-.x.-.", "x.-.x.-.x.-.x.-.", "................"), 0.5),
+                    DrumLine(BASS_DRUM, ("X.x.............", "X.x.............", "X.x.............", "X.x............."),),
+                    DrumLine(WOOD_BLOCK, ("X.x.X.x.X.x.X.x.", "X.x.X.x.X.x.X.x.", "X.x.X.x.X.x.X.x.", "X.x.X.x........."), 0.5),
+                    DrumLine(SHAKER, ("X-x-X-x-X-x-X-x-", "X-x-X-x-X-x-X-x-", "X-x-X-x-X-x-X-x-", "X-x-X-x-........"), 1.0),
+                    DrumLine(CRASH, ("X...............", "................", "................", "................"), 1.0),
+                    # A cymbal swells into the turn of the bars, and out of the silence.
+                    DrumLine(RIDE, ("................", "........oooo--xx", "................", "............o-xX"), 0.5),
                     DrumLine(LOW_TOM, ("................", "............o.o.", "................", "................"), 0.8),
                 )
             },
-            bass={4: ((0.0, ("R...B...R...B...", "R...B...R.......", "R...B...R...B...", "R...............")),
-                      (0.6, ("R.R.B.R.R.R.B.R.", "R.R.B.R.R.R.B.R.", "R.R.B.R.R.R.B.R.", "R.R.B...........")),
-                      (1.1, ("R.RRB.R.R.RRB.R.", "R.RRB.R.R.RRB.R.", "R.RRB.R.R.RRB.R.", "R.RRB...........")))},
-            chords={4: ((0.0, ("X...............", "X...............", "X.......3.......", "................")),
-                        (1.0, ("X.......xxxxxxxx", "x.......xxxxxxxx", "X.......3.3.3.3.", "................")))},
+            bass={4: ((0.0, ("R...B...R...B...", "R...B...R.......", "R...B...R...B...", "R...B...........")),
+                      (0.6, ("R.R.B.R.R.R.B.R.", "R.R.B.R.R.R.B.R.", "R.R.B.R.R.R.B.R.", "R.R.B.R.........")),
+                      (1.1, ("R.RRB.R.R.RRB.R.", "R.RRB.R.R.RRB.R.", "R.RRB.R.R.RRB.R.", "R.RRB.RR........")))},
+            chords={4: ((0.0, ("X...............", "X...............", "X.......3.......", "X...............")),
+                        (0.8, ("X.......d3d3d3d3", "X.......d3d3d3d3", "X.......d3d3d3d3", "X.d3d3d3........")),
+                        (1.3, ("X3d3d3d3d3d3d3d3", "X3d3d3d3d3d3d3d3", "X3d3d3d3d3d3d3d3", "X3d3d3d3........")))},
             resolves=False,
             gate=0.7,
             is_chromatic=True,
@@ -241,7 +248,7 @@ PATTERNS: Mapping[str, Groove] = {
             resolves=False,
             gate=0.95,
             drummers="all",
-            balance={"bass": 1.2, "chords": 1.2},
+            balance={"bass": 1.2, "chords": 1.2, "drums": 0.92},
             lowest_bass=24,  # C1: the double bass's extension
             chords_lower=7,
         ),
@@ -252,11 +259,12 @@ PATTERNS: Mapping[str, Groove] = {
                        DrumLine(PEDAL_HAT, ("....-.......-...",), 0.9))},
             bass={4: ((0.0, ("R...............", "D...............", "D...............", "5...............")),
                       (0.6, ("R.......D.......", "D.......D.......", "D.......D.......", "5.......A.......")))},
-            chords={4: ((0.0, ("X...x...x...x...",)), (0.4, ("X.x.x.x.x.x.x.x.",)), (0.75, ("X.X.X.X.X.X.X.X.",)))},
+            chords={4: ((0.0, ("x...d...d...d...",)), (0.4, ("x.d.x.d.x.d.x.d.",)), (0.85, ("X.d.x.d.X.d.x.d.",)))},
             melody_range=0.6,
             falls=True,
             drummers="all",
-            balance={"bass": 0.8},
+            balance={"bass": 0.7, "chords": 1.15},
+            chords_lower=5,
         ),
         Groove(
             "dance",

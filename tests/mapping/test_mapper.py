@@ -12,13 +12,25 @@ from hypothesis import strategies as st
 
 from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE, create_state, relax_state
 from kelly_live.core.errors import ModelError
-from kelly_live.core.resources import find_resources
-from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters, Register
+from kelly_live.core.resources import find_model_set, find_resources
+from kelly_live.core.values import (
+    EMOTIONS,
+    MODES,
+    NEUTRAL_PROBABILITIES,
+    Dynamics,
+    EmotionState,
+    MusicParameters,
+    Register,
+)
 from kelly_live.mapping.mapper import (
     CALM_AROUSAL,
+    CALM_DENSITY,
     CALM_REGISTER,
+    STIRRED_AROUSAL,
     LearnedMapper,
     accompaniment_unrest,
+    lean_density,
+    lean_dynamics,
     lean_modes,
     lean_register,
     load_mapper,
@@ -126,6 +138,36 @@ def test_register_follows_valence_where_it_is_calm_and_within_midi(
     assert lean_register(register, 0.0, arousal) == register
     assert lean_register(register, valence, 1.0) == register
     assert abs(leant.centre - register.centre) <= abs(lean_register(register, valence, -1.0).centre - register.centre)
+
+
+@pytest.mark.parametrize("model_set", ["open", "research"])
+def test_calm_music_is_sparse_in_either_set(model_set: str) -> None:
+    """By CALM_DENSITY: what the net does by itself is not done twice."""
+    mapper = load_mapper(find_model_set(model_set))
+    calm, stirred = (mapper(create_state(0.0, arousal)).density for arousal in (CALM_AROUSAL, STIRRED_AROUSAL))
+    assert calm == pytest.approx(CALM_DENSITY * stirred, rel=0.1)
+
+
+@given(st.floats(0.0, 3.0), unit, st.floats(0.3, 1.0))
+def test_density_falls_only_where_it_is_calm(density: float, arousal: float, share: float) -> None:
+    leant = lean_density(density, arousal, share)
+    assert leant == density if arousal >= 0.0 else 0.0 <= leant <= density
+    assert lean_density(density, CALM_AROUSAL, share) == pytest.approx(share * density)
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), unit)
+def test_level_rises_where_it_is_stirred_and_keeps_its_range(low: float, width: float, arousal: float) -> None:
+    dynamics = Dynamics(low, low + (1.0 - low) * width, 0.4)
+    leant = lean_dynamics(dynamics, arousal)
+    assert leant.ceiling - leant.floor == pytest.approx(dynamics.ceiling - dynamics.floor)
+    assert dynamics.ceiling <= leant.ceiling <= 1.0
+    assert leant == dynamics or arousal > 0.0
+
+
+def test_what_is_very_stirred_is_played_forte_and_what_is_very_calm_softly(mapper: LearnedMapper) -> None:
+    stirred, calm = (127.0 * loudness(mapper(create_state(0.0, arousal))) for arousal in (0.8, -0.8))
+    assert 92.0 < stirred < 112.0
+    assert calm < 50.0
 
 
 def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:

@@ -46,7 +46,7 @@ _FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), 
 
 # The voices of a groove's marks (music/groove.py).
 _POWER = -1  # root and fifth, low
-_MARKS = {"X": (0, 1, 2, 3), "x": (1, 2, 3), "P": (_POWER,), "0": (0,), "1": (1,), "2": (2,), "3": (3,)}
+_MARKS = {"X": (0, 1, 2, 3), "x": (1, 2, 3), "d": (1, 2), "P": (_POWER,), "0": (0,), "1": (1,), "2": (2,), "3": (3,)}
 _POWER_CENTRE = 46
 _THINNED = 0.6  # chance that a stroke between a pattern's beats is left out, where the form were at -1
 VOICINGS = ("close", "open")

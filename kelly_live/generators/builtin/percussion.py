@@ -173,7 +173,7 @@ def _list_kit(context: MusicContext) -> Iterator[Stroke]:
         strong = beat in (0, middle)
         least = _KIT if strong or not is_sustained else 1.1
         yield Stroke(float(beat), cymbal, _FIRM if strong else 0.5, least)
-        yield Stroke(beat + off, cymbal, _FIRM if rhythm == "syncopated" else 0.4, 2.0 if is_sustained else 1.0)
+        yield Stroke(beat + off, cymbal, _FIRM if rhythm == "syncopated" else 0.4, 2.0 if is_sustained else 0.9)
     yield Stroke(0.0, KICK, _FIRMEST, _KIT)
     if middle is not None and rhythm != "syncopated":
         yield Stroke(float(middle), SNARE if is_sustained else KICK, _FIRMEST, 0.85)
