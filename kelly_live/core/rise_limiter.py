@@ -14,7 +14,7 @@ class RiseLimiter:
     What `limit` returns lies over some value that it returned in that time by `per_second` times the seconds in between
     at most, or is at most `always_allowed`. So a fall that is shorter than the window is forgiven: the value may come
     back. With `keeps_last` the last value counts even if it is older. A time that falls back allows less; with
-    `replans` what was returned for later times is then forgotten, as it was planned and never was. Who rounds the
+    `replans` what was returned for later times is then forgotten: it was planned, and never played. Who rounds the
     result rounds it down, after the call: a slow rise would never reach the next step otherwise.
     """
 
