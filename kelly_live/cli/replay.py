@@ -44,7 +44,7 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
         f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn_note}"
     )
     if again.part is not None:
-        print_line(f"the recording is {again.describe_part()} of it")
+        print_line(f"the recording is {again.describe_part()} of it: {plural(again.take.count_notes(), 'note')}")
     if midi is not None:
         write_atomically(midi, again.midi, private=True)
         print_line(f"wrote {midi}")

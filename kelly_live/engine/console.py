@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from kelly_live.music.band import MutedPlayer
     from kelly_live.music.synchronization import LevelChange
     from kelly_live.recording.recorder import Recorder
-    from kelly_live.recording.takes import Take
 
 _SETTING_SECONDS = 3.0  # for which the status line shows what was set
 _MOST_REFUSALS = 32
@@ -94,7 +93,7 @@ class Console:
         self._alerts, self._losses = Alerts(), LossAlerts()
         self._reloader, self._page_problem = reloader, page_problem
         self._cues, self._iso = cues, iso
-        self._recorded_phrase: tuple[str, Take | None] = "", None  # of the iso session, and in which take
+        self._recorded_phrase = ""  # of the iso session
         self._counts_in, self._waits = count_in, False  # it waits from the conductor's first step on
         self._level_change: LevelChange | None = None  # the last one that was said
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
@@ -150,8 +149,8 @@ class Console:
                 self._recorder.record_action(Action("go"), "cue", snapshot)
         iso = None if self._iso is None else self._iso.progress
         if self._recorder is not None:
-            if iso is not None and (iso.phrase, self._recorder.take) != self._recorded_phrase:
-                self._recorded_phrase = iso.phrase, self._recorder.take
+            if iso is not None and iso.phrase != self._recorded_phrase:
+                self._recorded_phrase = iso.phrase
                 self._recorder.record_iso(iso.phrase)
             self._recorder.record_counters(snapshot)
             for line in self._recorder.take_lines():

@@ -104,14 +104,14 @@ class PartReport(msgspec.Struct, frozen=True):
 
 
 class LimitsReport(msgspec.Struct, frozen=True):
-    """The limits at the start, with `tempo_rise` in BPM a minute, and how many notes they held.
+    """The limits at the start, with `tempo_rise` in BPM a minute, and how many notes they held (None: not recorded).
 
     `changes`: when they changed, and to what.
     """
 
     loudness: LoudnessLimits
     tempo_rise: float | None
-    limited_notes: int
+    limited_notes: int | None
     changes: tuple[tuple[float, LoudnessLimits], ...]
 
 
@@ -130,6 +130,7 @@ class FaultReport(msgspec.Struct, frozen=True):
 class SessionReport(msgspec.Struct, frozen=True):
     """A session. All times are seconds from its start; courses have at most a point a second.
 
+    `recording`: from when to when the log's recording is, if it began or ended while the session played.
     `heard_shares` and `played_shares`: of the points, by emotion. `followed`: the share of the points at which the band
     took its tempo, key, chords or dynamics from the player. `options`: what was chosen before the first note.
     `iso`: when it met what was heard, led it to a goal, waited on the way, and was there.
@@ -141,6 +142,7 @@ class SessionReport(msgspec.Struct, frozen=True):
     title: str
     seed: int
     seconds: float
+    recording: tuple[float, float] | None
     profile: str | None
     culture: str | None
     models: str | None
@@ -200,6 +202,7 @@ class _ReportBuilder:
             title=header.title,
             seed=header.seed,
             seconds=self._seconds,
+            recording=self._find_recording(),
             profile=header.profile,
             culture=header.culture,
             models=header.models,
@@ -231,6 +234,16 @@ class _ReportBuilder:
 
     def _clip(self, time: float) -> float:
         return round(max(0.0, time - self._start), _DIGITS)
+
+    def _find_recording(self) -> tuple[float, float] | None:
+        takes = [record for record in self._records if isinstance(record, TakeRecord)]
+        if not takes:
+            return None
+        start, end = takes[-1].start_seconds, takes[-1].end_seconds
+        return (
+            0.0 if start is None else self._clip(start),
+            self._seconds if end is None else self._clip(end),
+        )
 
     def _list_points(self) -> tuple[FeelingPoint, ...]:
         """The course of feeling; a log without one, as `render` writes it, has only what was played."""
@@ -292,7 +305,8 @@ class _ReportBuilder:
 
     def _describe_limits(self) -> LimitsReport:
         changes = tuple((self._at(one), one.limits) for one in self._records if isinstance(one, LimitsRecord))
-        return LimitsReport(self._header.limits, self._header.tempo_rise, self._last_counters().limited, changes)
+        limited_notes = self._last_counters().limited if self._header.live else None  # a file's are not counted
+        return LimitsReport(self._header.limits, self._header.tempo_rise, limited_notes, changes)
 
     def _last_counters(self) -> CounterRecord:
         nothing = CounterRecord(time=0.0, dropped=0, late=0, windows=0, overflows=0, skipped_beats=0.0)
@@ -324,6 +338,9 @@ def describe_report(report: SessionReport) -> list[str]:
         f"{'–'.join(tempos)} BPM, loudest velocity {report.loudest_velocity}",
         f"heard: {_describe_shares(report.heard_shares)}; played: {_describe_shares(report.played_shares)}",
     ]
+    if report.recording is not None:
+        start, end = (format_time(round(seconds)) for seconds in report.recording)
+        lines.insert(1, f"the recording is {start} to {end} of it")
     by_source = [f"{one.source} {one.count}" for one in report.steering]
     lines.append(f"steered by: {', '.join(by_source) or 'nobody while it played'}")
     if report.iso:
@@ -331,8 +348,9 @@ def describe_report(report: SessionReport) -> list[str]:
         lines.append(f"iso: {', '.join(moments)}{', …' * (len(report.iso) > _MOST_PHASES)}")
     if report.followed:
         lines.append(f"taken from the player: {_describe_shares(report.followed)} of the time")
-    if report.limits.loudness != NO_LIMITS or report.limits.limited_notes or report.limits.changes:
-        lines.append(f"held to the limits: {plural(report.limits.limited_notes, 'note')}")
+    limits = report.limits
+    if limits.limited_notes is not None and (limits.loudness != NO_LIMITS or limits.limited_notes or limits.changes):
+        lines.append(f"held to the limits: {plural(limits.limited_notes, 'note')}")
     counts = (
         (report.faults.dropped_notes, "note", "dropped"), (report.faults.late_messages, "message", "late"),
         (report.faults.overflows, "overflow", "of the input"),

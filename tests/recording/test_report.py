@@ -131,6 +131,15 @@ def test_limits_and_faults_are_named(evening: Path, tmp_path: Path) -> None:
     assert report_log(torn).seconds < report.seconds
 
 
+def test_a_file_tells_no_number_of_limited_notes(evening: Path, tmp_path: Path) -> None:
+    header, *records = evening.read_text().splitlines(keepends=True)
+    log = tmp_path / "rendered.jsonl"
+    log.write_text("".join([header.rstrip().removesuffix("}") + ',"live":false}\n', *records]))
+    report = report_log(log)
+    assert report.limits.limited_notes is None
+    assert not any("held to the limits" in line for line in describe_report(report))
+
+
 def test_a_fader_is_counted_whole_and_listed_in_part(tmp_path: Path) -> None:
     take = Take(tmp_path)
     take.start(TARGET)

@@ -12,10 +12,12 @@ from kelly_live.core.commands import Signature
 from kelly_live.core.midi_messages import control_change, note_off, note_on, pitch_bend, program_change
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.recording import spool as spool_module
+from kelly_live.recording.log import LogReader
 from kelly_live.recording.packed_tape import PackedTape, pack_message
 from kelly_live.recording.paths import Paths, choose_paths
 from kelly_live.recording.recorder import Recorder
 from kelly_live.recording.records import Header
+from kelly_live.recording.report import create_report, describe_report
 from tests.engine.test_actions import SNAPSHOT
 from tests.fakes import parameters
 from tests.recording.test_recording import Take, events, replay_log
@@ -88,6 +90,8 @@ def test_a_take_begins_with_the_bar_in_which_it_is_asked_for_and_is_replayed_to_
     assert again.midi == recorded
     assert again.differs_at is None
     assert again.describe_part() == "0:08 to 0:12"
+    lines = describe_report(create_report(LogReader(tmp_path / "late.jsonl"), again.tape))
+    assert lines[1] == "the recording is 0:08 to 0:12 of it", "and the report is of the session up to there"
     onsets = list_onsets(recorded)
     assert onsets[0] == pytest.approx(0.0, abs=0.02), "the bar's first notes are in it"
     assert onsets[-1] < 12.0 - 8.3
