@@ -9,13 +9,13 @@ code that limits.
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from kelly_live.core.actions import ACTIONS, Action, Takes, Value
 from kelly_live.core.band_roles import ROLES
@@ -293,18 +293,13 @@ def _say_nothing(line: str) -> None:
 @contextmanager
 def _user_folder() -> Iterator[Path]:
     """Let profiles and presets be written into a folder that is gone afterwards, and not into the user's."""
-    names = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME")
-    before = {name: os.environ.get(name) for name in names}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # the learner may still write
-        os.environ.update(dict.fromkeys(names, folder))
-        try:
-            yield Path(folder)
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # the learner may still write
+        folder = Path(name)
+        with (
+            mock.patch("platformdirs.user_data_path", return_value=folder),
+            mock.patch("platformdirs.user_config_path", return_value=folder),
+        ):
+            yield folder
 
 
 def _choose_name(rng: random.Random, band: PresetBand) -> str:
