@@ -118,7 +118,10 @@ def lean_register(register: Register, valence: float, arousal: float, semitones:
 
 
 def lean_density(density: float, arousal: float, share: float) -> float:
-    """Lean a density down where it is calm: to `share` of it at CALM_AROUSAL; the same to the bit from 0 on."""
+    """Lean a density down where it is calm: to `share` of it at CALM_AROUSAL.
+
+    From an arousal of 0 on it is the same to the bit.
+    """
     return density if arousal >= 0.0 else float(density * share ** (arousal / CALM_AROUSAL))
 
 
@@ -208,9 +211,9 @@ class LearnedMapper:
 
         parameters = create_parameters(play(embedding), scale)
         valence = confident_state.valence
-        # A tradition is as dense and as loud as it was measured, in proportion to its strength.
-        is_tradition = culture is not None and (culture.has_styles or culture.scale is not None)
-        arousal = confident_state.arousal * (1.0 - culture.strength if culture is not None and is_tradition else 1.0)
+        arousal = confident_state.arousal
+        if culture is not None and (culture.has_styles or culture.scale is not None):
+            arousal *= 1.0 - culture.strength  # a tradition is as dense and as loud as it was measured
         if culture is not None and culture.has_styles:
             style = culture.choose_style(_lean_of_modes(net, net.base(emotions, vad), embedding))
             # A tradition with styles of its own has chosen its mode so, and accompanies as it does, in proportion to
