@@ -38,6 +38,7 @@ def test_the_first_word_is_a_command_or_an_option_of_live() -> None:
     [
         (("--emotion", "s"), ["sad", "surprised"]),
         (("--morph-to", "e"), ["excited"]),
+        (("--goal", "c"), ["calm"]),
         (("--preset", "solo-p"), ["solo-piano"]),
         (("--culture", "klez"), ["klezmer"]),
         (("--follow", "ch"), ["chords"]),

@@ -62,10 +62,11 @@ def list_followed() -> tuple[str, ...]:
 
 
 def list_places() -> tuple[str, ...]:
-    """List the emotions."""
+    """List the emotions and the named places."""
     from kelly_live.core.values import EMOTIONS
+    from kelly_live.engine.options.override import PLACES
 
-    return EMOTIONS
+    return (*EMOTIONS, *PLACES)
 
 
 def list_word_languages() -> tuple[str, ...]:
@@ -88,5 +89,6 @@ NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "--with": list_generator_names,
     "--follow": list_followed,
     "--morph-to": list_places,
+    "--goal": list_places,
     "--models": lambda: ("open", "research"),
 }
