@@ -104,9 +104,10 @@ class PartReport(msgspec.Struct, frozen=True):
 
 
 class LimitsReport(msgspec.Struct, frozen=True):
-    """The limits at the start, with `tempo_rise` in BPM a minute, and how many notes they held (None: not recorded).
+    """The limits at the start, and how many notes they held.
 
-    `changes`: when they changed, and to what.
+    `tempo_rise` is in BPM a minute. `limited_notes` None: it was not recorded. `changes`: when they changed, and to
+    what.
     """
 
     loudness: LoudnessLimits
