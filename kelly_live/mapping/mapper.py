@@ -210,15 +210,15 @@ class LearnedMapper:
             return music if culture is None or numbers is None else culture.apply(net, music, numbers)
 
         parameters = create_parameters(play(embedding), scale)
-        valence = confident_state.valence
-        arousal = confident_state.arousal
-        if culture is not None and (culture.has_styles or culture.scale is not None):
-            arousal *= 1.0 - culture.strength  # a tradition is as dense and as loud as it was measured
+        valence, arousal = confident_state.valence, confident_state.arousal
         if culture is not None and culture.has_styles:
             style = culture.choose_style(_lean_of_modes(net, net.base(emotions, vad), embedding))
+        if culture is not None and style is not None:
             # A tradition with styles of its own has chosen its mode so, and accompanies as it does, in proportion to
             # its strength.
-            valence = confident_state.valence * (1.0 if style is None else 1.0 - culture.strength)
+            valence *= 1.0 - culture.strength
+        if culture is not None and (style is not None or scale is not None):
+            arousal *= 1.0 - culture.strength  # a tradition is as dense and as loud as it was measured
         base_modes = None
         if embedding is not None and valence != 0.0:
             base_modes = tuple(map(float, play(None)["mode_weights"][0]))

@@ -23,6 +23,7 @@ VALUES = {
     "--emotion": "sad", "--valence": "0.5", "--arousal": "0.5", "--dominance": "0.5", "--culture": "klezmer",
     "--cc": "valence=20", "--play-in-range": "C2-B3", "--chords": "| C |",
     "--arc": str(Path(__file__).parents[2] / "examples" / "scene.csv"), "--length": "1:00", "--morph-to": "happy",
+    "--goal": "calm",
 }  # fmt: skip
 
 
