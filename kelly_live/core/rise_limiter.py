@@ -34,6 +34,7 @@ class RiseLimiter:
         # (time, value - per_second * time), the second falling: each is the highest of what came after it.
         self._heads: deque[tuple[float, float]] = deque(maxlen=MAX_VALUES)
         self._last: tuple[float, float] | None = None
+        self._values: deque[tuple[float, float]] = deque(maxlen=MAX_VALUES)  # with `replans`: (time, value)
 
     def limit(self, now: float, value: float) -> float:
         """Return `value`, or less if it would rise too fast. The first one is free, if nothing is always allowed."""
@@ -44,6 +45,7 @@ class RiseLimiter:
 
     def compute_allowed(self, now: float) -> float:
         """Return the highest value that is allowed at a time."""
+        self._forget_plans(now)
         self._forget(now)
         if self._heads:
             return max(self._always_allowed, self._heads[0][1] + self._per_second * now)
@@ -53,13 +55,32 @@ class RiseLimiter:
 
     def add(self, now: float, value: float) -> None:
         """Note a value that was returned, or set by other means."""
+        self._forget_plans(now)
         self._forget(now)
+        if self._replans:
+            self._values.append((now, value))
+        self._note(now, value)
+
+    def _note(self, now: float, value: float) -> None:
         head = value - self._per_second * now
-        while self._heads and (self._heads[-1][1] <= head or (self._replans and self._heads[-1][0] > now)):
+        while self._heads and self._heads[-1][1] <= head:
             self._heads.pop()
         self._heads.append((now, head))
         self._last = now, value
 
+    def _forget_plans(self, now: float) -> None:
+        """Take back what was planned for later; a plan may have hidden what was played before it."""
+        if not self._values or self._values[-1][0] <= now:
+            return
+        while self._values and self._values[-1][0] > now:
+            self._values.pop()
+        self._heads.clear()
+        self._last = None
+        for time, value in self._values:
+            self._note(time, value)
+
     def _forget(self, now: float) -> None:
         while self._heads and self._heads[0][0] < now - self._window:
             self._heads.popleft()
+        while len(self._values) > 1 and self._values[0][0] < now - self._window:
+            self._values.popleft()  # the last one counts on

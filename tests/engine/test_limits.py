@@ -172,3 +172,11 @@ def test_a_tempo_that_was_planned_and_never_played_allows_nothing() -> None:
     assert [limit.limit(0.2, 104.0), limit.limit(0.0, 30.0)] == [104.0, 30.0]
     assert limit.limit(0.5, 84.0) == 30.0
     assert limit.limit(60.0, 84.0) == pytest.approx(40.0, abs=0.26)
+
+
+def test_a_plan_that_was_dropped_hides_no_tempo_before_it() -> None:
+    """A short fall is forgiven, also where a rise was planned meanwhile, and a clock began before it."""
+    limit = TempoLimit(60.0)
+    assert [limit.limit(0.0, 100.0), limit.limit(1.0, 60.0)] == [100.0, 60.0]
+    assert limit.limit(5.0, 200.0) == 105.0
+    assert [limit.limit(2.0, 60.0), limit.limit(3.0, 100.0)] == [60.0, 100.0]
