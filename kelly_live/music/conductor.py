@@ -40,6 +40,7 @@ from kelly_live.music.style.metre import choose_metre
 from kelly_live.music.style.scale import adapt_to_phrase
 from kelly_live.music.theory import NOTE_NAMES
 from kelly_live.music.transport import find_beginning
+from kelly_live.music.turn_accents import TurnAccents
 
 _NO_SYNC = SyncState()
 LOOK_AHEAD_SECONDS = 0.05
@@ -104,6 +105,7 @@ class Conductor:
         self._rest = RestResponder(rest or RestOptions())
         self._expression = ExpressionCurve(sink, is_enabled=expression)
         self._turns = () if plan is None else plan.turns
+        self._accents = TurnAccents(band, () if plan is None else plan.hit_beats)
         self._shaper = NoteShaper(band, self._rest, plan, seed)
         self._role = RoleResponder(role or RoleOptions(), seed)
         self._mixer = Mixer()
@@ -325,7 +327,7 @@ class Conductor:
         for part in (self._chord_follower, self._rest, self._role, self._signatures):
             part.reset()
         self._expression.begin()
-        self._shaper.begin()
+        self._accents.begin()
         self._phrase = self._stopped_beat = None
         self._slice = first_slice
         self._intensity, self._trend = compute_intensity(parameters), 0.0
@@ -437,7 +439,8 @@ class Conductor:
         notes: Sequence[NoteEvent] = [] if self._rest.is_silent else self._band.play(parameters, context, start, end)
         if not context.closing and self._rest.answer == RestAnswer.NONE:
             notes = self._role.select_notes(notes, parameters, context, start, end, self._band)
-        notes = self._shaper.add_accents(notes, start, end, target, self._in_force.average, parameters, context)
+        if not self._rest.is_silent:
+            notes = self._accents.take_slice(notes, start, end, target, self._in_force.average, parameters, context)
         if notes:
             placed = self._shaper.shape(notes, parameters, context, bar, self._ending, is_closing=is_closing)
             self._send_notes(placed, loudness)

@@ -1,6 +1,6 @@
 """The shaping of what the band plays in a slice.
 
-Accents, hit points, rests and the ending, and last the timing feel. Thread: the conductor's.
+Rests, the ending and hit points, and last the timing feel. Thread: the conductor's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from kelly_live.music.groove import find_groove
 from kelly_live.music.hit_points import hold_to_end, shape_hits
 from kelly_live.music.note_placement import place_with_feel
 from kelly_live.music.player_rest import RestResponder
-from kelly_live.music.turn_accents import TurnAccents
 
 
 class NoteShaper:
@@ -32,30 +31,7 @@ class NoteShaper:
         self._plan = plan
         self._seed = seed
         self._hits = () if plan is None else plan.hit_beats
-        self._accents = TurnAccents(band, self._hits)
         self._drummers = load_drumming()
-
-    def begin(self) -> None:
-        """Begin anew: nothing has been played."""
-        self._accents.begin()
-
-    def add_accents(
-        self,
-        notes: Sequence[NoteEvent],
-        start: float,
-        end: float,
-        target: MusicParameters,
-        average: MusicParameters,
-        parameters: MusicParameters,
-        context: MusicContext,
-    ) -> Sequence[NoteEvent]:
-        """Return a slice's notes with its accents, as `TurnAccents.take_slice` does.
-
-        A band that rests has none.
-        """
-        if self._rest.is_silent:
-            return notes
-        return self._accents.take_slice(notes, start, end, target, average, parameters, context)
 
     def shape(
         self,
