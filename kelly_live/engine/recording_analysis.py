@@ -60,8 +60,8 @@ class RecordingAnalysis:
 
         A share is that of the listeners who would choose the scale. The mean over the windows in which they are read.
         """
-        read = [state.gems for state in self.states if state.gems]
-        return {name: round(sum(dict(one)[name] for one in read) / len(read), 6) for name, _ in read[0]} if read else {}
+        read = [dict(state.gems) for state in self.states if state.gems]
+        return {name: round(sum(one[name] for one in read) / len(read), 6) for name in read[0]} if read else {}
 
     @property
     def word(self) -> str | None:
@@ -81,7 +81,7 @@ class RecordingAnalysis:
 
     def as_dict(self, path: str) -> dict[str, Any]:
         """Return all of it as JSON values, rounded to six digits."""
-        words = self.window_words
+        word, words = self.word, self.window_words
         return {
             "path": path,
             "duration": round(self.seconds, 6),
@@ -90,7 +90,7 @@ class RecordingAnalysis:
             "arousal": self.arousal,
             "dominance": self.dominance,
             "confidence": self.confidence,
-            **({} if self.word is None else {"word": self.word}),
+            **({} if word is None else {"word": word}),
             **_name_columns(self.gems),
             "windows": [
                 {
