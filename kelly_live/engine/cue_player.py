@@ -53,8 +53,7 @@ class PositionReader(Protocol):
 class CuePlayer:
     """Where a show is. `cultures`: the loaded ones, by the names that the cues give.
 
-    `leader`: leads through the cues that have an `at`. `follows_clock`: the band is where a clock says, so that no cue
-    starts the music again.
+    `leader`: leads through the cues that have an `at`.
     `first`: the name of the cue to begin with, for a rehearsal: with all that the cues before it have set.
     Raises ConfigError for a preset that this session has not, or a `first` that the sheet has not.
     """
@@ -67,7 +66,6 @@ class CuePlayer:
         *,
         cultures: Mapping[str, CultureStage],
         leader: PositionReader | None = None,
-        follows_clock: bool = False,
         first: str | None = None,
     ) -> None:
         for cue in sheet.cues:
@@ -75,7 +73,7 @@ class CuePlayer:
                 names = ", ".join(targets.preset_names)
                 raise ConfigError(f"{cue.where}: this session has no preset {cue.preset[:60]!r}; there are {names}")
         self._sheet, self._source, self._targets = sheet, source, targets
-        self._cultures, self._leader, self._follows_clock = cultures, leader, follows_clock
+        self._cultures, self._leader = cultures, leader
         self._current: int | None = None
         self._next = 0 if first is None else sheet.find(first)
         self._begins = first is not None
@@ -123,7 +121,7 @@ class CuePlayer:
         if self._awaited_start is not None:
             if self._source.starts < self._awaited_start:
                 return lines
-            if self._follows_clock and self._morph is not None:  # the music goes on from where it is
+            if not self._source.restarts and self._morph is not None:  # the music goes on from where it is
                 self._morph = replace(self._morph, start_bar=snapshot.conductor.bars)
             elif snapshot.conductor.bars >= 1.0:
                 return lines
@@ -155,7 +153,7 @@ class CuePlayer:
         was_chased, self._chased = self._chased, number
         if has_jumped and number == self._current:
             return None
-        if has_jumped and self._follows_clock:
+        if has_jumped and not self._source.restarts:
             return self._begin(number, snapshot, entry=Entry.NOW)  # the band has jumped, too
         is_jump = has_jumped and was_chased is not None
         return self._begin(number, snapshot, entry=Entry.BAR if is_jump else None)

@@ -71,10 +71,8 @@ def create_cue_player(
         set_culture,
         set_goal,
     )
-    return CuePlayer(
-        sheet, source, targets, cultures=cultures, leader=_create_leader(sheet, external_io, notify),
-        follows_clock=bool(external_io.sync_sources), first=first,
-    )  # fmt: skip
+    leader = _create_leader(sheet, external_io, notify)
+    return CuePlayer(sheet, source, targets, cultures=cultures, leader=leader, first=first)
 
 
 def _create_leader(sheet: CueSheet, external_io: ExternalIO, notify: Notify) -> PositionReader | None:

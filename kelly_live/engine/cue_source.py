@@ -43,7 +43,7 @@ class CueSource:
     def __init__(
         self, conductor: Conductor, set_override: Callable[[EmotionOverride], None], *, restarts: bool = True
     ) -> None:
-        self._restarts = restarts
+        self.restarts = restarts
         self._conductor, self._set_override = conductor, set_override
         self._requested: CueStart | None = None
         self._due: tuple[CueStart, float] | None = None
@@ -80,7 +80,7 @@ class CueSource:
                     self._requested = None
                 self._set_override(requested.override)
                 self._start_count += 1
-                if self._restarts:
+                if self.restarts:
                     start = SongPosition(self._due[1], 0.0, requested.beats_per_bar)
                     self._state = SyncState(
                         transport=Transport(playing=True, start_count=self._start_count), start=start

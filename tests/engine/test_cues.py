@@ -102,9 +102,7 @@ class Show:
         )  # fmt: skip
         sheet = read_cue_sheet(parse_nodes(text.encode(), "show.yaml"))
         reader = SongPositionReader(ScriptedInput(song, self.clock)) if song else TimecodeReader(self.timecode)
-        self.player = CuePlayer(
-            sheet, self.source, targets, cultures={}, leader=reader, follows_clock=follows_clock, first=first
-        )
+        self.player = CuePlayer(sheet, self.source, targets, cultures={}, leader=reader, first=first)
         self.said: list[str] = []
         self.conductor.start(self.now, self.stage.map(None, 0.0).parameters)
 
