@@ -142,10 +142,7 @@ class Page:
 
     def poll(self) -> Sequence[Action]:
         """Return the actions since the last call, in order."""
-        actions = []
-        while self._actions:
-            actions.append(self._actions.popleft())
-        return actions
+        return drain(self._actions)
 
     def say(self, text: str) -> None:
         """Show a line that the terminal prints."""
