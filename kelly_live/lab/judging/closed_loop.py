@@ -322,15 +322,16 @@ def evaluate_closed_loop(
     def files(some: Sequence[ComposedPiece], arrangement: str) -> list[Path]:
         return [piece.files[arrangement] for piece in some]
 
-    scores = {split: [clip.audio_path for clip in clips] for split, clips in parts.items()}
-    train = scores["train"]
+    human = [clip.audio_path for clip in parts["val"]]
     taught = {"notes": parts["train"], "audio": parts["train"][::every]}
     jobs: dict[str, list[JudgeInput]] = {
-        "notes/train": [JudgeInput(path, None) for path in train],
+        "notes/train": [JudgeInput(clip.audio_path, None) for clip in taught["notes"]],
         # Each clip once, the soundfonts in turn: a second rendering costs as much and adds little.
-        "audio/train": [JudgeInput(path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, path in enumerate(train[::every])],
-        "notes/human": [JudgeInput(path, None) for path in scores["val"]],
-        "audio/human": [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in scores["val"]],
+        "audio/train": [
+            JudgeInput(clip.audio_path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, clip in enumerate(taught["audio"])
+        ],
+        "notes/human": [JudgeInput(path, None) for path in human],
+        "audio/human": [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in human],
         # Without percussion, arrangements differ only in their instruments: read the notes once.
         "notes/ours": [JudgeInput(path, None) for path in files(composed_pieces, arrangements[0])],
         "notes/grid": [JudgeInput(path, None) for path in files(spread, arrangements[0])],
