@@ -205,9 +205,9 @@ def _measure(
             sheet, cue_source, session, band, external_io, mapper.set_culture, stage.iso.set_goal, _say_nothing,
             first=CUE_NAMES[0],
         )  # fmt: skip
-        surface, sink = _HostileSurface(rng, band), port
+        surface = _HostileSurface(rng, band)
         console = Console(
-            session, LogDisplay(), [surface], person=person, reader=None, band=band, sink=sink,  # type: ignore[arg-type]
+            session, LogDisplay(), [surface], person=person, reader=None, band=band, sink=port,  # type: ignore[arg-type]
             external_io=external_io, recorder=None, clock=clock, cues=cues, iso=stage.iso,
         )  # fmt: skip
         steps = _Steps(actions, rng, port, listener, surface, session, console)
