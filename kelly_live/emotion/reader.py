@@ -302,8 +302,7 @@ def load_live_reader(models: Path, device: str = "auto") -> LiveEmotionReader:
 
 def load_gems_head(models: Path) -> GemsHead | None:
     """Load the head of GEMS of a folder of checkpoints; None where it has none. Raises ModelError."""
-    path = models / GEMS_FILE
-    return rebuild_net(GemsHead, load_checkpoint(path, "gems"), path) if path.is_file() else None
+    return load_net(GemsHead, models, "gems") if (models / GEMS_FILE).is_file() else None
 
 
 def read_test_noise(reader: LiveEmotionReader) -> np.ndarray:
