@@ -174,15 +174,14 @@ class LiveEmotionReader:
         return frames.levels_dbfs[-1] if frames.levels_dbfs else None
 
     def _finish_hop(self, level_dbfs: float, end_time: float) -> EmotionState:
+        sounds = level_dbfs >= SILENCE_DBFS
         if self.captured_hop is None:
             with self.time_stage("net"):
-                new_seconds = HOP_SECONDS if level_dbfs >= SILENCE_DBFS else 0.0
                 description = self._stream.describe()
-                out = self._adaptation.predict(description, new_seconds)
+                out = self._adaptation.predict(description, HOP_SECONDS if sounds else 0.0)
                 (raw,) = RawReading.from_output(out)
-                gems = self._read_gems(description, out, is_silent=not new_seconds)
+                gems = self._read_gems(description, out, sounds=sounds)
             return replace(self.update(raw, level_dbfs, end_time), gems=gems)
-        sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []
         with self.time_stage("net"):
             answer = self.captured_hop(self._hop, sounds, [end_time - time for time in times])
@@ -190,11 +189,11 @@ class LiveEmotionReader:
         return self.update(RawReading.from_row(answer[:ROW]), level_dbfs, end_time, answer[ROW:] if full else None)
 
     def _read_gems(
-        self, description: Description, out: EmotionOutput, *, is_silent: bool
+        self, description: Description, out: EmotionOutput, *, sounds: bool
     ) -> tuple[tuple[str, float], ...]:
         if self._gems is None:
             return ()
-        if is_silent:
+        if not sounds:
             self._gems.rest()
             return ()
         return self._gems.push(description, out)
