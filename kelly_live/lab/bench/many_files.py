@@ -17,6 +17,7 @@ import numpy as np
 from kelly_live.audio.synth import write_wav
 from kelly_live.core.errors import WorkerError
 from kelly_live.core.termination import run_command, temporary_folder
+from kelly_live.engine.batch.table import ResultTable
 
 SAMPLE_RATE = 16_000
 FILE_SECONDS = 1.0
@@ -78,7 +79,7 @@ def _analyze(takes: Path, table: Path, *, jobs: int) -> float:
 
 def _kill_half_way(takes: Path, table: Path, count: int) -> int:
     """Kill a run (SIGKILL on POSIX) when half of the files are done; return how many were."""
-    partial = table.with_name(f"{table.name}.partial")
+    partial = ResultTable(table).folder
     process = subprocess.Popen(_build_command(takes, table, 2), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while process.poll() is None and len(list(partial.glob("*.json"))) < count // 2:
