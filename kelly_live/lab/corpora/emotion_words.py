@@ -24,7 +24,7 @@ import numpy as np
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.wording import quote_error
-from kelly_live.lab.corpora.listener_ratings import TROMPA_FILE, read_archive_text
+from kelly_live.lab.corpora.listener_ratings import TROMPA_ARCHIVE, TROMPA_FILE, read_archive_text
 
 LEAST_LISTENERS = 4
 ENGLISH: dict[str, tuple[float, float, float]] = {
@@ -111,7 +111,7 @@ def read_said_words(archive: Path) -> list[SaidWord]:
     Raises:
         ConfigError: The file cannot be read, or holds no such answers.
     """
-    text = read_archive_text(archive, TROMPA_FILE, "emo-trompa-mer.tar.xz")
+    text = read_archive_text(archive, TROMPA_FILE, TROMPA_ARCHIVE)
     families = {
         (language, written): word
         for language, words in FAMILIES.items()

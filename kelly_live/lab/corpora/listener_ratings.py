@@ -174,7 +174,8 @@ def _summarise_gains(
 
 # ---------------------------------------------------------------- many excerpts, each with few listeners
 
-TROMPA_FILE = "data_20_09_2024.json"
+TROMPA_ARCHIVE = "emo-trompa-mer.tar.xz"
+TROMPA_FILE = "data_20_09_2024.json"  # in it
 MOODS = (
     "anger", "bitterness", "fear", "joy", "peace", "power", "sadness", "surprise", "tenderness", "tension",
     "transcendence",
@@ -209,7 +210,7 @@ def read_annotations(archive: Path) -> Annotations:
     Raises:
         ConfigError: The file cannot be read, or has fewer than two such languages.
     """
-    text = read_archive_text(archive, TROMPA_FILE, "emo-trompa-mer.tar.xz")
+    text = read_archive_text(archive, TROMPA_FILE, TROMPA_ARCHIVE)
     try:
         data = json.loads(text)
         languages_by_user = {user["id"]: user["motherLanguage"] for user in data["users"] if user["motherLanguage"]}

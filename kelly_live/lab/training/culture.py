@@ -22,6 +22,7 @@ from kelly_live.cultures.preset import OPEN_CORPORA, CulturePreset, Known
 from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.lab.corpora.listener_ratings import (
     MOODS,
+    TROMPA_ARCHIVE,
     LanguageGain,
     ModePreference,
     compute_annotation_gains,
@@ -198,7 +199,7 @@ def summarise_listeners(listeners: Path) -> dict[str, list[dict[str, Any]]]:
     if not listeners.is_dir():
         return {"languages": [gain.as_dict() for gain in compute_language_gains(*read_ratings(listeners))]}
     first = compute_language_gains(*read_ratings(listeners / "emo-agreement-4languages.tar.xz"))
-    annotations = read_annotations(listeners / "emo-trompa-mer.tar.xz")
+    annotations = read_annotations(listeners / TROMPA_ARCHIVE)
     words, signs = (
         compute_annotation_gains(annotations, columns) for columns in (slice(len(MOODS)), slice(len(MOODS), None))
     )

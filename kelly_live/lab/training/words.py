@@ -19,9 +19,9 @@ from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.emotion_words import VERSION
 from kelly_live.core.resources import RESEARCH_MODELS
 from kelly_live.lab.corpora.emotion_words import COUNTERPARTS, ENGLISH, LEAST_LISTENERS, SaidWord, read_said_words
+from kelly_live.lab.corpora.listener_ratings import TROMPA_ARCHIVE
 from kelly_live.lab.intervals import Estimate, bootstrap_mean, estimate_correlation
 
-ARCHIVE = "emo-trompa-mer.tar.xz"
 LEAST_DISTANCE = 0.25  # of a word from the middle, in signs: one that is nearer says neither high nor low
 _AXES = ("valence", "arousal")
 
@@ -61,7 +61,9 @@ def train_words(model_set: str, corpora: Path | None, out: Path) -> WordsTrainin
     gains: tuple[float, ...] = ()
     checks: dict[str, tuple[Estimate, int]] = {}
     if model_set == RESEARCH_MODELS and corpora is not None:
-        said = [word for word in read_said_words(corpora / ARCHIVE) if np.linalg.norm(word.place) >= LEAST_DISTANCE]
+        said = [
+            word for word in read_said_words(corpora / TROMPA_ARCHIVE) if np.linalg.norm(word.place) >= LEAST_DISTANCE
+        ]
         gains = fit_gains(said)
         for word in said:
             place = [round(float(g * p), 3) for g, p in zip(gains, word.place, strict=True)]
