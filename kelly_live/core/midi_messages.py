@@ -40,6 +40,7 @@ BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 
 CLOCKS_PER_BEAT = 24
+TICKS_PER_BEAT = 480  # of the MIDI files that we write
 CLOCKS_PER_SIXTEENTH = 6  # what song position counts ("MIDI beats")
 MAX_SIXTEENTHS = 0x3FFF
 CLOCK, START, CONTINUE, STOP = (bytes([SPECS[name][0]]) for name in ("clock", "start", "continue", "stop"))

@@ -20,6 +20,7 @@ from kelly_live.core.midi_messages import (
     CONTROLLERS,
     EXPRESSION,
     SETTING_UP,
+    TICKS_PER_BEAT,
     get_channel,
     get_kind,
     program_change,
@@ -30,7 +31,6 @@ from kelly_live.core.values import DRUM_CHANNEL, ControllerPoint, NoteEvent, Sou
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.receiver_state import ReceiverState
 
-TICKS_PER_BEAT = 480
 # From seven flats to seven sharps, as mido spells them.
 _MAJOR_KEYS = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
 _MINOR_KEYS = ["Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m"]

@@ -29,9 +29,9 @@ from kelly_live.core.commands import (
     Tuning,
 )
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.midi_messages import TICKS_PER_BEAT
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
-from kelly_live.midi.files import TICKS_PER_BEAT
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
 from kelly_live.recording.packed_tape import PackedTape, pack_message, unpack_messages

@@ -8,10 +8,10 @@ import pytest
 
 from kelly_live.core.commands import Notes, PartProgram, Signature, Start, Stop, TempoChange, Tuning
 from kelly_live.core.errors import OutputError
-from kelly_live.core.midi_messages import all_sound_off, note_off, note_on
+from kelly_live.core.midi_messages import TICKS_PER_BEAT, all_sound_off, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent, SoundingNote
-from kelly_live.midi.files import TICKS_PER_BEAT, encode_midi, find_owners, find_sounding_notes, write_midi
+from kelly_live.midi.files import encode_midi, find_owners, find_sounding_notes, write_midi
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from tests.midi.receiver import Receiver
