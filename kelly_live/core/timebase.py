@@ -108,6 +108,11 @@ class TempoMap:
         """The tempo after the last point."""
         return self._bpms[-1]
 
+    @property
+    def last_beat(self) -> float:
+        """The beat of the last point."""
+        return self._beats[-1]
+
     def points(self) -> list[TempoPoint]:
         """Return the tempo changes that are kept, in beat order."""
         return [TempoPoint(b, t) for b, t in zip(self._beats, self._bpms, strict=True)]

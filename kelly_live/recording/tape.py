@@ -188,7 +188,7 @@ class Tape:
             return
         # A file's beats go on through a pause, at the tempo before it, and take the new one at a tick.
         begins = self._file_map.beat_at(self._curve.seconds_at(start.first_beat))
-        begins = max(round(begins * TICKS_PER_BEAT) / TICKS_PER_BEAT, self._file_map.points()[-1].beat)
+        begins = max(round(begins * TICKS_PER_BEAT) / TICKS_PER_BEAT, self._file_map.last_beat)
         self._shift_beats = begins - start.first_beat
         self._file_map.add(TempoPoint(begins, start.bpm))
 
@@ -198,7 +198,7 @@ class Tape:
         self._curve.add(point)
         for core in self._cores.values():
             core.apply(TempoChange(point))
-        self._file_map.add(TempoPoint(max(point.beat + self._shift_beats, self._file_map.points()[-1].beat), point.bpm))
+        self._file_map.add(TempoPoint(max(point.beat + self._shift_beats, self._file_map.last_beat), point.bpm))
 
     def _silence(self) -> None:
         for core in self._cores.values():
