@@ -8,8 +8,7 @@ const formatShare = (share) => `${Math.round(100 * share)} %`;
 /** Make the switches in `follow` and the tradition's controls in `culture`, and act on them. */
 export function createTogether({ follow, culture }, act) {
   const switches = new Map();
-  let names = null; // of the traditions that can be chosen
-  let choice = null;
+  let choice = null; // of a tradition
   const strength = createSlider("how closely", { min: 0, max: 1, step: 0.05, format: formatShare },
     (share) => act("culture-strength", share));
 
@@ -19,8 +18,7 @@ export function createTogether({ follow, culture }, act) {
       switches.set(name, button);
       return button;
     }));
-    names = [NONE, ...setup.cultures];
-    choice = createChoice("tradition", names, (name) => act("culture", name));
+    choice = createChoice("tradition", [NONE, ...setup.cultures], (name) => act("culture", name));
     culture.replaceChildren(choice.element, strength.element);
   }
 
@@ -30,7 +28,7 @@ export function createTogether({ follow, culture }, act) {
 
   return {
     takeSetup(setup) {
-      if (names === null) build(setup);
+      if (choice === null) build(setup);
       for (const [name, button] of switches) setPressed(button, setup.follow.includes(name));
       choice.set(setup.culture ?? NONE);
       strength.set(setup.culture_strength);
