@@ -109,7 +109,7 @@ def test_a_level_and_a_players_own_parameter_are_set_by_keyboard_alone(engine: L
 def test_a_tradition_and_what_is_followed_are_chosen_while_it_plays(engine: LiveEngine, browser: Chrome) -> None:
     from selenium.webdriver.support.select import Select
 
-    choice = find(browser, "culture").find_element("tag name", "select")
+    (choice,) = wait_for(lambda: find(browser, "culture").find_elements("tag name", "select"), "the traditions")
     Select(choice).select_by_visible_text("klezmer")
     wait_for(
         lambda: "culture: klezmer at 100 %, from the next phrase on" in get_text(browser, "lines"), "the tradition"
